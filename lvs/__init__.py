@@ -1,0 +1,1 @@
+"""The domain of Linux Virtual Server clusters; works with no web server."""

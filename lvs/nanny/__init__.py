@@ -1,0 +1,1 @@
+"""The checks of real servers, and what they mean."""

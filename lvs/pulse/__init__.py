@@ -1,0 +1,1 @@
+"""The daemon that owns a router's kernel state."""

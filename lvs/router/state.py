@@ -1,0 +1,209 @@
+"""What a router's kernel holds, as plain values: the words in which plans, differences and reports are written.
+
+Wanted and actual state have the same types, so that a difference is a comparison. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lvs.config.model import Address, Forwarding, PortRange, Protocol
+
+
+class Role(StrEnum):
+    """What a router does now; which machine it is (primary, backup) is `Node`."""
+
+    ACTIVE = "active"
+    STANDBY = "standby"
+
+
+class Node(StrEnum):
+    """Which machine of the pair this is; never changes by itself."""
+
+    PRIMARY = "primary"
+    BACKUP = "backup"
+
+
+class Health(StrEnum):
+    """What nanny found of one real server."""
+
+    UNKNOWN = "unknown"  # no check has ended yet
+    HEALTHY = "healthy"
+    FAILED = "failed"
+
+
+class Family(StrEnum):
+    V4 = "inet"
+    V6 = "inet6"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ServiceKey:
+    """What names an IPVS service in the kernel: protocol, address, port; or family and firewall mark."""
+
+    family: Family
+    protocol: Protocol | None = None
+    address: Address | None = None
+    port: int = 0
+    fwmark: int = 0
+
+    def __str__(self) -> str:
+        if self.fwmark:
+            return f"fwmark {self.fwmark}" + (" (IPv6)" if self.family is Family.V6 else "")
+        host = f"[{self.address}]" if self.family is Family.V6 else str(self.address)
+        return f"{self.protocol} {host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The settings of an IPVS service (struct ip_vs_service_user, include/uapi/linux/ip_vs.h).
+
+    flags: the IP_VS_SVC_F_* bits without HASHED. persistence: seconds, 0 off. netmask: prefix length that
+    groups clients (32 or 128: each by itself).
+    """
+
+    scheduler: str
+    flags: int = 0
+    persistence: int = 0
+    netmask: int = 32
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DestinationKey:
+    """What names a real server inside an IPVS service."""
+
+    address: Address
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The settings of a real server in the kernel's table."""
+
+    forwarding: Forwarding
+    weight: int
+    upper_threshold: int = 0
+    lower_threshold: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the kernel has counted for a service or a real server (bytes, packets, connections since creation).
+
+    active, inactive, persistent: connections now; always 0 for a service.
+    """
+
+    connections: int = 0
+    packets_in: int = 0
+    packets_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    active: int = 0
+    inactive: int = 0
+    persistent: int = 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class InterfaceAddress:
+    """An address on an interface; label as in `ip address` (eth0:1), "" for none (IPv6 has none)."""
+
+    address: Address
+    prefix: int
+    interface: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MarkRule:
+    """Packets to these ports of this address get this firewall mark."""
+
+    address: Address
+    protocol: Protocol
+    ports: PortRange
+    fwmark: int
+
+
+@dataclass(frozen=True, slots=True)
+class Netfilter:
+    """What the table `inet piranha` does: marks for port sets; masquerade for what NAT real servers send out."""
+
+    marks: tuple[MarkRule, ...] = ()
+    masquerade: tuple[Address, ...] = ()  # the real servers' own addresses
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """IPVS connection timeouts in seconds; 0: leave the kernel's value."""
+
+    tcp: int = 0
+    tcp_fin: int = 0
+    udp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KernelState:
+    """All that pulse looks after.
+
+    services: the IPVS table. addresses: the floating ones when wanted, all when actual. sysctls: path below
+    /proc/sys with "/" (net/ipv4/ip_forward) to value. netfilter: None when actual state has no such table.
+    """
+
+    services: Mapping[ServiceKey, Service] = field(default_factory=dict)
+    destinations: Mapping[ServiceKey, Mapping[DestinationKey, Destination]] = field(default_factory=dict)
+    addresses: frozenset[InterfaceAddress] = frozenset()
+    netfilter: Netfilter | None = None
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    timeouts: Timeouts = Timeouts()
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What pulse has put into the kernel, by its own ledger: only these may it take out again."""
+
+    services: frozenset[ServiceKey] = frozenset()
+    addresses: frozenset[InterfaceAddress] = frozenset()
+
+
+class Verb(StrEnum):
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+    ANNOUNCE = "announce"
+
+
+class Part(StrEnum):
+    """Which edge carries a change out."""
+
+    SYSCTL = "sysctl"
+    TIMEOUTS = "timeouts"
+    SERVICE = "service"
+    DESTINATION = "destination"
+    NETFILTER = "netfilter"
+    ADDRESS = "address"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step that a kernel would take, and its sentence for the administrator.
+
+    Exactly the attributes that part needs are set: SERVICE service_key and (unless REMOVE) service;
+    DESTINATION service_key, destination_key and (unless REMOVE) destination; ADDRESS address; NETFILTER
+    netfilter; SYSCTL sysctl (path, value); TIMEOUTS timeouts.
+    """
+
+    part: Part
+    verb: Verb
+    text: str
+    service_key: ServiceKey | None = None
+    service: Service | None = None
+    destination_key: DestinationKey | None = None
+    destination: Destination | None = None
+    address: InterfaceAddress | None = None
+    netfilter: Netfilter | None = None
+    sysctl: tuple[str, str] | None = None
+    timeouts: Timeouts | None = None
