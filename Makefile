@@ -1,0 +1,61 @@
+# make run: the tool with a live cluster behind it.   make test: every test.   The rest is for developers.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/.runtime: requirements.lock pyproject.toml
+	@deploy/setup venv requirements.lock
+	@touch $@
+
+.venv/.dev: requirements-dev.lock requirements.lock pyproject.toml
+	@deploy/setup venv requirements-dev.lock
+	@touch .venv/.runtime $@
+
+setup: .venv/.runtime  ## make .venv with what the tool needs
+
+run: .venv/.runtime  ## install what is missing and serve the tool with its lab on port 3636 (PIRANHA_PORT)
+	@deploy/setup run
+	@exec $(PY) deploy/run.py
+
+check: .venv/.dev  ## format, lint, types, layers, migrations
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	PIRANHA_TESTING=1 $(PY) manage.py makemigrations --check --dry-run
+
+unit: .venv/.dev  ## the fast tests
+	.venv/bin/pytest tests/unit tests/web tests/test_docs.py
+
+test: .venv/.dev  ## every test, on real kernels and in a real browser; installs what it needs (root)
+	@deploy/setup test
+	$(MAKE) --no-print-directory check
+	$(MAKE) --no-print-directory unit
+	.venv/bin/pytest tests/router
+	$(MAKE) --no-print-directory kernel
+	.venv/bin/pytest tests/browser
+
+kernel: .venv/.dev  ## the tests in booted kernels with IPVS
+	deploy/lab/guest uml --timeout 900 -- .venv/bin/pytest tests/kernel -p no:cacheprovider
+	deploy/lab/guest vm --timeout 1800 -- .venv/bin/pytest tests/kernel -p no:cacheprovider -m nft
+
+bench: .venv/.dev  ## the figures of the README, as ratios measured in one run
+	@deploy/setup test
+	deploy/lab/guest uml --timeout 900 -- $(PY) -m tests.bench
+
+format: .venv/.dev  ## write the sources in their one form
+	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+lock: .venv/.dev  ## pin the dependencies anew
+	for out in "requirements.lock --extra embedded" "requirements-dev.lock --extra embedded --extra dev -c requirements.lock"; do \
+	  .venv/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	    --strip-extras --allow-unsafe -o $$out pyproject.toml; done
+
+clean:  ## remove the environment and everything that make run keeps
+	rm -rf .venv var build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help setup run check unit test kernel bench format lock clean

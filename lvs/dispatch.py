@@ -1,0 +1,230 @@
+"""All that the web may ask of the routers, and what it may believe of them.
+
+Nothing here waits longer than a page may take, and nothing here decides: a router that does not answer is
+said not to answer, with its age.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from celery.result import AsyncResult
+from kombu.exceptions import KombuError
+
+from lvs import models, reports, store, tasks
+from lvs.config import document
+from lvs.config.model import LvsConfig
+
+DRY_RUN_SECONDS = 3.0  # the longest that the review page waits for all routers together
+POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterState:
+    """A router as the pages show it. level: success, warning or danger; sentence: what to know and to do."""
+
+    router: models.Router
+    report: reports.Report | None
+    level: str
+    sentence: str
+
+    @property
+    def pulse(self) -> Mapping[str, Any] | None:
+        """pulse's status document, also when it is old; None when there never was one."""
+        return self.report.pulse if self.report else None
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the router's worker reported; None: never."""
+        return self.report.age if self.report else None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what is shown is how it is now."""
+        return self.report is not None and not self.report.is_silent and self.report.pulse is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterState:
+    """Every router of a cluster at one moment. problem: why nothing is known at all (Redis is away), or None."""
+
+    routers: tuple[RouterState, ...]
+    problem: str | None
+    manager_problem: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What a router says that a revision would change there; problem: why it says nothing."""
+
+    router: models.Router
+    changes: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+def broker() -> redis.Redis:
+    """A client for the Redis between the web and the routers."""
+    return reports.connect(os.environ.get("PIRANHA_BROKER_URL", "redis://127.0.0.1:6379/0"))
+
+
+def state(cluster: models.Cluster) -> ClusterState:
+    """The last word of every router of the cluster, with its age."""
+    routers = list(cluster.routers.order_by("name"))
+    try:
+        found = reports.fetch(broker(), [reports.MANAGER, *(router.name for router in routers)])
+    except redis.RedisError as error:
+        problem = f"Redis cannot be reached ({error}): the routers go on as they are, and nothing new is known of them."
+        return ClusterState(
+            routers=tuple(
+                RouterState(router=router, report=None, level="danger", sentence="not known: Redis cannot be reached")
+                for router in routers
+            ),
+            problem=problem,
+            manager_problem=None,
+        )
+    manager = found.get(reports.MANAGER)
+    return ClusterState(
+        routers=tuple(described(router, found.get(router.name)) for router in routers),
+        problem=None,
+        manager_problem=None
+        if manager and not manager.is_silent
+        else "The manager's worker does not run: what is applied waits until it does (piranha worker --manager).",
+    )
+
+
+def report_of(router: models.Router) -> reports.Report | None:
+    """The last report of one router; redis.RedisError when Redis is away."""
+    return reports.fetch(broker(), [router.name]).get(router.name)
+
+
+def described(router: models.Router, report: reports.Report | None) -> RouterState:
+    """What a report means, in a sentence."""
+    if report is None:
+        level, sentence = "danger", "its worker has never been heard (piranha worker --router)"
+    elif report.is_silent:
+        level, sentence = "danger", f"its worker has been silent for {duration(report.age)}"
+    elif report.pulse is None:
+        level, sentence = "danger", f"pulse does not answer: {report.problem}"
+    elif report.pulse["problems"]:
+        level, sentence = "warning", f"{report.pulse['role']}, {report.pulse['problems'][0]}"
+    elif report.pulse["mode"] == "planning":
+        level, sentence = "warning", f"{report.pulse['role']}, planning only: nothing is written to a kernel"
+    else:
+        level, sentence = "success", f"{report.pulse['role']}"
+    return RouterState(router=router, report=report, level=level, sentence=sentence)
+
+
+def duration(age: float) -> str:
+    """A length of time for reading: 8 s, 5 min, 3 h, 2 d."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if age >= 2 * size:
+            return f"{int(age // size)} {unit}"
+    return f"{int(age)} s"
+
+
+def dry_runs(cluster: models.Cluster, config: LvsConfig) -> tuple[DryRun, ...]:
+    """What each router would change for config, asked of all at once; waits DRY_RUN_SECONDS at most.
+
+    A router that is known to be silent is not asked, so that nothing piles up in its queue.
+    """
+    now = state(cluster)
+    asked: dict[str, AsyncResult] = {}
+    payload = document.to_document(config)
+    runs: dict[str, DryRun] = {}
+    for router in now.routers:
+        name = router.router.name
+        if not router.is_current:
+            runs[name] = DryRun(router=router.router, problem=now.problem or f"{name}: {router.sentence}.")
+            continue
+        try:
+            asked[name] = tasks.plan.apply_async(
+                [payload], queue=tasks.queue_of(name), expires=DRY_RUN_SECONDS, retry=False
+            )
+        except (KombuError, redis.RedisError, OSError) as error:
+            runs[name] = DryRun(router=router.router, problem=f"{name} cannot be asked: {error}")
+    answers = collect(asked, DRY_RUN_SECONDS)
+    for router in now.routers:
+        name = router.router.name
+        if name in asked:
+            runs[name] = dry_run_of(router.router, answers.get(name))
+    return tuple(runs[router.router.name] for router in now.routers)
+
+
+def dry_run_of(router: models.Router, answer: tasks.Answer | None) -> DryRun:
+    """A router's answer as the page shows it; None: it did not come in time."""
+    if answer is None:
+        return DryRun(router=router, problem=f"{router.name} did not answer within {DRY_RUN_SECONDS:.0f} s.")
+    if not answer["ok"]:
+        return DryRun(router=router, problem=f"{router.name} would refuse it: {answer['error']['message']}")
+    return DryRun(router=router, changes=tuple(answer["result"]["changes"]))
+
+
+def collect(asked: Mapping[str, AsyncResult], limit: float) -> dict[str, tasks.Answer]:
+    """The answers that come within limit seconds; a task that failed as a whole is an answer too."""
+    answers: dict[str, tasks.Answer] = {}
+    end = time.monotonic() + limit
+    while len(answers) < len(asked) and time.monotonic() < end:
+        for name, result in asked.items():
+            if name not in answers and (answer := answer_of(result)) is not None:
+                answers[name] = answer
+        time.sleep(POLL_SECONDS)
+    return answers
+
+
+def answer_of(result: AsyncResult) -> tasks.Answer | None:
+    """The answer of a task, None while there is none (or Redis cannot say)."""
+    try:
+        if not result.ready():
+            return None
+        value = result.result
+    except (KombuError, redis.RedisError, OSError):
+        return None
+    if isinstance(value, BaseException):
+        return {"ok": False, "error": {"kind": type(value).__name__, "message": str(value), "problems": []}}
+    answer: tasks.Answer = value
+    return answer
+
+
+def apply(cluster: models.Cluster, author: str, message: str) -> models.Revision:
+    """Freezes the candidate and leaves it for the manager's worker to carry to the routers.
+
+    The database is the queue: nothing is lost, and nothing waits, when Redis or a router is away.
+    InvalidConfig when the candidate must not be installed.
+    """
+    return store.freeze(cluster, author=author, message=message)
+
+
+def status_line(cluster: models.Cluster, now: ClusterState | None = None) -> Sequence[tuple[str, str, str]]:
+    """What every page says of the cluster, worst first: (level, sentence, name of the page to go to)."""
+    now = now or state(cluster)
+    items: list[tuple[str, str, str]] = []
+    if now.problem:
+        items.append(("danger", now.problem, "control"))
+    else:
+        items += [(router.level, f"{router.router.name}: {router.sentence}", "control") for router in now.routers]
+    if now.manager_problem and not now.problem:
+        items.append(("danger", now.manager_problem, "control"))
+    failed = failed_servers(now)
+    if failed:
+        items.append(
+            ("danger", f"{failed} real server{'s' if failed > 1 else ''} failed", "control"),
+        )
+    order = {"danger": 0, "warning": 1, "success": 2}
+    return sorted(items, key=lambda item: order[item[0]])
+
+
+def failed_servers(now: ClusterState) -> int:
+    """How many active real servers are out, by the word of the active router."""
+    for router in now.routers:
+        if router.is_current and router.pulse and router.pulse["role"] == "active":
+            return sum(
+                server["health"] == "failed"
+                for virtual_server in router.pulse["virtual_servers"]
+                for server in virtual_server["real_servers"]
+            )
+    return 0

@@ -1,0 +1,77 @@
+"""The Celery doorways on a router: render lvs.cf, hand it to pulse, say what came of it. No Django here.
+
+Each task takes and gives JSON. What went wrong is part of the answer, not an exception, so that the caller
+gets every problem with its line whatever the serializer does: {"ok": true, "result": ...} or {"ok": false,
+"error": {"kind", "message", "problems"}}, the shape of pulse's own answers (ARCHITECTURE.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from celery import shared_task
+
+from lvs.config import document as documents
+from lvs.config import writer
+from lvs.errors import ConfigError, LvsError
+from lvs.pulse.client import PulseClient
+
+Answer = dict[str, Any]
+
+APPLY_SECONDS = 60  # pulse's first checks of new real servers and the largest table stay far below
+PLAN_SECONDS = 20
+
+
+def pulse(timeout: float) -> PulseClient:
+    """The client of this machine's pulse; its socket comes from the environment that `piranha worker` sets."""
+    return PulseClient(Path(os.environ.get("PIRANHA_PULSE_SOCKET", "/run/piranha/pulse.sock")), timeout=timeout)
+
+
+def queue_of(router: str) -> str:
+    """The queue that the worker of this router listens on."""
+    return f"router.{router}"
+
+
+@shared_task(name="piranha.apply", acks_late=True)
+def apply(document: dict[str, Any], back_from: int | None = None) -> Answer:
+    """Installs the configuration of document; back_from: the serial that this one takes back."""
+    return answered(lambda: pulse(APPLY_SECONDS).install(rendered(document), back_from=back_from))
+
+
+@shared_task(name="piranha.plan")
+def plan(document: dict[str, Any]) -> Answer:
+    """What installing document would change in this router's kernel. Changes nothing."""
+    return answered(lambda: pulse(PLAN_SECONDS).plan(rendered(document)))
+
+
+@shared_task(name="piranha.running")
+def running() -> Answer:
+    """The lvs.cf that pulse runs now."""
+    return answered(lambda: pulse(PLAN_SECONDS).running())
+
+
+def rendered(document: dict[str, Any]) -> str:
+    """The lvs.cf of a JSON document; ParseError when it is not one."""
+    return writer.write(documents.from_document(document))
+
+
+def answered(call: Callable[[], dict[str, Any]]) -> Answer:
+    """The answer of call, or what it refused in pulse's own shape."""
+    try:
+        return {"ok": True, "result": call()}
+    except LvsError as error:
+        problems = (
+            [
+                {"line": problem.line, "severity": str(problem.severity), "message": problem.message}
+                for problem in error.problems
+            ]
+            if isinstance(error, ConfigError)
+            else []
+        )
+        return {
+            "ok": False,
+            "error": {"kind": type(error).__name__, "message": str(error), "problems": problems},
+        }

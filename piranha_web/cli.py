@@ -1,0 +1,154 @@
+"""The `piranha` command.
+
+Each subcommand imports what it needs when it runs: `piranha pulse` must start in a moment and `piranha check`
+must work where neither Django nor Celery is configured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def check(arguments: argparse.Namespace) -> int:
+    from lvs.config.commands import check_command
+
+    return check_command(arguments.file, as_json=arguments.json)
+
+
+def format_file(arguments: argparse.Namespace) -> int:
+    from lvs.config.commands import format_command
+
+    return format_command(arguments.file)
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    from lvs.router.commands import plan_command
+
+    return plan_command(arguments.file, role=arguments.role)
+
+
+def pulse(arguments: argparse.Namespace) -> int:
+    from lvs.pulse.__main__ import main as pulse_main
+
+    return pulse_main(arguments.options)
+
+
+def worker(arguments: argparse.Namespace) -> int:
+    if arguments.broker:
+        os.environ["PIRANHA_BROKER_URL"] = arguments.broker
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
+    from piranha_web import worker as workers
+
+    if arguments.manager:
+        return workers.run_manager_worker(arguments.log_level)
+    return workers.run_router_worker(arguments.router, arguments.pulse_socket, arguments.log_level)
+
+
+def passwd(arguments: argparse.Namespace) -> int:
+    from piranha_web.access.passwords import set_password
+
+    if arguments.random:
+        password = secrets.token_urlsafe(12)
+    elif arguments.stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = getpass.getpass("New password: ")
+        if password != getpass.getpass("Again: "):
+            print("The two do not match; nothing was changed. Try again.", file=sys.stderr)
+            return 1
+    try:
+        set_password(arguments.user, password, arguments.file)
+    except ValueError as error:
+        print(f"{error} Nothing was changed.", file=sys.stderr)
+        return 1
+    if arguments.random:
+        print(password)
+    else:
+        print(f"The password of {arguments.user} is set.", file=sys.stderr)
+    return 0
+
+
+def manage(arguments: argparse.Namespace) -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["piranha manage", *arguments.options])
+    return 0
+
+
+def password_file() -> Path:
+    """Where the passwords are kept: PIRANHA_PASSWORD_FILE, or piranha.passwd in PIRANHA_VAR."""
+    folder = Path(os.environ.get("PIRANHA_VAR", "var"))
+    return Path(os.environ.get("PIRANHA_PASSWORD_FILE", folder / "piranha.passwd"))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="piranha", description="Set up, check and run Linux Virtual Server clusters."
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=command)
+        return sub
+
+    one = add("check", check, "Say everything that is wrong with an lvs.cf (exit 0: valid, 1: not).")
+    one.add_argument("file", metavar="FILE", help="lvs.cf, or - for standard input")
+    one.add_argument("--json", action="store_true", help="print problems and configuration as JSON")
+
+    one = add("format", format_file, "Print an lvs.cf in its canonical form.")
+    one.add_argument("file", metavar="FILE", help="lvs.cf, or - for standard input")
+
+    one = add("plan", plan, "Print the kernel state that an lvs.cf wants of a router.")
+    one.add_argument("file", metavar="FILE", help="lvs.cf, or - for standard input")
+    one.add_argument("--role", choices=["active", "standby"], default="active", help="of an active router, or of a standby")
+
+    one = add("worker", worker, "Run the Celery worker of a router, or of the manager.")
+    which = one.add_mutually_exclusive_group(required=True)
+    which.add_argument("--router", metavar="NAME", help="the router whose queue this worker serves")
+    which.add_argument("--manager", action="store_true", help="carry frozen revisions to the routers")
+    one.add_argument("--pulse-socket", type=Path, default=Path("/run/piranha/pulse.sock"), metavar="PATH")
+    one.add_argument("--broker", metavar="URL", help="Redis (default: the environment's PIRANHA_BROKER_URL)")
+    one.add_argument("--log-level", default="warning")
+
+    one = add("passwd", passwd, "Set a password for the web pages.")
+    one.add_argument("user", nargs="?", default="piranha", help="the account (default: piranha)")
+    how = one.add_mutually_exclusive_group()
+    how.add_argument("--random", action="store_true", help="make one and print it, once")
+    how.add_argument("--stdin", action="store_true", help="read one line from standard input")
+    one.add_argument("--file", type=Path, default=password_file(), help="the password file")
+
+    for name, command, text in (
+        ("pulse", pulse, "Run the daemon that owns this router's kernel state (see piranha pulse --help)."),
+        ("manage", manage, "Run a Django management command (see piranha manage help)."),
+    ):
+        sub = commands.add_parser(name, help=text, add_help=False)
+        sub.set_defaults(run=command, options=[])
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code of the command: 0 done, 1 refused, 2 wrong usage."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    # What follows these two belongs to them whole, options included.
+    if words[:1] in (["pulse"], ["manage"]):
+        arguments = parser().parse_args(words[:1])
+        arguments.options = words[1:]
+    else:
+        arguments = parser().parse_args(words)
+    run: Command = arguments.run
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""`piranha worker`: a Celery worker, and the thread that reports what it stands beside.
+
+On a router it serves the queue `router.NAME` and reports what pulse says. On the manager it serves the queue
+`manager` and carries frozen revisions to the routers. Either way the report is the sign of life that the
+pages show with its age.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from lvs import reports
+from lvs.errors import LvsError
+from lvs.tasks import pulse, queue_of
+from piranha_web.celery import BROKER_URL, app
+
+log = logging.getLogger("piranha.worker")
+
+REPORT_SECONDS = 5  # pulse's status of a large table takes a moment; longer means that it hangs
+Reading = tuple[dict[str, Any] | None, str | None]
+
+
+class Repeater(threading.Thread):
+    """Calls work every interval seconds until stopped; what work refuses is logged once, until it changes."""
+
+    def __init__(self, name: str, interval: float, work: Callable[[], None]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.interval = interval
+        self.work = work
+        self.ended = threading.Event()
+        self.complaint = ""
+
+    def run(self) -> None:
+        while not self.ended.wait(self.interval):
+            complaint = self.attempt()
+            if complaint != self.complaint:
+                log.warning("%s: %s", self.name, complaint or "works again")
+                self.complaint = complaint
+
+    def attempt(self) -> str:
+        """One call of work; what went wrong in words, "" when nothing did."""
+        try:
+            self.work()
+        except (redis.RedisError, LvsError) as error:
+            return str(error)
+        return ""
+
+    def stop(self) -> None:
+        """Ends the thread after the call under way."""
+        self.ended.set()
+
+
+def reading() -> Reading:
+    """What pulse says of itself, or why it does not."""
+    try:
+        return pulse(REPORT_SECONDS).status(), None
+    except LvsError as error:
+        return None, str(error)
+
+
+def run_router_worker(router: str, pulse_socket: Path, log_level: str) -> int:
+    """Serves a router until stopped; the exit code."""
+    os.environ["PIRANHA_PULSE_SOCKET"] = str(pulse_socket)
+    client = reports.connect(BROKER_URL)
+
+    def report() -> None:
+        status, problem = reading()
+        reports.publish(client, router, status, problem)
+
+    return serve(f"piranha@{router}", queue_of(router), Repeater("report", reports.INTERVAL, report), log_level)
+
+
+def run_manager_worker(log_level: str) -> int:
+    """Serves the manager until stopped; the exit code."""
+    import django  # only here: a router's worker has no Django
+
+    django.setup()
+    from lvs import deploy  # needs Django's models
+
+    client = reports.connect(BROKER_URL)
+
+    def work() -> None:
+        deploy.advance()
+        reports.publish(client, reports.MANAGER, None, None)
+
+    return serve("piranha@manager", "manager", Repeater("deploy", deploy.INTERVAL, work), log_level)
+
+
+def serve(hostname: str, queue: str, repeater: Repeater, log_level: str) -> int:
+    """Runs the Celery worker in this process with the repeater beside it."""
+    repeater.start()
+    try:
+        app.worker_main(
+            [
+                "worker",
+                "--pool=threads",
+                "--concurrency=2",
+                f"--hostname={hostname}",
+                f"--queues={queue}",
+                f"--loglevel={log_level}",
+                "--without-gossip",
+                "--without-mingle",
+            ]
+        )
+    finally:
+        repeater.stop()
+    return 0
