@@ -1,12 +1,12 @@
-"""What a router's kernel holds, as plain values: the words in which plans, differences and reports are written.
+"""What a router's kernel holds, as plain values: the words of plans, differences and reports.
 
 Wanted and actual state have the same types, so that a difference is a comparison. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from lvs.config.model import Address, Forwarding, PortRange, Protocol
@@ -93,7 +93,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What the kernel has counted for a service or a real server (bytes, packets, connections since creation).
+    """What the kernel has counted for a service or real server (bytes, packets, connections since creation).
 
     active, inactive, persistent: connections now; always 0 for a service.
     """
@@ -130,10 +130,47 @@ class MarkRule:
 
 @dataclass(frozen=True, slots=True)
 class Netfilter:
-    """What the table `inet piranha` does: marks for port sets; masquerade for what NAT real servers send out."""
+    """What the table `inet piranha` does: marks for port sets; masquerade for what NAT real servers send out.
+
+    Kept in one order, without duplicates, overlapping port ranges of one mark joined: two values that have
+    the same effect are equal, however they were put together. drift: a sentence for each thing in the table
+    that somebody changed by hand; only reading a kernel gives any: such a table equals nothing wanted.
+    """
 
     marks: tuple[MarkRule, ...] = ()
     masquerade: tuple[Address, ...] = ()  # the real servers' own addresses
+    drift: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "marks", _joined(self.marks))
+        object.__setattr__(self, "masquerade", tuple(sorted(set(self.masquerade), key=_place)))
+
+
+def _place(address: Address) -> tuple[int, int]:
+    """Orders addresses of both families, which do not compare with each other."""
+    return address.version, int(address)
+
+
+def _joined(marks: Iterable[MarkRule]) -> tuple[MarkRule, ...]:
+    """The rules in order, overlapping port ranges of one address, protocol and mark made one."""
+    joined: list[MarkRule] = []
+    for rule in sorted(
+        marks, key=lambda rule: (_place(rule.address), rule.protocol, rule.fwmark, rule.ports)
+    ):
+        last = joined[-1] if joined else None
+        same = last and (last.address, last.protocol, last.fwmark) == (
+            rule.address,
+            rule.protocol,
+            rule.fwmark,
+        )
+        if last and same and rule.ports.first <= last.ports.last:
+            ports = PortRange(last.ports.first, max(last.ports.last, rule.ports.last))
+            joined[-1] = replace(last, ports=ports)
+        else:
+            joined.append(rule)
+    return tuple(
+        sorted(joined, key=lambda rule: (_place(rule.address), rule.protocol, rule.ports, rule.fwmark))
+    )
 
 
 @dataclass(frozen=True, slots=True)
