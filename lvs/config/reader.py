@@ -1,0 +1,325 @@
+"""Reads lvs.cf text: `read(text)` gives the configuration and everything that is wrong with the text.
+
+Takes what Piranha's own parser took, and beyond it what is harmless and clear in old files (with a warning);
+refuses what it would have to guess. It looks nothing up: a host name is an error that asks for the address.
+Whether the values make sense together is for lvs.config.rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lvs.config.blocks import OpenBlock, make_config, make_real_server, make_virtual_server
+from lvs.config.hints import foreign_grammar, unknown_directive
+from lvs.config.keywords import GUI_ONLY, KEYWORDS, Block
+from lvs.config.model import LvsConfig, Problem, Severity, VirtualServer
+from lvs.config.text import BLANKS, Words, bare, shown, split_words
+
+Lines = Mapping[tuple[tuple[str, ...], str | None], int]
+
+# The usual line, directive = value, both single words; everything else takes the longer way.
+_USUAL = re.compile(r"[ \t]*([a-z_][a-z_0-9]*)[ \t]+=[ \t]+([^\s\"'#\0]+)[ \t]*")
+_DIRECTIVE = re.compile(r"([^\s=\"'{}]+)([ \t]*)=([ \t]*)(.*)", re.DOTALL)
+_BLOCKS = ("virtual", "failover", "server")
+_MOST_HINTS = 100  # each takes a comparison with every directive's name
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a text says. lines: (place, field) -> line, field None for the block's own line (see Problem)."""
+
+    config: LvsConfig
+    problems: tuple[Problem, ...] = ()
+    lines: Lines = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """No error among the problems: warnings may be."""
+        return all(problem.severity is not Severity.ERROR for problem in self.problems)
+
+
+def read(text: str) -> Reading:
+    """Read the whole text; never raises, whatever it is."""
+    mixed = "\r" in text and text.count("\r\n") != text.count("\n")
+    has_bom = text.startswith("\ufeff")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    foreign = foreign_grammar(text)
+    if foreign:
+        return Reading(LvsConfig(), (Problem(line=foreign[0], message=foreign[1]),))
+    reader = _Reader()
+    if has_bom:
+        reader.warn(1, "the file begins with a byte order mark, which Piranha refused: it was left out")
+    if mixed:
+        reader.warn(
+            1, "the file mixes Windows and Unix line ends, which Piranha refused: save it with one kind"
+        )
+    text = text.rstrip("\n")
+    for number, line in enumerate(text.split("\n"), 1):
+        reader.take(number, line)
+    return reader.finish(text.count("\n") + 1)
+
+
+def decode(raw: bytes) -> tuple[str, tuple[Problem, ...]]:
+    """A file's bytes as text: UTF-8, or, in old files with a warning, Latin-1."""
+    try:
+        return raw.decode(), ()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        message = "the file is not UTF-8 here and was taken as Latin-1: save it as UTF-8"
+        return raw.decode("latin-1"), (Problem(message=message, severity=Severity.WARNING, line=line),)
+
+
+class _Reader:
+    """The blocks that are open, and what has been found so far."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.lines: dict[tuple[tuple[str, ...], str | None], int] = {}
+        self.top = OpenBlock(Block.GLOBAL)
+        self.virtual: OpenBlock | None = None
+        self.server: OpenBlock | None = None
+        self.current = self.top
+        self.names: dict[Block, dict[str, int]] = {Block.VIRTUAL: {}, Block.FAILOVER: {}}
+        self.made: dict[Block, list[VirtualServer]] = {Block.VIRTUAL: [], Block.FAILOVER: []}
+        self.comments: list[str] = []
+        self.skipped_depth = 0  # inside a block that is not read, and the blocks in it
+        self.brace_expected = False
+        self.hints = 0
+        self.saw_anything = False
+
+    def error(self, line: int, message: str, field_name: str | None = None) -> None:
+        place = self.current.place
+        self.problems.append(Problem(message=message, line=line, place=place, field=field_name))
+
+    def warn(self, line: int, message: str, field_name: str | None = None) -> None:
+        place = self.current.place
+        self.problems.append(
+            Problem(message=message, severity=Severity.WARNING, line=line, place=place, field=field_name)
+        )
+
+    def take(self, number: int, line: str) -> None:
+        """One line, without its end."""
+        if not self.skipped_depth:
+            match = _USUAL.fullmatch(line)
+            if match:
+                self.directive(number, match[1], [match[2]])
+                return
+        line = line.strip(BLANKS)
+        if not line:
+            self.comments.append("")
+            return
+        self.saw_anything = True
+        if line[0] == "#":
+            if "\0" in line:
+                self.error(number, "the line contains a NUL byte: remove it")
+            elif not self.skipped_depth:
+                self.comments.append(line)
+        elif self.brace_expected and line == "{":
+            pass  # reported at the block's own line
+        elif self.skipped_depth:
+            self.skipped_depth += line.endswith("{") - line.startswith("}")
+        elif "\0" in line:
+            self.error(number, "the line contains a NUL byte: remove it")
+        else:
+            self.unusual(number, line)
+        self.brace_expected = self.brace_expected and line[0] == "#"
+
+    def unusual(self, number: int, line: str) -> None:
+        """A line that is neither blank nor a comment nor of the usual form."""
+        match = _DIRECTIVE.fullmatch(line)
+        if match:
+            self.spaced_directive(number, match)
+        elif line[0] == "}":
+            self.close(number, line[1:].strip(BLANKS))
+        elif re.match(r"(virtual|failover|server)([ \t\v\f{\"']|$)", line):
+            self.block(number, split_words(line))
+        else:
+            self.not_understood(number, line)
+
+    def spaced_directive(self, number: int, match: re.Match[str]) -> None:
+        name, before, after, rest = match.groups()
+        words = split_words(rest)
+        if words.open_quote:
+            self.error(number, f"{name}: a quote is not closed: end the value with the same quote")
+            return
+        if not (before and after) and rest:
+            self.warn(number, f"{name}: blanks are missing around the equals sign: write {name} = VALUE")
+        if words.comment and words.words:
+            self.warn(
+                number, "a comment stands behind the value, which Piranha refused: put it on its own line"
+            )
+            self.comments.append(words.comment)
+        self.directive(number, name, words.words)
+
+    def directive(self, number: int, name: str, words: list[str]) -> None:
+        block = self.current
+        self.saw_anything = True
+        self.brace_expected = False
+        keyword = KEYWORDS[block.kind].get(name)
+        if keyword is None:
+            self.unknown(number, name)
+            return
+        if name in block.entries:
+            earlier = block.entries[name][0]
+            self.warn(
+                number,
+                f"{name} stands in line {earlier} already: this one counts, remove one",
+                keyword.attribute,
+            )
+        block.entries[name] = (number, words)
+        self.lines[block.place, keyword.attribute] = number
+        if self.comments:
+            block.keep_comments(name, self.comments)
+            self.comments = []
+
+    def unknown(self, number: int, name: str) -> None:
+        if name in GUI_ONLY[self.current.kind]:
+            self.warn(
+                number,
+                f"{name} was written by Piranha's GUI and refused by its daemon: left out, remove the line",
+            )
+            return
+        self.hints += 1
+        self.error(number, unknown_directive(name, self.current.kind, self.hints <= _MOST_HINTS))
+
+    def not_understood(self, number: int, line: str) -> None:
+        word = line.split(None, 1)[0]
+        if line.endswith("{"):
+            self.error(number, f"{shown(word)} is not a block of lvs.cf: use virtual, failover or server")
+            self.skipped_depth = 1
+        elif word in KEYWORDS[self.current.kind]:
+            self.error(number, f"{word}: the equals sign is missing: write {word} = VALUE")
+        else:
+            self.unknown(number, word)
+
+    def block(self, number: int, words: Words) -> None:
+        """A line that opens a block."""
+        kind, *rest = words.words or [""]
+        if words.open_quote:
+            self.error(number, f"{kind}: a quote is not closed: write {kind} NAME {{ with the name in quotes")
+        elif kind not in _BLOCKS:  # the brace or the name is glued to the word
+            kind = next(name for name in _BLOCKS if kind.startswith(name))
+            self.error(number, f"{kind} needs blanks: write {kind} NAME {{")
+        name = rest[0] if rest and rest[0] != "{" else ""
+        if words.comment:
+            self.warn(
+                number, "a comment stands behind the brace, which Piranha refused: put it on its own line"
+            )
+            self.comments.append(words.comment)
+        if not words.open_quote:
+            name = self.check_header(number, kind, name, rest)
+        if rest[-1:] == ["}"]:
+            return
+        self.open(number, Block(kind), name)
+
+    def check_header(self, number: int, kind: str, name: str, rest: list[str]) -> str:
+        """Report what is wrong with the words behind virtual, failover or server; gives the name."""
+        if rest[-1:] == ["}"]:
+            self.error(
+                number, f"{kind}: the block stands on one line: put every directive and the }} on its own"
+            )
+        elif not name:
+            self.error(number, f"{kind}: the name is missing: write {kind} NAME {{")
+        elif rest == [name] and name.endswith("{"):
+            self.error(
+                number, f"{kind}: a blank is missing before the brace: write {kind} {bare(name[:-1])} {{"
+            )
+            name = name[:-1]
+        elif rest == [name]:
+            self.error(number, f"{kind}: the brace is missing on this line: write {kind} {bare(name)} {{")
+            self.brace_expected = True
+        elif rest[1] != "{":
+            self.error(number, f'{kind}: a name with blanks stands in quotes: write {kind} "NAME" {{')
+        elif rest[2:]:
+            self.error(number, f"{kind}: unexpected {shown(' '.join(rest[2:]))} after the brace: remove it")
+        return name
+
+    def open(self, number: int, kind: Block, name: str) -> None:
+        if kind is Block.SERVER and self.virtual is None:
+            self.error(
+                number, "server stands outside of a virtual server: put it between virtual NAME { and its }"
+            )
+            self.skipped_depth = 1
+            return
+        if self.server or (self.virtual and kind is not Block.SERVER):
+            open_block = self.current if kind is Block.SERVER else self.virtual
+            self.error(
+                number,
+                f"{kind} begins, but the block of line {open_block.line if open_block else 0} is not "
+                "closed: put a } before this line",
+            )
+            self.end(Block.SERVER if kind is Block.SERVER else Block.VIRTUAL)
+        taken = self.virtual.names if kind is Block.SERVER and self.virtual else self.names[kind]
+        name = self.unique(number, kind, name, taken)
+        place = (*(self.virtual.place if kind is Block.SERVER and self.virtual else ()), kind.value, name)
+        block = OpenBlock(kind, place, number)
+        block.keep_comments(kind.value, self.comments)
+        self.comments = []
+        self.lines[place, None] = number
+        if kind is Block.SERVER:
+            self.server = block
+        else:
+            self.virtual = block
+        self.current = block
+
+    def unique(self, number: int, kind: Block, name: str, taken: dict[str, int]) -> str:
+        """The name, with a number if an earlier block has it: everything after the reader goes by names."""
+        given, count = name, taken.get(name, 0)
+        while name in taken:
+            count += 1
+            name = f"{given}-{count}"
+        if name != given:
+            taken[given] = count
+            self.warn(number, f"{kind} {shown(given)} stands above already: this one was named {shown(name)}")
+        taken[name] = 1
+        return name
+
+    def close(self, number: int, rest: str) -> None:
+        """A closing brace, and what follows it on the line."""
+        if rest.startswith("#"):
+            self.comments.append(rest)
+        elif rest:
+            self.warn(number, f"{shown(rest)} after the closing brace was ignored: remove it")
+        if self.current is self.top:
+            self.error(number, "this closing brace closes nothing: remove it")
+            return
+        self.current.keep_comments("", self.comments)
+        self.comments = []
+        self.end(self.current.kind)
+
+    def end(self, kind: Block) -> None:
+        """Make the values of the innermost block, or of the virtual server and the real server open in it."""
+        if self.server and self.virtual:
+            self.note_inactive(self.server)
+            self.virtual.real_servers.append(make_real_server(self.server, self.problems.append))
+            self.server, self.current = None, self.virtual
+        if kind is not Block.SERVER and self.virtual:
+            self.note_inactive(self.virtual)
+            self.made[self.virtual.kind].append(make_virtual_server(self.virtual, self.problems.append))
+            self.virtual, self.current = None, self.top
+
+    def note_inactive(self, block: OpenBlock) -> None:
+        if "active" not in block.entries:
+            name = shown(block.place[-1])
+            self.warn(
+                block.line,
+                f"{block.kind} {name} is off: to say so, or switch it on, add active = 0 or 1",
+                "active",
+            )
+
+    def finish(self, last_line: int) -> Reading:
+        """The file has ended."""
+        if self.current is not self.top or self.skipped_depth:
+            opened = f" of line {self.current.line}" if self.current is not self.top else ""
+            self.warn(last_line, f"the file ends inside the block{opened}: add the missing }}")
+            self.end(Block.VIRTUAL)
+        self.top.keep_comments("", self.comments)
+        config = make_config(
+            self.top, self.made[Block.VIRTUAL], self.made[Block.FAILOVER], self.problems.append
+        )
+        if not self.saw_anything:
+            self.error(1, "the configuration is empty: write at least primary and one virtual server")
+        problems = sorted(self.problems, key=lambda problem: problem.line or 0)
+        return Reading(config, tuple(problems), self.lines)
