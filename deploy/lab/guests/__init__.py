@@ -1,0 +1,1 @@
+"""Guest kernels: a fresh Linux with IPVS, over this machine's files, for one command."""

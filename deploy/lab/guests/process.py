@@ -1,0 +1,123 @@
+"""A guest as a child process: bounded in time, and gone when this process is, however that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+
+from deploy.lab.guests.job import GuestError, Job
+
+TIMED_OUT = 124  # as timeout(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Consoles:
+    """The descriptors a guest writes to: what the job prints, and what its kernel has to say.
+
+    Both are pipes, whatever our own output is: User-Mode Linux cannot wait for a regular file.
+    """
+
+    output: int
+    log: int
+
+
+def guard(group: int) -> subprocess.Popen[bytes]:
+    """A shell that kills the process group once this process is gone, even by SIGKILL.
+
+    It waits on a pipe whose other end only this process holds. (PR_SET_PDEATHSIG would reach User-Mode Linux'
+    first process only, and leave its helpers behind.)
+    """
+    script = 'read -r _; kill -9 -- "-$1" 2>/dev/null'
+    return subprocess.Popen(
+        ["/bin/sh", "-c", script, "guard", str(group)], stdin=subprocess.PIPE, start_new_session=True
+    )
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """Ends the child, or what is left of its process group, at once; a guest has nothing to save."""
+    with contextlib.suppress(ProcessLookupError):  # all of it has ended by itself
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    if child.stdin is not None:
+        child.stdin.close()
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    """Turns SIGTERM and SIGHUP into an exit, so that `finally` runs."""
+    sys.exit(128 + number)
+
+
+def run(command_line: Callable[[Consoles], Sequence[str]], job: Job) -> int:
+    """Runs a guest to its end and returns the job's exit status, TIMED_OUT after job.timeout seconds.
+
+    Raises GuestError, with the end of the kernel's log, when the guest ended without a result.
+    """
+    job.write()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    output, output_end = os.pipe()
+    log, log_end = os.pipe()
+    child = subprocess.Popen(
+        command_line(Consoles(output_end, log_end)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[output_end, log_end],
+        start_new_session=True,
+    )
+    watch = guard(child.pid)
+    os.close(output_end)
+    os.close(log_end)
+    try:
+        kernel_words, in_time = follow(output, log, job)
+    finally:
+        end(child)
+        end(watch)
+        os.close(output)
+        os.close(log)
+    status = job.status()
+    if not in_time:
+        print(f"guest: ended after {job.timeout:g} seconds, its time limit (--timeout)", file=sys.stderr)
+        return TIMED_OUT
+    if status is None:
+        last = "\n".join(kernel_words.decode(errors="replace").splitlines()[-30:])
+        raise GuestError(f"the guest ended without a result; its kernel's last words:\n{last}")
+    return status
+
+
+def follow(output: int, log: int, job: Job) -> tuple[bytes, bool]:
+    """Shows the job's output as it comes until the guest ends.
+
+    Returns the end of the kernel's log, and whether the guest ended within its time.
+    """
+    deadline = time.monotonic() + job.timeout
+    words = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        selector.register(log, selectors.EVENT_READ)
+        while selector.get_map():
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return words, False
+            for key, _ in selector.select(remaining):
+                chunk = os.read(key.fd, 65536)
+                if not chunk:
+                    selector.unregister(key.fd)
+                elif key.fd == output or job.verbose:
+                    show(chunk)
+                else:
+                    words = (words + chunk)[-20000:]
+    return words, True
+
+
+def show(chunk: bytes) -> None:
+    """Passes output on at once."""
+    sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
