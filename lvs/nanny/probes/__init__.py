@@ -1,1 +1,1 @@
-"""One small file per kind of check."""
+"""The kinds of check, one file each: a coroutine that ends with a Finding, within the check's timeout."""

@@ -1,0 +1,123 @@
+"""Which check each real server gets: from lvs.cf's directives to what a probe needs. Only computes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lvs.config.model import Address, LvsConfig, Problem, Protocol, RealServer, Severity, VirtualServer
+
+# What nanny assumes of virtual port 80 when no check is configured (PIRANHA.md 4.5).
+WEB_PORT = 80
+WEB_SEND = b"GET / HTTP/1.0\r\n\r\n"
+WEB_EXPECT = b"HTTP"
+
+ANYTHING = b"*"
+
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+
+# POSIX bracket classes (POSIX.1-2017, 9.3.5) in Python's words; use_regex promises extended expressions.
+_POSIX_CLASSES = {
+    "[:alnum:]": "0-9A-Za-z",
+    "[:alpha:]": "A-Za-z",
+    "[:blank:]": r" \t",
+    "[:cntrl:]": r"\x00-\x1f\x7f",
+    "[:digit:]": "0-9",
+    "[:graph:]": r"\x21-\x7e",
+    "[:lower:]": "a-z",
+    "[:print:]": r"\x20-\x7e",
+    "[:punct:]": r"!-/:-@\[-`{-~",
+    "[:space:]": r"\s",
+    "[:upper:]": "A-Z",
+    "[:xdigit:]": "0-9A-Fa-f",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """All that a probe needs; equal checks are carried out once and their result shared.
+
+    send: bytes to send after connecting, b"" for none. expect: the bytes that the answer must start with,
+    b"*" for any answer; with use_regex a pattern to be found anywhere in it; b"" for no answer needed.
+    timeout: seconds between checks, and the limit of one.
+    """
+
+    address: Address
+    port: int
+    protocol: Protocol
+    timeout: float
+    send: bytes = b""
+    expect: bytes = b""
+    use_regex: bool = False
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
+        return f"{host}:{self.port}"
+
+
+def check_of(virtual_server: VirtualServer, real_server: RealServer) -> Check | None:
+    """The check of real_server, which contacts the real server's own port; None without an address."""
+    if real_server.address is None:
+        return None
+    check = virtual_server.check
+    send, expect = unescape(check.send or ""), unescape(check.expect or "")
+    if check.use_regex:
+        expect = posix_to_python(check.expect or "").encode()
+    if check.send_program is not None:
+        # Programs are not run (see problems()); expect then means the program's output, not the server's.
+        send = expect = b""
+    elif assumes_web(virtual_server):
+        send, expect = WEB_SEND, WEB_EXPECT
+    return Check(
+        address=real_server.address,
+        port=real_server.port or virtual_server.port,
+        protocol=virtual_server.protocol,
+        timeout=float(virtual_server.timeout),
+        send=send,
+        expect=expect,
+        use_regex=check.use_regex and bool(expect) and not assumes_web(virtual_server),
+    )
+
+
+def assumes_web(virtual_server: VirtualServer) -> bool:
+    """Whether nothing is configured for virtual port 80, so that an HTTP answer is looked for."""
+    check = virtual_server.check
+    return (
+        virtual_server.port == WEB_PORT
+        and virtual_server.protocol is Protocol.TCP
+        and check.send is None
+        and check.expect is None
+        and check.send_program is None
+    )
+
+
+def problems(config: LvsConfig) -> tuple[Problem, ...]:
+    """What of config's checks this version does not carry out as written."""
+    return tuple(
+        Problem(
+            message=(
+                f"virtual {virtual_server.name}: checked by connect only; programs are not run by this "
+                "version. Use send and expect where connecting is not enough."
+            ),
+            severity=Severity.WARNING,
+            place=("virtual", virtual_server.name),
+            field="check",
+        )
+        for virtual_server in config.virtual_servers
+        if virtual_server.active and virtual_server.check.send_program is not None
+    )
+
+
+def unescape(text: str) -> bytes:
+    r"""The bytes that text stands for: \n, \r and \t translated, any other escaped character is itself.
+
+    A backslash at the very end stands for itself.
+    """
+    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text, flags=re.DOTALL).encode()
+
+
+def posix_to_python(pattern: str) -> str:
+    """The pattern with POSIX bracket classes written as Python's `re` wants them."""
+    for posix, python in _POSIX_CLASSES.items():
+        pattern = pattern.replace(posix, python)
+    return pattern
