@@ -1,0 +1,221 @@
+"""The floating addresses on this router's interfaces, over rtnetlink (rtnetlink(7), pyroute2's IPRoute).
+
+Each call opens and closes its own socket, in the network namespace of the calling thread. pyroute2 runs
+an event loop inside: call from a thread that runs none (`asyncio.to_thread` from pulse), else it raises
+RuntimeError.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from ipaddress import IPv6Address, ip_address, ip_interface
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD, IFA_F_NOPREFIXROUTE
+from pyroute2.netlink.rtnl.ifinfmsg import IFF_BROADCAST
+
+from lvs.errors import KernelError
+from lvs.router import sysctl
+from lvs.router.state import InterfaceAddress
+
+LONGEST_LABEL = 15  # characters; IFNAMSIZ with its final zero, include/uapi/linux/if.h
+FOREVER = 0xFFFFFFFF  # INFINITY_LIFE_TIME, include/net/addrconf.h
+
+
+def read(interfaces: Collection[str] | None) -> frozenset[InterfaceAddress]:
+    """Every address on these interfaces (None: on all); an interface that is not there has none.
+
+    The kernel labels an IPv4 address with its interface's name where nobody gave a label: here that is "".
+    """
+    try:
+        with IPRoute() as netlink:
+            return frozenset(a for a in _all(netlink) if interfaces is None or a.interface in interfaces)
+    except (NetlinkError, OSError) as error:
+        raise KernelError("read the interfaces' addresses", _reason(error)) from error
+
+
+def add(address: InterfaceAddress) -> None:
+    """Puts an address on its interface, usable at once; fine if it is there already.
+
+    IPv4: with its label, and a broadcast address where the net has one. IPv6: without duplicate address
+    detection, whose second of waiting a takeover has not got, and deprecated (RFC 4862, 5.5.4), so that
+    the router's own connections never come from an address that may move. Afterwards this prefix and this
+    label hold: an IPv4 address with another label is relabelled without being gone for a moment; an IPv6
+    address cannot be there with two prefixes and is taken off and put on again.
+    """
+    change = f"add {_name(address)}"
+    _check(address, change)
+    try:
+        with IPRoute() as netlink:
+            try:
+                netlink.addr("add", **_message(address, netlink))
+            except NetlinkError as error:
+                if error.code != errno.EEXIST:
+                    raise
+                _reshape(netlink, address)
+    except (NetlinkError, OSError) as error:
+        raise KernelError(change, _reason(error, address)) from error
+
+
+def remove(address: InterfaceAddress) -> None:
+    """Takes exactly this address (prefix and label too) off its interface; fine if it is not there.
+
+    Other addresses stay: those in the same net, which the kernel would take along with their primary, are
+    promoted.
+    """
+    change = f"remove {_name(address)}"
+    if address.interface not in _interfaces():
+        return
+    try:
+        with IPRoute() as netlink, _secondaries_kept(address):
+            _delete(netlink, address)
+    except (NetlinkError, OSError) as error:
+        raise KernelError(change, _reason(error, address)) from error
+
+
+def missing_interface(name: str) -> str:
+    """The reason and the remedy for an interface that this machine has not got."""
+    return (
+        f"this machine has no interface {name}: use one of {', '.join(sorted(_interfaces()))}, or create it"
+    )
+
+
+def _interfaces() -> dict[str, int]:
+    return {name: index for index, name in socket.if_nameindex()}
+
+
+def _all(netlink: Any) -> Iterator[InterfaceAddress]:
+    names = dict(socket.if_nameindex())
+    for message in netlink.get_addr():
+        interface = names.get(message["index"])
+        if interface is None:  # came or went between the two questions
+            continue
+        # Behind a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is always this one.
+        address = ip_address(message.get("local") or message.get("address"))
+        label = message.get("label") or ""
+        yield InterfaceAddress(
+            address,
+            message["prefixlen"],
+            interface,
+            "" if address.version == 6 or label == interface else label,
+        )
+
+
+def _check(address: InterfaceAddress, change: str) -> None:
+    interface, label = address.interface, address.label
+    if interface not in _interfaces():
+        raise KernelError(change, missing_interface(interface))
+    if label and address.address.version == 4 and not label.startswith(interface):
+        raise KernelError(change, f"the label must begin with the interface's name: use {interface}:1")
+    if len(label) > LONGEST_LABEL:
+        raise KernelError(change, f"a label has at most {LONGEST_LABEL} characters: use a shorter one")
+    if not 0 < address.prefix <= address.address.max_prefixlen:
+        raise KernelError(change, f"the mask must be 1 to {address.address.max_prefixlen} bits: correct it")
+
+
+def _message(address: InterfaceAddress, netlink: Any) -> dict[str, Any]:
+    """The attributes of RTM_NEWADDR, as pyroute2 takes them."""
+    index = _interfaces()[address.interface]
+    message: dict[str, Any] = {
+        "index": index,
+        "address": str(address.address),
+        "prefixlen": address.prefix,
+        "family": socket.AF_INET if address.address.version == 4 else socket.AF_INET6,
+    }
+    if isinstance(address.address, IPv6Address):
+        flags = IFA_F_NODAD
+        if address.prefix == 128:
+            flags |= IFA_F_NOPREFIXROUTE  # the local table has its route; a second in the main table is noise
+        return message | {"flags": flags, "preferred": 0, "valid": FOREVER}
+    message["label"] = address.label or address.interface
+    (link,) = netlink.get_links(index)
+    if address.prefix < 31 and link["flags"] & IFF_BROADCAST:  # RFC 3021: a /31 has no broadcast address
+        network = ip_interface(f"{address.address}/{address.prefix}").network
+        message["broadcast"] = str(network.broadcast_address)
+    return message
+
+
+def _reshape(netlink: Any, address: InterfaceAddress) -> None:
+    """Gives an address that is on the interface already the prefix and the label of `address`."""
+    twins = [a for a in _all(netlink) if (a.address, a.interface) == (address.address, address.interface)]
+    if address in twins:
+        return
+    if address.address.version == 6:
+        for twin in twins:
+            _delete(netlink, twin)
+        netlink.addr("add", **_message(address, netlink))
+        return
+    # IPv4 may hold one address with two prefixes: a stand-in keeps it local while the label is exchanged,
+    # so that no packet is refused, no socket loses its address and the interface is never without one
+    # (which would take its routes along).
+    stand_in = InterfaceAddress(address.address, 31 if address.prefix == 32 else 32, address.interface)
+    put_in = stand_in not in twins
+    if put_in:
+        netlink.addr("add", **_message(stand_in, netlink), flags=IFA_F_NOPREFIXROUTE)
+    with _secondaries_kept(address):
+        for twin in twins:
+            if twin.prefix == address.prefix:
+                _delete(netlink, twin)
+    netlink.addr("add", **_message(address, netlink))
+    if put_in:
+        _delete(netlink, stand_in)
+
+
+def _delete(netlink: Any, address: InterfaceAddress) -> None:
+    message: dict[str, Any] = {
+        "index": _interfaces()[address.interface],
+        "address": str(address.address),
+        "prefixlen": address.prefix,
+    }
+    if address.address.version == 4:
+        message["label"] = address.label or address.interface
+    try:
+        netlink.addr("del", **message)
+    except NetlinkError as error:
+        if error.code != errno.EADDRNOTAVAIL:
+            raise
+
+
+@contextmanager
+def _secondaries_kept(address: InterfaceAddress) -> Iterator[None]:
+    """Has the kernel promote the other addresses of the net instead of deleting them with their primary.
+
+    (net/ipv4/devinet.c, __inet_del_ifa; ip-sysctl.rst, promote_secondaries.) Put back afterwards: the
+    parameter is the administrator's.
+    """
+    path = f"net/ipv4/conf/{address.interface}/promote_secondaries"
+    if address.address.version == 6 or address.prefix == 32 or sysctl.read([path])[path] != "0":
+        yield
+        return
+    sysctl.write(path, "1")
+    try:
+        yield
+    finally:
+        sysctl.write(path, "0")
+
+
+def _name(address: InterfaceAddress) -> str:
+    label = f" as {address.label}" if address.label else ""
+    return f"{address.address}/{address.prefix} on {address.interface}{label}"
+
+
+def _reason(error: NetlinkError | OSError, address: InterfaceAddress | None = None) -> str:
+    """What the kernel said, and what to do about it."""
+    code = error.code if isinstance(error, NetlinkError) else error.errno
+    if code == errno.EPERM:
+        return "permission denied: pulse needs to run as root or with CAP_NET_ADMIN"
+    if address and code == errno.ENODEV:
+        return missing_interface(address.interface)
+    if address and address.address.version == 6 and code in (errno.EACCES, errno.EOPNOTSUPP):
+        return (
+            f"IPv6 is switched off on {address.interface}: "
+            f"set net/ipv6/conf/{address.interface}/disable_ipv6 to 0"
+        )
+    said = os.strerror(code) if code else str(error)
+    return f"the kernel refused it ({said}): check the address, its mask and the interface"

@@ -1,0 +1,228 @@
+"""The nftables table `inet piranha`: firewall marks for port sets, masquerade for NAT real servers (nft(8)).
+
+The table is pulse's alone and replaced whole, in one transaction; other tables are never touched. A map
+says which mark a packet gets, so that the cost of a packet does not grow with the number of virtual
+servers.
+
+Marks are set in two hooks, both before IPVS looks (IPVS: input, and output at -99): prerouting for what
+arrives, output for what this router itself sends to a virtual server, such as an administrator's curl.
+
+Masquerade is for what a real server asks of the world outside. It leaves alone: - what goes to another
+real server, which must see who asks; - what stays on this machine (interface lo); - IPVS's own packets,
+answers to clients included: IPVS takes them from connection tracking, without which there is
+  no NAT (net/netfilter/ipvs, ip_vs_notrack).
+The chain exists only when somebody is masqueraded, since it switches connection tracking on for all packets.
+
+A fingerprint of the table as the kernel lists it is kept inside it. A rule added, taken out or edited by
+hand shows as `drift`, whatever version of nftables wrote the table or lists it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from lvs.config.model import Address, PortRange, Protocol
+from lvs.errors import KernelError
+from lvs.router import nft
+from lvs.router.state import MarkRule, Netfilter
+
+TABLE = "inet piranha"
+SEAL = "fingerprint"  # the chain, bound to no hook, whose only rule has the fingerprint for a comment
+PROTOCOL_NUMBERS = {Protocol.TCP: 6, Protocol.UDP: 17, Protocol.SCTP: 132}  # IANA
+PROTOCOLS = {number: protocol for protocol, number in PROTOCOL_NUMBERS.items()}
+FAMILIES = {4: ("ip", "ipv4_addr"), 6: ("ip6", "ipv6_addr")}  # nft's word for the header, type of an address
+
+
+def text(netfilter: Netfilter) -> str:
+    """The table in nft's language, to show and to load. Pure."""
+    return "\n".join(_table(netfilter, elements=True)) + "\n"
+
+
+def read() -> Netfilter | None:
+    """What the table does now; None if there is no such table."""
+    change = f"read the nftables table {TABLE}"
+    if not nft.available():
+        return None
+    family, name = TABLE.split()
+    tables = nft.objects(f"list tables {family}", change)
+    if not any(thing.get("table", {}).get("name") == name for thing in tables):
+        return None
+    things = nft.objects(f"list table {TABLE}", change)
+    marks, masquerade, strange = _elements(things)
+    found = Netfilter(marks, masquerade)
+    if _sealed(things) != _fingerprint(things, found):
+        strange += _strangers(things, found) or (f"the table {TABLE} was changed by hand",)
+    return Netfilter(marks, masquerade, strange)
+
+
+def replace(netfilter: Netfilter) -> None:
+    """Makes the table do exactly this, in one transaction: no packet meets half of it."""
+    change = f"replace the nftables table {TABLE}"
+    _check(netfilter, change)
+    nft.run(f"table {TABLE}\ndelete table {TABLE}\n{text(netfilter)}", change)
+    fingerprint = _fingerprint(nft.objects(f"list table {TABLE}", change), netfilter)
+    # Only the kernel's listing can be told from itself later, so it is sealed after it was read back; a crash
+    # before that leaves a table that works and shows as drift.
+    nft.run(f'table {TABLE} {{ chain {SEAL} {{ return comment "{fingerprint}"; }}; }}', change)
+
+
+def remove() -> None:
+    """Takes the table out; fine if there is none."""
+    if nft.available():
+        nft.run(f"table {TABLE}\ndelete table {TABLE}", f"remove the nftables table {TABLE}")
+
+
+def _check(netfilter: Netfilter, change: str) -> None:
+    """Refuses what the kernel would refuse without saying why."""
+    previous: MarkRule | None = None
+    for rule in netfilter.marks:
+        ports, place = rule.ports, f"{rule.protocol} port {rule.ports} of {rule.address}"
+        if not (0 <= ports.first <= ports.last <= 65535 and 0 < rule.fwmark < 1 << 32):
+            reason = f"mark {rule.fwmark} for {place}: give ports to 65535 and a mark above 0"
+            raise KernelError(change, reason)
+        same = previous and (previous.address, previous.protocol) == (rule.address, rule.protocol)
+        if previous and same and ports.first <= previous.ports.last:
+            raise KernelError(
+                change,
+                f"{place} would get mark {rule.fwmark} and, with port {previous.ports}, "
+                f"mark {previous.fwmark}: give the virtual servers one mark or ports of their own",
+            )
+        if previous is None or not same or ports.last > previous.ports.last:
+            previous = rule
+
+
+def _table(netfilter: Netfilter, *, elements: bool) -> Iterator[str]:
+    """The table's lines; without elements: its form alone."""
+    marked = {version: [m for m in netfilter.marks if m.address.version == version] for version in FAMILIES}
+    sources = {version: [a for a in netfilter.masquerade if a.version == version] for version in FAMILIES}
+    yield f"table {TABLE} {{"
+    for version, marks in marked.items():
+        if marks:
+            kind = f"{FAMILIES[version][1]} . inet_proto . inet_service : mark"
+            members = (
+                f"{m.address} . {m.protocol} . {str(m.ports).replace(':', '-')} : {m.fwmark}" for m in marks
+            )
+            yield from _set(f"map marks{version}", kind, members if elements else (), "flags interval")
+    for version, addresses in sources.items():
+        if addresses:
+            members = (str(address) for address in addresses)
+            yield from _set(f"set masquerade{version}", FAMILIES[version][1], members if elements else ())
+    if netfilter.marks:
+        rules = [_mark(version) for version, marks in marked.items() if marks]
+        yield from _chain("prerouting", "type filter hook prerouting priority mangle; policy accept;", rules)
+        yield from _chain("output", "type filter hook output priority mangle; policy accept;", rules)
+    if netfilter.masquerade:
+        rules = [_masquerade(version) for version, addresses in sources.items() if addresses]
+        yield from _chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", rules)
+    yield "}"
+
+
+def _set(head: str, kind: str, members: Iterable[str], *options: str) -> Iterator[str]:
+    yield f"\t{head} {{"
+    yield f"\t\ttype {kind}"
+    yield from (f"\t\t{option}" for option in options)
+    lines = ",\n\t\t\t".join(members)
+    if lines:
+        yield f"\t\telements = {{\n\t\t\t{lines}\n\t\t}}"
+    yield "\t}"
+
+
+def _chain(name: str, hook: str, rules: Iterable[str]) -> Iterator[str]:
+    yield f"\tchain {name} {{"
+    yield f"\t\t{hook}"
+    yield from (f"\t\t{rule}" for rule in rules)
+    yield "\t}"
+
+
+def _mark(version: int) -> str:
+    header = FAMILIES[version][0]
+    return (
+        f"meta mark set {header} daddr . meta l4proto . th dport map @marks{version} counter "
+        'comment "one virtual server for several ports"'
+    )
+
+
+def _masquerade(version: int) -> str:
+    header, real_servers = FAMILIES[version][0], f"@masquerade{version}"
+    return (
+        f'oifname != "lo" {header} saddr {real_servers} {header} daddr != {real_servers} counter masquerade '
+        'comment "what real servers ask of the outside"'
+    )
+
+
+def _elements(
+    things: Iterable[dict[str, Any]],
+) -> tuple[tuple[MarkRule, ...], tuple[Address, ...], tuple[str, ...]]:
+    """The marks and masqueraded addresses in a listing, and a sentence for each element that is neither."""
+    marks: list[MarkRule] = []
+    masquerade: list[Address] = []
+    strange: list[str] = []
+    for thing in things:
+        kept = thing.get("map") or thing.get("set") or {}
+        for element in kept.get("elem", ()):
+            try:
+                if kept["name"] in ("marks4", "marks6"):
+                    marks.append(_mark_rule(element))
+                elif kept["name"] in ("masquerade4", "masquerade6"):
+                    masquerade.append(_address(element))
+            except (KeyError, TypeError, ValueError):
+                strange.append(f"an element of {kept['name']} is not pulse's: {json.dumps(element)}")
+    return tuple(marks), tuple(masquerade), tuple(strange)
+
+
+def _mark_rule(element: Any) -> MarkRule:
+    """One element of a map: [{"concat": [ADDRESS, PROTOCOL, PORT or {"range": [FIRST, LAST]}]}, MARK]."""
+    key, fwmark = element
+    address, protocol, port = key["concat"]
+    first, last = port["range"] if isinstance(port, dict) else (port, port)
+    if not all(type(number) is int for number in (first, last, fwmark)):
+        raise TypeError(element)
+    return MarkRule(ip_address(address), PROTOCOLS[protocol], PortRange(first, last), fwmark)
+
+
+def _address(element: Any) -> Address:
+    """One element of a set: ADDRESS, or an object where somebody gave it a comment, a limit or a prefix."""
+    if not isinstance(element, str):
+        raise TypeError(element)
+    return ip_address(element)
+
+
+def _fingerprint(things: Iterable[dict[str, Any]], netfilter: Netfilter) -> str:
+    """Tells whether a listing, elements aside, is still the one that pulse made with this program's rules."""
+    form = []
+    for thing in things:
+        ((kind, content),) = thing.items()
+        if not _is_seal(kind, content):
+            form.append([kind, {key: content[key] for key in content.keys() - {"handle", "elem"}}])
+    known = ["\n".join(_table(netfilter, elements=False)), form]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _is_seal(kind: str, content: dict[str, Any]) -> bool:
+    return SEAL in (content.get("chain"), content.get("name") if kind == "chain" else None)
+
+
+def _sealed(things: Iterable[dict[str, Any]]) -> str | None:
+    """The fingerprint in the table; None if there is not exactly one."""
+    rules = [thing["rule"] for thing in things if thing.get("rule", {}).get("chain") == SEAL]
+    return str(rules[0].get("comment")) if len(rules) == 1 else None
+
+
+def _strangers(things: Iterable[dict[str, Any]], netfilter: Netfilter) -> tuple[str, ...]:
+    """A sentence for each thing in a listing that bears no name or comment that pulse gives."""
+    ours = text(netfilter)
+    strange = []
+    for thing in things:
+        ((kind, content),) = thing.items()
+        if kind == "table" or _is_seal(kind, content):
+            continue
+        if kind == "rule":
+            if f'comment "{content.get("comment")}"' not in ours:
+                strange.append(f"a rule in chain {content['chain']} is not pulse's")
+        elif f"{kind} {content.get('name')} {{" not in ours:
+            strange.append(f"{kind} {content.get('name', '')} is not pulse's")
+    return tuple(strange)
