@@ -14,8 +14,8 @@ from ipaddress import IPv4Address, IPv6Address
 Address = IPv4Address | IPv6Address
 
 # Comment lines kept from an imported file, in the writer's order: the directive that they stand above
-# ("virtual", "failover", "server": the block itself; "": the end of the block or file), and the lines with
-# their "#", or "" for a blank line between two of them.
+# ("virtual", "failover", "server": the block itself; "global": the head of the file; "": the end of the block
+# or file), and the lines with their "#", or "" for a blank line between two of them.
 Comments = tuple[tuple[str, tuple[str, ...]], ...]
 
 

@@ -88,6 +88,7 @@ class _Reader:
         self.brace_expected = False
         self.hints = 0
         self.saw_anything = False
+        self.head_passed = False
 
     def error(self, line: int, message: str, field_name: str | None = None) -> None:
         place = self.current.place
@@ -171,8 +172,17 @@ class _Reader:
         block.entries[name] = (number, words)
         self.lines[block.place, keyword.attribute] = number
         if self.comments:
-            block.keep_comments(name, self.comments)
-            self.comments = []
+            block.keep_comments(name, self.pending_comments())
+
+    def pending_comments(self) -> list[str]:
+        """The comment lines above this line; a file's head that a blank line sets off stays the head."""
+        lines, self.comments = self.comments, []
+        if not self.head_passed and lines and lines[0] and "" in lines:
+            end = len(lines) - 1 - lines[::-1].index("")
+            self.top.keep_comments(Block.GLOBAL.value, lines[:end])
+            lines = lines[end:]
+        self.head_passed = True
+        return lines
 
     def unknown(self, number: int, name: str) -> None:
         if name in GUI_ONLY[self.current.kind]:
@@ -255,8 +265,7 @@ class _Reader:
         name = self.unique(number, kind, name, taken)
         place = (*(self.virtual.place if kind is Block.SERVER and self.virtual else ()), kind.value, name)
         block = OpenBlock(kind, place, number)
-        block.keep_comments(kind.value, self.comments)
-        self.comments = []
+        block.keep_comments(kind.value, self.pending_comments())
         self.lines[place, None] = number
         if kind is Block.SERVER:
             self.server = block
@@ -285,8 +294,7 @@ class _Reader:
         if self.current is self.top:
             self.error(number, "this closing brace closes nothing: remove it")
             return
-        self.current.keep_comments("", self.comments)
-        self.comments = []
+        self.current.keep_comments("", self.pending_comments())
         self.end(self.current.kind)
 
     def end(self, kind: Block) -> None:

@@ -1,9 +1,9 @@
 """Writes lvs.cf: `write(config)` is canonical, so that equal configurations are equal texts.
 
-Order and indentation are those of Piranha's own GUI. A configuration that uses only Piranha's words is written so
-that Piranha's parser reads it: one blank on either side of the equals sign, strings in double quotes (single ones
-around a text that has double ones), directives that Piranha did not know only when they are set. A comment stays
-above its directive; if that one is not set any more, it moves to the next.
+Order and indentation are those of Piranha's own GUI. A configuration that uses only Piranha's words is
+written so that Piranha's parser reads it: one blank on either side of the equals sign, strings in double
+quotes (single ones around a text that has double ones), directives that Piranha did not know only when they
+are set. A comment stays above its directive; if that one is not set any more, it moves to the next.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _INDENT = {Block.GLOBAL: "", Block.VIRTUAL: " " * 5, Block.FAILOVER: " " * 5, Bl
 def write(config: LvsConfig) -> str:
     """The text of a whole lvs.cf, with a newline at its end."""
     lines: list[str] = []
+    _write_head(lines, config.comments)
     _write_directives(lines, Block.GLOBAL, GLOBAL, config, Context(), config.comments)
     for block in config.failover_services:
         _write_virtual_server(lines, Block.FAILOVER, block)
@@ -28,6 +29,17 @@ def write(config: LvsConfig) -> str:
         _write_virtual_server(lines, Block.VIRTUAL, block)
     _write_comments(lines, config.comments, "", "")
     return "\n".join(lines) + "\n"
+
+
+def _write_head(lines: list[str], comments: Comments) -> None:
+    """The comments at the file's head, set off by a blank line.
+
+    Without a head, comments of the first directive that have a blank line among them would be taken for
+    one when they are read again; a blank line above them says that they are not.
+    """
+    _write_comments(lines, comments, Block.GLOBAL.value, "")
+    if lines or any(name == GLOBAL[0].name and "" in above for name, above in comments):
+        lines.append("")
 
 
 def context_of(virtual_server: VirtualServer) -> Context:

@@ -1,0 +1,231 @@
+"""Rules about one virtual server: itself, its check, its real servers and its sorry server."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+
+from lvs.config.model import (
+    Address,
+    Forwarding,
+    LvsConfig,
+    Problem,
+    Protocol,
+    RealServer,
+    Scheduler,
+    SchedulerFlag,
+    VirtualServer,
+)
+from lvs.config.sentences import Place, error, warning
+
+_FLAGS_OF = {
+    Scheduler.SH: {SchedulerFlag.SH_FALLBACK, SchedulerFlag.SH_PORT},
+    Scheduler.MH: {SchedulerFlag.MH_FALLBACK, SchedulerFlag.MH_PORT},
+}
+
+
+def service_problems(config: LvsConfig, service: VirtualServer) -> Iterator[Problem]:
+    """Every problem of one virtual server that its directives' ranges do not show."""
+    place = ("virtual", service.name)
+    yield from _presence(place, service)
+    yield from _ports(place, service)
+    yield from _scheduling(place, service)
+    yield from _check(place, service)
+    yield from _regular_expression(place, service)
+    yield from _sorry_server(place, config, service)
+    yield from _real_servers(place, config, service)
+
+
+def _presence(place: Place, service: VirtualServer) -> Iterator[Problem]:
+    if service.active:
+        if service.address is None or service.address.address.is_unspecified:
+            yield error(place, "address", "it is active but has no address: write address = ADDRESS DEVICE")
+        if not service.real_servers:
+            yield warning(place, "real_servers", "it is active but has no real servers: add one")
+        elif not any(server.active for server in service.real_servers):
+            yield warning(place, "real_servers", "none of its real servers is active: activate one")
+    for command, value in (("start_cmd", service.start_cmd), ("stop_cmd", service.stop_cmd)):
+        if value is not None:
+            yield warning(
+                place, command, f"{command} is for failover services and has no effect here: remove it"
+            )
+
+
+def _ports(place: Place, service: VirtualServer) -> Iterator[Problem]:
+    if not service.ports:
+        return
+    if not service.fwmark:
+        yield error(
+            place, "ports", "several ports are gathered by a firewall mark: set fwmark to a free number"
+        )
+    last, end = None, 0
+    for ports in sorted(service.ports):
+        if ports.first <= end:
+            yield error(place, "ports", f"ports {last} and {ports} overlap: name each port once")
+        if ports.first <= service.port <= ports.last:
+            yield error(
+                place, "ports", f"ports has {service.port}, which port has already: leave it out of ports"
+            )
+        last, end = ports, max(end, ports.last)
+
+
+def _scheduling(place: Place, service: VirtualServer) -> Iterator[Problem]:
+    for flag in service.scheduler_flags:
+        if flag not in _FLAGS_OF.get(service.scheduler, ()):
+            yield error(
+                place,
+                "scheduler_flags",
+                f"sched_flags {flag} is not for scheduler {service.scheduler}: remove it, or choose {flag[:2]}",
+            )
+    if service.one_packet and service.protocol is not Protocol.UDP:
+        yield error(
+            place, "one_packet", f"one_packet is for udp, not {service.protocol}: write one_packet = 0"
+        )
+    if service.persistence_mask is not None and not service.persistence:
+        yield warning(
+            place,
+            "persistence_mask",
+            "pmask has no effect without persistence: set persistent, or remove pmask",
+        )
+
+
+def _check(place: Place, service: VirtualServer) -> Iterator[Problem]:
+    check = service.check
+    if check.send_program is not None:
+        if check.send is not None:
+            yield warning(place, "send", "send has no effect beside send_program: remove one of them")
+        if check.use_regex:
+            yield warning(
+                place, "use_regex", "use_regex has no effect with send_program: write use_regex = 0"
+            )
+        if check.expect is None:
+            yield warning(place, "expect", "send_program's output is compared with expect: set expect")
+        if not check.send_program.startswith("/"):
+            yield warning(
+                place, "send_program", "send_program needs the program's whole path: begin it with /"
+            )
+    elif check.use_regex and check.expect is None:
+        yield warning(place, "use_regex", "use_regex has no effect without expect: set expect")
+    nothing_to_say = check.send is None and check.expect is None and check.send_program is None
+    if service.protocol is Protocol.UDP and nothing_to_say:
+        yield warning(
+            place,
+            "send",
+            "a UDP real server counts as healthy only when it answers: set send to something that it answers",
+        )
+
+
+def _regular_expression(place: Place, service: VirtualServer) -> Iterator[Problem]:
+    """expect as Python's re takes it, standing for the POSIX extended expressions of regcomp(3)."""
+    expect = service.check.expect
+    if not service.check.use_regex or expect is None or service.check.send_program is not None:
+        return
+    if "[[:" in expect or "[^[:" in expect:
+        yield error(place, "expect", "expect has a class such as [:alpha:]: write its characters, [A-Za-z]")
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "possible nested set": valid, and not for an administrator
+            re.compile(expect)
+    except (re.error, OverflowError, RecursionError) as failure:
+        yield error(
+            place, "expect", f"expect is not a regular expression ({failure}): correct it, or use_regex = 0"
+        )
+
+
+def _sorry_server(place: Place, config: LvsConfig, service: VirtualServer) -> Iterator[Problem]:
+    sorry = service.sorry_server
+    if sorry is None:
+        if service.sorry_port is not None:
+            yield warning(
+                place, "sorry_port", "sorry_port has no effect without sorry_server: set sorry_server"
+            )
+        return
+    yield from _family(place, "sorry_server", sorry, config, service)
+    yield from _translation(place, "sorry_port", service.sorry_port, config, service)
+    port = service.sorry_port or service.port
+    if any(
+        server.address == sorry and (server.port or service.port) == port for server in service.real_servers
+    ):
+        yield warning(
+            place, "sorry_server", f"{sorry} is a real server too: a sorry server is another machine"
+        )
+
+
+def _family(
+    place: Place, field: str, address: Address, config: LvsConfig, service: VirtualServer
+) -> Iterator[Problem]:
+    """Linux mixes families in a tunnel only, and not while connections are synchronised (ip_vs_add_dest)."""
+    if service.address is None or address.version == service.address.address.version:
+        return
+    if config.forwarding_of(service) is not Forwarding.TUNNEL:
+        yield error(
+            place,
+            field,
+            f"{address} is IPv{address.version}, the virtual address is not: use one family, or tunnel",
+        )
+    elif config.redundancy.syncdaemon:
+        yield error(
+            place,
+            field,
+            f"{address} is not of the virtual address' family, which the sync daemon cannot copy: "
+            "use one family, or write syncdaemon = 0",
+        )
+
+
+def _translation(
+    place: Place, field: str, port: int | None, config: LvsConfig, service: VirtualServer
+) -> Iterator[Problem]:
+    forwarding = config.forwarding_of(service)
+    if port is None:
+        return
+    if forwarding is not Forwarding.NAT and port != service.port:
+        name = "port" if field == "port" else "sorry_port"
+        yield error(
+            place,
+            field,
+            f"{name} {port} differs from the virtual server's {service.port}, but {forwarding} cannot change "
+            f"ports: remove {name}, or use nat",
+        )
+    elif service.ports and forwarding is Forwarding.NAT:
+        yield warning(
+            place, field, f"connections to all of the ports go to port {port}: to keep them, remove it"
+        )
+
+
+def _real_servers(place: Place, config: LvsConfig, service: VirtualServer) -> Iterator[Problem]:
+    seen: dict[tuple[Address, int], str] = {}
+    for server in service.real_servers:
+        server_place = (*place, "server", server.name)
+        yield from _thresholds(server_place, server)
+        if server.address is not None:
+            yield from _family(server_place, "address", server.address, config, service)
+            yield from _translation(server_place, "port", server.port, config, service)
+            if service.address and server.address == service.address.address:
+                yield warning(server_place, "address", "it has the virtual address: write its own")
+        if not server.active:
+            continue
+        if server.weight == 0:
+            yield warning(
+                server_place, "weight", "weight 0 keeps new connections away: write 1 or more to use it"
+            )
+        if server.address is None:
+            yield error(server_place, "address", "it is active but has no address: write address = ADDRESS")
+            continue
+        key = (server.address, server.port or service.port)
+        if key in seen:
+            yield error(
+                server_place, "address", f"real server {seen[key]} has the same address and port: remove one"
+            )
+        seen[key] = server.name
+
+
+def _thresholds(place: Place, server: RealServer) -> Iterator[Problem]:
+    if server.lower_threshold > server.upper_threshold:
+        yield error(
+            place,
+            "lower_threshold",
+            f"lower_threshold {server.lower_threshold} is above upper_threshold {server.upper_threshold}: "
+            "write a lower one, or 0",
+        )
