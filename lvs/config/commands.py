@@ -1,4 +1,4 @@
-"""`piranha check` and `piranha format`: this module reads files and prints, the rest of lvs.config does not."""
+"""`piranha check` and `piranha format`: of lvs.config, only this module reads files and prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from lvs.config.check import check_bytes
 from lvs.config.document import to_document
-from lvs.config.model import Problem, Severity
+from lvs.config.model import Problem
 from lvs.config.reader import Reading
 from lvs.config.writer import write
 
@@ -17,10 +17,10 @@ VALID, INVALID, UNREADABLE = 0, 1, 2  # exit codes
 
 
 def check_command(path: str, as_json: bool) -> int:
-    """Print every problem of the file ("-": standard input); 0 if it may be installed, else 1, or 2 if unreadable.
+    """Print every problem of the file ("-": standard input).
 
-    One line a problem, FILE:LINE: severity: message; as JSON an object of ok, problems and config, which is null
-    when the file could not be read as lvs.cf.
+    One line a problem, FILE:LINE: severity: message; as JSON an object of ok, problems and config, which is
+    null when the file could not be read as lvs.cf. Gives the exit code.
     """
     try:
         reading = check_bytes(_contents(path))
@@ -32,10 +32,7 @@ def check_command(path: str, as_json: bool) -> int:
             sys.stderr.write(f"{problem.message}\n")
         return UNREADABLE
     if as_json:
-        unread = any(
-            problem.severity is Severity.ERROR and not problem.judged for problem in reading.problems
-        )
-        _print_json(reading.ok, reading.problems, None if unread else to_document(reading.config))
+        _print_json(reading.ok, reading.problems, to_document(reading.config) if reading.complete else None)
     else:
         sys.stdout.write(_listed(path, reading))
     return VALID if reading.ok else INVALID

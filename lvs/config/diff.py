@@ -1,7 +1,7 @@
-"""What changes between two configurations, one sentence a change, for the administrator who is about to apply it.
+"""What changes between two configurations, one sentence a change, for the administrator who applies it.
 
-Virtual servers are matched by name, real servers by name inside them; of blocks that share a name (which no valid
-configuration has) the last counts. serial_no and comments change nothing on a router and are left out.
+Virtual servers are matched by name, real servers by name inside them; of blocks that share a name (which no
+valid configuration has) the last counts. serial_no and comments change nothing on a router and are left out.
 """
 
 from __future__ import annotations

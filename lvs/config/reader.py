@@ -28,11 +28,16 @@ _MOST_HINTS = 100  # each takes a comparison with every directive's name
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a text says. lines: (place, field) -> line, field None for the block's own line (see Problem)."""
+    """What a text says.
+
+    lines: (place, field) -> line, field None for the block's own line (see Problem). complete: everything could
+    be read; else what could not has its default in config.
+    """
 
     config: LvsConfig
     problems: tuple[Problem, ...] = ()
     lines: Lines = field(default_factory=dict)
+    complete: bool = True
 
     @property
     def ok(self) -> bool:
@@ -47,7 +52,7 @@ def read(text: str) -> Reading:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     foreign = foreign_grammar(text)
     if foreign:
-        return Reading(LvsConfig(), (Problem(line=foreign[0], message=foreign[1]),))
+        return Reading(LvsConfig(), (Problem(line=foreign[0], message=foreign[1]),), complete=False)
     reader = _Reader()
     if has_bom:
         reader.warn(1, "the file begins with a byte order mark, which Piranha refused: it was left out")
@@ -330,4 +335,5 @@ class _Reader:
         if not self.saw_anything:
             self.error(1, "the configuration is empty: write at least primary and one virtual server")
         problems = sorted(self.problems, key=lambda problem: problem.line or 0)
-        return Reading(config, tuple(problems), self.lines)
+        complete = all(problem.severity is not Severity.ERROR for problem in problems)
+        return Reading(config, tuple(problems), self.lines, complete)

@@ -76,7 +76,7 @@ def _scheduling(place: Place, service: VirtualServer) -> Iterator[Problem]:
             yield error(
                 place,
                 "scheduler_flags",
-                f"sched_flags {flag} is not for scheduler {service.scheduler}: remove it, or choose {flag[:2]}",
+                f"sched_flags {flag} is not for {service.scheduler}: remove it, or choose {flag[:2]}",
             )
     if service.one_packet and service.protocol is not Protocol.UDP:
         yield error(
