@@ -1,0 +1,138 @@
+"""Rows and configurations: what the panels have written, as an LvsConfig, and back; revisions.
+
+The whole candidate is read with five queries however many servers it has.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+from django.core.cache import cache
+from django.db import transaction
+
+from lvs import models
+from lvs.columns import packed, to_columns
+from lvs.config import document, rules, writer
+from lvs.config.diff import Difference, differences
+from lvs.config.model import LvsConfig, Problem, RealServer, Severity
+from lvs.errors import InvalidConfig
+from lvs.router.state import Node
+
+BATCH = 500  # rows an INSERT; SQLite counts its variables
+
+
+def load(cluster: models.Cluster) -> LvsConfig:
+    """The candidate of the cluster."""
+    servers: dict[int, list[RealServer]] = defaultdict(list)
+    for server in models.RealServer.objects.filter(virtual_server__cluster=cluster).order_by(
+        "position", "pk"
+    ):
+        servers[server.virtual_server_id].append(server.value())
+    rows = cluster.virtual_servers.select_related("monitoring_script").order_by("position", "pk")
+    kept = models.Cluster.objects.get(pk=cluster.pk)
+    return LvsConfig(
+        global_settings=models.GlobalSettings.objects.get(cluster=cluster).value(),
+        redundancy=models.Redundancy.objects.get(cluster=cluster).value(),
+        virtual_servers=tuple(
+            row.value(row.monitoring_script.value(), tuple(servers[row.pk])) for row in rows
+        ),
+        failover_services=document.from_document({"failover": kept.failover_services}).failover_services,
+        comments=tuple((directive, tuple(lines)) for directive, lines in kept.comments),
+    )
+
+
+@transaction.atomic
+def save(cluster: models.Cluster, config: LvsConfig) -> None:
+    """Makes config the candidate, whole; InvalidConfig when two servers in one place have one name."""
+    refuse_shared_names(config)
+    cluster.global_settings.take(config.global_settings)
+    cluster.redundancy.take(config.redundancy)
+    cluster.virtual_servers.all().delete()
+    rows = models.VirtualServer.objects.bulk_create(
+        [
+            models.VirtualServer(
+                cluster=cluster,
+                position=position,
+                **to_columns(virtual_server, leave_out=models.VirtualServer.IN_ROWS),
+            )
+            for position, virtual_server in enumerate(config.virtual_servers)
+        ],
+        batch_size=BATCH,
+    )
+    pairs = list(zip(rows, config.virtual_servers, strict=True))
+    models.MonitoringScript.objects.bulk_create(
+        [models.MonitoringScript(virtual_server=row, **to_columns(value.check)) for row, value in pairs],
+        batch_size=BATCH,
+    )
+    models.RealServer.objects.bulk_create(
+        [
+            models.RealServer(virtual_server=row, position=position, **to_columns(server))
+            for row, value in pairs
+            for position, server in enumerate(value.real_servers)
+        ],
+        batch_size=BATCH,
+    )
+    failover = document.to_document(LvsConfig(failover_services=config.failover_services))["failover"]
+    models.Cluster.objects.filter(pk=cluster.pk).update(
+        comments=packed(config.comments), failover_services=failover
+    )
+    cluster.record_change()
+
+
+def refuse_shared_names(config: LvsConfig) -> None:
+    """Names are how the panels, the revisions and the reports speak of servers: one name, one server."""
+    faults = [problem for problem in errors_of(config) if problem.field == "name"]
+    if faults:
+        raise InvalidConfig(faults)
+
+
+def errors_of(config: LvsConfig) -> list[Problem]:
+    """What keeps config from being installed."""
+    return [problem for problem in rules.problems(config) if problem.severity is Severity.ERROR]
+
+
+def pending(cluster: models.Cluster) -> tuple[Difference, ...]:
+    """What the next revision would change, against the newest one (or against nothing at all)."""
+    newest = cluster.newest_revision()
+    number = newest.number if newest else 0
+    edition = models.Cluster.objects.values_list("edition", flat=True).get(pk=cluster.pk)
+    key = f"pending-{cluster.pk}-{edition}-{number}"
+    found: tuple[Difference, ...] | None = cache.get(key)
+    if found is None:
+        old = document.from_document(newest.document) if newest else LvsConfig()
+        found = differences(old, load(cluster))
+        cache.set(key, found)
+    return found
+
+
+@transaction.atomic
+def freeze(cluster: models.Cluster, author: str, message: str) -> models.Revision:
+    """The candidate as a new revision, queued for each router, backup first; or InvalidConfig."""
+    models.Cluster.objects.select_for_update().get(pk=cluster.pk)
+    config = load(cluster)
+    faults = errors_of(config)
+    if faults:
+        raise InvalidConfig(faults)
+    newest = cluster.newest_revision()
+    number = newest.number + 1 if newest else 1
+    settings = replace(config.global_settings, serial_no=number)
+    config = replace(config, global_settings=settings)
+    cluster.global_settings.take(settings)
+    revision = models.Revision.objects.create(
+        cluster=cluster,
+        number=number,
+        author=author,
+        message=message,
+        document=document.to_document(config),
+        lvs_cf=writer.write(config),
+    )
+    routers = sorted(cluster.routers.all(), key=lambda router: router.node == Node.PRIMARY)
+    for position, router in enumerate(routers):
+        models.Deployment.objects.create(revision=revision, router=router, position=position)
+    return revision
+
+
+def take_back(revision: models.Revision) -> None:
+    """Makes what was frozen the candidate again; nothing reaches a router before it is applied anew."""
+    save(revision.cluster, document.from_document(revision.document))

@@ -1,0 +1,160 @@
+"""The site's settings: everything that differs between machines comes from the environment.
+
+| variable | meaning | default |
+| --- | --- | --- |
+| PIRANHA_VAR | folder of the database, the passwords and the key | `var` in the working folder |
+| PIRANHA_SECRET_KEY_FILE | file with the key that signs sessions | none: the server refuses to start |
+| PIRANHA_DATABASE | SQLite file | `PIRANHA_VAR/piranha.sqlite3` |
+| PIRANHA_PASSWORD_FILE | accounts, in htpasswd format | `PIRANHA_VAR/piranha.passwd` |
+| PIRANHA_ALLOW | networks that may reach the site at all | loopback and private networks |
+| PIRANHA_HOSTS | further host names of the site | this machine's name (localhost and IP addresses always) |
+| PIRANHA_HTTPS | 1: cookies only over HTTPS | 0 |
+| PIRANHA_LOG_LEVEL | least severity that is logged to stderr | INFO |
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from ipaddress import ip_network
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """An environment variable as a list, split at commas and blanks."""
+    return os.environ.get(name, default).replace(",", " ").split()
+
+
+def secret_key() -> str:
+    """The key in its file; empty when there is none, which Django refuses as soon as the key is needed."""
+    path = os.environ.get("PIRANHA_SECRET_KEY_FILE")
+    return Path(path).read_text(encoding="ascii").strip() if path else ""
+
+
+VAR = Path(os.environ.get("PIRANHA_VAR", "var")).absolute()
+
+# There is no default: a published key would let anybody forge a session. wsgi.py says so in words.
+SECRET_KEY = secret_key()
+DEBUG = False
+
+# Which hosts and addresses may ask is decided, in one place and with its own message, by
+# piranha_web.access.allowlist, which runs before everything else; Django's list cannot say "any IP address".
+ALLOWED_HOSTS = ["*"]
+PIRANHA_HOSTS = ["localhost", socket.gethostname(), *words("PIRANHA_HOSTS")]
+PIRANHA_ALLOW = [
+    ip_network(word)
+    for word in words(
+        "PIRANHA_ALLOW",
+        "127.0.0.0/8 ::1/128 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10",
+    )
+]
+PIRANHA_PASSWORD_FILE = Path(os.environ.get("PIRANHA_PASSWORD_FILE", VAR / "piranha.passwd"))
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "lvs.apps.LvsApp",
+]
+
+MIDDLEWARE = [
+    "piranha_web.access.allowlist.AllowlistMiddleware",
+    "piranha_web.access.headers.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "piranha_web.urls"
+WSGI_APPLICATION = "piranha_web.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "piranha_web.context.frame",
+            ],
+        },
+    },
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("PIRANHA_DATABASE", VAR / "piranha.sqlite3"),
+        "OPTIONS": {
+            "timeout": 20,
+            # A transaction that will write takes its lock at the start, so that two saves queue up instead of
+            # one of them failing in the middle.
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+AUTHENTICATION_BACKENDS = ["piranha_web.access.backend.PasswordFileBackend"]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "control"
+
+SECURE_COOKIES = os.environ.get("PIRANHA_HTTPS", "0") == "1"
+# Cookies do not know ports: names of our own keep apart from other sites on the same host.
+SESSION_COOKIE_NAME = "piranha_session"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = SECURE_COOKIES
+CSRF_COOKIE_NAME = "piranha_csrf"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_SECURE = SECURE_COOKIES
+CSRF_FAILURE_VIEW = "piranha_web.views.errors.csrf_failure"
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024  # an lvs.cf of 10,000 real servers has about 2 MB
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True  # no collectstatic step: the files are served from where they lie
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_MAX_AGE = 300
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = os.environ.get("TZ") or "UTC"
+USE_TZ = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("PIRANHA_LOG_LEVEL", "INFO").upper()},
+    "loggers": {"django": {"handlers": [], "propagate": True}},
+}
