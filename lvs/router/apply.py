@@ -1,0 +1,276 @@
+"""Bringing a kernel to the wanted state: read, diff, note what will be ours, change, read again.
+
+The only way in which this project writes to a kernel, and pulse is the only caller. Nothing is flushed;
+every change that is refused is reported with its reason and does not keep the others from being made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Protocol
+
+from lvs.errors import KernelError
+from lvs.router import addresses, announce, netfilter, sysctl
+from lvs.router.diff import NO_NAMES, differences
+from lvs.router.ipvs import Ipvs, Table
+from lvs.router.sentences import Names
+from lvs.router.state import (
+    Change,
+    InterfaceAddress,
+    KernelState,
+    Netfilter,
+    Owned,
+    Part,
+    ServiceKey,
+    Verb,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A change that the kernel would not make, and why, with what to do next."""
+
+    change: Change
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a reconciliation did.
+
+    changes: those that were made. refused: those that were not. remaining: what still differs from the
+    wanted state, read back from the kernel; after a refusal that is what it left undone, else somebody else
+    is writing.
+    """
+
+    changes: tuple[Change, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    remaining: tuple[Change, ...] = ()
+
+
+class Kernel(Protocol):
+    """What can be reconciled: `LinuxKernel`, or `lvs.router.memory.MemoryKernel`."""
+
+    def read(self, wanted: KernelState, only: Collection[ServiceKey] | None = None) -> KernelState:
+        """The actual state; of the sysctls those that wanted names. Raises KernelError.
+
+        only: the services whose real servers to read; None: all.
+        """
+
+    def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
+        """Make the changes in order; the ones that were refused.
+
+        Not tried, and not in the answer: real servers of a service that could not be added, and the
+        announcement of an address that could not.
+        """
+
+    def table(self) -> Table:
+        """The IPVS table with its counters. Raises KernelError."""
+
+    def announce(self, floating: Collection[InterfaceAddress]) -> None:
+        """Tell the neighbours once more where these addresses are. Raises KernelError."""
+
+
+class Ledger(Protocol):
+    """Where pulse notes what is its own: `lvs.router.files.Ledger`, or `lvs.router.memory.MemoryLedger`."""
+
+    def load(self) -> Owned: ...
+
+    def save(self, owned: Owned) -> None: ...
+
+
+def reconcile(kernel: Kernel, wanted: KernelState, ledger: Ledger, names: Names = NO_NAMES) -> Report:
+    """Bring kernel to wanted; names are for the sentences of the report.
+
+    The ledger is written before the kernel is: a pulse that dies between the two owns something that is not
+    there, never the reverse. Raises KernelError when the kernel cannot be read.
+    """
+    owned = ledger.load()
+    actual = kernel.read(wanted)
+    changes = differences(actual, wanted, owned, names)
+    claimed = Owned(owned.services | wanted.services.keys(), owned.addresses | wanted.addresses)
+    _save(ledger, owned, claimed)
+    if changes:
+        refused = kernel.carry_out(changes)
+        actual = _read_back(kernel, wanted, actual, changes)
+        report = Report(made(changes, refused), refused, differences(actual, wanted, claimed, names))
+    else:
+        report = Report()
+    kept = Owned(
+        frozenset(wanted.services) | (owned.services & actual.services.keys()),
+        wanted.addresses | (owned.addresses & actual.addresses),
+    )
+    _save(ledger, claimed, kept)
+    return report
+
+
+def _read_back(
+    kernel: Kernel, wanted: KernelState, before: KernelState, changes: Iterable[Change]
+) -> KernelState:
+    """The state after changes; the real servers of services that they did not touch are as before."""
+    touched = {change.service_key for change in changes if change.service_key}
+    after = kernel.read(wanted, touched)
+    kept = {
+        key: before.destinations[key] for key in (after.services.keys() & before.services.keys()) - touched
+    }
+    return replace(after, destinations={**kept, **after.destinations})
+
+
+def made(changes: Iterable[Change], refused: Iterable[Refusal]) -> tuple[Change, ...]:
+    """The changes that were neither refused nor left untried because of a refusal."""
+    changes, not_made = tuple(changes), [refusal.change for refusal in refused]
+    if not not_made:
+        return changes
+    texts = {id(change) for change in not_made}
+    services = _services_not_added(not_made)
+    lost = _addresses_not_added(not_made)
+    return tuple(
+        change
+        for change in changes
+        if id(change) not in texts and not _pointless(change, services) and not _unheard(change, lost)
+    )
+
+
+def _save(ledger: Ledger, before: Owned, after: Owned) -> None:
+    if before != after:
+        ledger.save(after)
+
+
+def _services_not_added(changes: Iterable[Change]) -> set[ServiceKey]:
+    return {
+        change.service_key
+        for change in changes
+        if change.part is Part.SERVICE and change.verb is Verb.ADD and change.service_key
+    }
+
+
+def _addresses_not_added(changes: Iterable[Change]) -> set[InterfaceAddress]:
+    return {
+        change.address
+        for change in changes
+        if change.part is Part.ADDRESS and change.verb is Verb.ADD and change.address
+    }
+
+
+def _pointless(change: Change, not_added: set[ServiceKey]) -> bool:
+    return change.part is Part.DESTINATION and change.service_key in not_added
+
+
+def _unheard(change: Change, not_added: set[InterfaceAddress]) -> bool:
+    return change.verb is Verb.ANNOUNCE and change.address in not_added
+
+
+class LinuxKernel:
+    """The kernel under us, in the network namespace of the calling thread.
+
+    Call from a thread without a running event loop: pyroute2 brings its own.
+    """
+
+    def read(self, wanted: KernelState, only: Collection[ServiceKey] | None = None) -> KernelState:
+        with Ipvs() as ipvs:  # first: this may load the module that brings net/ipv4/vs
+            table, timeouts = ipvs.table(only=only), ipvs.timeouts()
+        return KernelState(
+            services=table.services,
+            destinations=table.destinations,
+            addresses=addresses.read(None),
+            netfilter=_read_netfilter(),
+            sysctls=_read_sysctls(wanted.sysctls),
+            timeouts=timeouts,
+        )
+
+    def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
+        refused: list[Refusal] = []
+        for in_table, run in groupby(changes, lambda change: change.part in (Part.SERVICE, Part.DESTINATION)):
+            if in_table:
+                refused += _change_table(list(run))
+                continue
+            for change in run:
+                if _unheard(change, _addresses_not_added(refusal.change for refusal in refused)):
+                    continue
+                try:
+                    _EDGES[change.part](change)
+                except KernelError as error:
+                    refused.append(Refusal(change, error.reason))
+        return tuple(refused)
+
+    def table(self) -> Table:
+        with Ipvs() as ipvs:
+            return ipvs.table(counters=True)
+
+    def announce(self, floating: Collection[InterfaceAddress]) -> None:
+        announce.announce(floating)
+
+
+def _read_netfilter() -> Netfilter | None:
+    # Unreadable nftables hold no table of ours; if one is wanted, writing it says what is wrong.
+    with suppress(KernelError):
+        return netfilter.read()
+    return None
+
+
+def _read_sysctls(paths: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for path in paths:
+        with suppress(KernelError):  # absent: setting it will say so
+            found.update(sysctl.read([path]))
+    return found
+
+
+def _change_table(changes: Sequence[Change]) -> list[Refusal]:
+    """Services that come or change, then real servers, then services that go: three batches."""
+    refused: list[Refusal] = []
+    coming = [c for c in changes if c.part is Part.SERVICE and c.verb is not Verb.REMOVE]
+    going = [c for c in changes if c.part is Part.SERVICE and c.verb is Verb.REMOVE]
+    with Ipvs() as ipvs:
+        refused += _batch(ipvs, coming)
+        not_added = _services_not_added(refusal.change for refusal in refused)
+        members = [c for c in changes if c.part is Part.DESTINATION and not _pointless(c, not_added)]
+        refused += _batch(ipvs, members)
+        refused += _batch(ipvs, going)
+    return refused
+
+
+def _batch(ipvs: Ipvs, changes: Sequence[Change]) -> list[Refusal]:
+    return [
+        Refusal(changes[position], reason) for position, reason in sorted(ipvs.carry_out(changes).items())
+    ]
+
+
+def _set_sysctl(change: Change) -> None:
+    if change.sysctl:
+        sysctl.write(*change.sysctl)
+
+
+def _set_timeouts(change: Change) -> None:
+    if change.timeouts:
+        with Ipvs() as ipvs:
+            ipvs.set_timeouts(change.timeouts)
+
+
+def _change_netfilter(change: Change) -> None:
+    if change.netfilter is None:
+        netfilter.remove()
+    else:
+        netfilter.replace(change.netfilter)
+
+
+def _change_address(change: Change) -> None:
+    if change.address is None:
+        return
+    if change.verb is Verb.ADD:
+        addresses.add(change.address)
+    elif change.verb is Verb.REMOVE:
+        addresses.remove(change.address)
+    else:
+        announce.announce([change.address])
+
+
+_EDGES: dict[Part, Callable[[Change], None]] = {
+    Part.SYSCTL: _set_sysctl,
+    Part.TIMEOUTS: _set_timeouts,
+    Part.NETFILTER: _change_netfilter,
+    Part.ADDRESS: _change_address,
+}

@@ -1,0 +1,183 @@
+"""The kernel's IPVS table, over generic netlink: read whole, changed in batches, refusals explained.
+
+The messages themselves are in `lvs.router.ipvs_messages`. Changes need CAP_NET_ADMIN, and so does
+reading.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from lvs.errors import KernelError
+from lvs.router import ipvs_messages as messages
+from lvs.router.genetlink import GenericNetlink
+from lvs.router.state import (
+    Change,
+    Counters,
+    Destination,
+    DestinationKey,
+    Part,
+    Service,
+    ServiceKey,
+    Timeouts,
+)
+
+NO_KERNEL_SUPPORT = (
+    "this kernel has no IPVS: load it with 'modprobe ip_vs' (Debian: package linux-image-amd64)"
+)
+GONE_SERVICE = "its service is not in the kernel's table: another program just removed it"
+NOT_PERMITTED = (
+    "not permitted: pulse needs the capability CAP_NET_ADMIN (run it as root or by its systemd unit)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The IPVS table at one moment; the counters only when they were asked for."""
+
+    services: Mapping[ServiceKey, Service] = field(default_factory=dict)
+    destinations: Mapping[ServiceKey, Mapping[DestinationKey, Destination]] = field(default_factory=dict)
+    service_counters: Mapping[ServiceKey, Counters] = field(default_factory=dict)
+    destination_counters: Mapping[ServiceKey, Mapping[DestinationKey, Counters]] = field(default_factory=dict)
+
+
+class Ipvs:
+    """A connection to the kernel's IPVS; a context manager, not for several threads at once.
+
+    Raises KernelError when there is no IPVS, or a table cannot be read.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._netlink = GenericNetlink("IPVS", 1)
+        except FileNotFoundError as error:
+            raise KernelError("open IPVS", NO_KERNEL_SUPPORT) from error
+        except OSError as error:
+            raise KernelError("open IPVS", f"{error.strerror or error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._netlink.close()
+
+    def table(self, *, counters: bool = False, only: Collection[ServiceKey] | None = None) -> Table:
+        """The whole table, or all its services and the real servers of those in only.
+
+        Services of protocols that this project does not know are left out.
+        """
+        try:
+            return self._counted_table() if counters else self._table(only)
+        except OSError as error:
+            raise KernelError("read the IPVS table", _reason(error.errno or 0)) from error
+
+    def _table(self, only: Collection[ServiceKey] | None) -> Table:
+        services = dict(filter(None, self._netlink.dump(messages.GET_SERVICE, b"", messages.service)))
+        destinations = {
+            key: dict(
+                self._netlink.dump(messages.GET_DEST, messages.service_attribute(key), messages.destination)
+            )
+            for key in services
+            if only is None or key in only
+        }
+        return Table(services, destinations)
+
+    def _counted_table(self) -> Table:
+        found = list(filter(None, self._netlink.dump(messages.GET_SERVICE, b"", messages.counted_service)))
+        members = {
+            key: self._netlink.dump(
+                messages.GET_DEST, messages.service_attribute(key), messages.counted_destination
+            )
+            for key, _, _ in found
+        }
+        return Table(
+            services={key: service for key, service, _ in found},
+            destinations={
+                key: {each: destination for each, destination, _ in of} for key, of in members.items()
+            },
+            service_counters={key: counters for key, _, counters in found},
+            destination_counters={
+                key: {each: counters for each, _, counters in of} for key, of in members.items()
+            },
+        )
+
+    def carry_out(self, changes: Sequence[Change]) -> dict[int, str]:
+        """Make changes of services and destinations, in order; position and reason of each refused one."""
+        try:
+            refused = self._netlink.send(messages.requests(changes))
+        except OSError as error:
+            raise KernelError("write the IPVS table", _reason(error.errno or 0)) from error
+        return {position: refusal(changes[position], code) for position, code in refused.items()}
+
+    def timeouts(self) -> Timeouts:
+        """Seconds that idle connections are kept."""
+        try:
+            return self._netlink.get(messages.GET_CONFIG, b"", messages.timeouts)
+        except OSError as error:
+            raise KernelError("read the IPVS timeouts", _reason(error.errno or 0)) from error
+
+    def set_timeouts(self, timeouts: Timeouts) -> None:
+        """Set those that are not 0."""
+        try:
+            refused = self._netlink.send([(messages.SET_CONFIG, messages.timeouts_attributes(timeouts))])
+        except OSError as error:
+            raise KernelError("set the IPVS timeouts", _reason(error.errno or 0)) from error
+        if refused:
+            raise KernelError("set the IPVS timeouts", _reason(refused[0]))
+
+    def info(self) -> messages.Info:
+        try:
+            return self._netlink.get(messages.GET_INFO, b"", messages.info)
+        except OSError as error:
+            raise KernelError("read the IPVS version", _reason(error.errno or 0)) from error
+
+
+# ---- the kernel's refusals
+
+
+def refusal(change: Change, code: int) -> str:
+    """Why the kernel refused change with this error number, and what to do next."""
+    texts = {
+        (
+            Part.SERVICE,
+            errno.EEXIST,
+        ): "the service is in the kernel's table already: another program just added it",
+        (Part.SERVICE, errno.ESRCH): GONE_SERVICE,
+        (Part.SERVICE, errno.EINVAL): "the kernel takes no such setting: look at persistence and its netmask",
+        (Part.SERVICE, errno.EAFNOSUPPORT): "this kernel's IPVS was built without IPv6",
+        (
+            Part.DESTINATION,
+            errno.EEXIST,
+        ): "the real server is in the table already: another program just added it",
+        (
+            Part.DESTINATION,
+            errno.ENOENT,
+        ): "the real server is not in the table: another program just removed it",
+        (Part.DESTINATION, errno.ESRCH): GONE_SERVICE,
+        (
+            Part.DESTINATION,
+            errno.EINVAL,
+        ): "no packet can be sent there: the address must be one machine's own, and of "
+        "the virtual server's family unless the forwarding method is tunnel",
+        (Part.DESTINATION, errno.ERANGE): "a weight below 0, or a lower threshold above the upper one",
+    }
+    if change.part is Part.SERVICE and code == errno.ENOENT and change.service is not None:
+        name = change.service.scheduler
+        return f"the kernel has no scheduler {name}: load it with 'modprobe ip_vs_{name}', or choose another"
+    return texts.get((change.part, code)) or _reason(code)
+
+
+def _reason(code: int) -> str:
+    if code in (errno.EPERM, errno.EACCES):
+        return NOT_PERMITTED
+    return f"{os.strerror(code)} (error {code})"

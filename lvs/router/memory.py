@@ -1,0 +1,200 @@
+"""A kernel in memory, with the real one's refusals: for planning mode, where nothing may be changed, and
+for tests.
+
+The same test suite runs against it and against `lvs.router.apply.LinuxKernel`, so that what holds here
+holds there. It is made from a `KernelState` and can be read as one at any time.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from lvs.config.model import Forwarding, Scheduler
+from lvs.router.apply import Refusal
+from lvs.router.diff import replaces
+from lvs.router.ipvs import Table, refusal
+from lvs.router.state import (
+    Change,
+    Counters,
+    Destination,
+    DestinationKey,
+    Family,
+    InterfaceAddress,
+    KernelState,
+    Netfilter,
+    Owned,
+    Part,
+    Service,
+    ServiceKey,
+    Timeouts,
+    Verb,
+)
+
+SCHEDULERS = frozenset(scheduler.value for scheduler in Scheduler)
+KERNEL_TIMEOUTS = Timeouts(900, 120, 300)  # seconds; net/netfilter/ipvs/ip_vs_proto_{tcp,udp}.c
+
+
+class MemoryKernel:
+    """Holds a KernelState and changes it as Linux would.
+
+    interfaces: the names this machine has, None: any. schedulers: those that can be loaded. announced: every
+    address that was announced, in order. written: every change that was made.
+    """
+
+    def __init__(
+        self,
+        state: KernelState | None = None,
+        *,
+        interfaces: Collection[str] | None = None,
+        schedulers: Collection[str] = SCHEDULERS,
+    ) -> None:
+        state = state or KernelState(timeouts=KERNEL_TIMEOUTS)
+        self.services: dict[ServiceKey, Service] = dict(state.services)
+        self.destinations: dict[ServiceKey, dict[DestinationKey, Destination]] = {
+            key: dict(state.destinations.get(key, {})) for key in state.services
+        }
+        self.addresses: set[InterfaceAddress] = set(state.addresses)
+        self.netfilter: Netfilter | None = state.netfilter
+        self.sysctls: dict[str, str] = dict(state.sysctls)
+        self.timeouts: Timeouts = state.timeouts
+        self.interfaces = interfaces
+        self.schedulers = schedulers
+        self.announced: list[InterfaceAddress] = []
+        self.written: list[Change] = []
+
+    def read(self, wanted: KernelState, only: Collection[ServiceKey] | None = None) -> KernelState:
+        return KernelState(
+            services=dict(self.services),
+            destinations={
+                key: dict(members)
+                for key, members in self.destinations.items()
+                if only is None or key in only
+            },
+            addresses=frozenset(self.addresses),
+            netfilter=self.netfilter,
+            sysctls={path: self.sysctls[path] for path in wanted.sysctls if path in self.sysctls},
+            timeouts=self.timeouts,
+        )
+
+    def table(self) -> Table:
+        """The table; nothing passes through this kernel, so every counter is 0."""
+        return Table(
+            services=dict(self.services),
+            destinations={key: dict(members) for key, members in self.destinations.items()},
+            service_counters={key: Counters() for key in self.services},
+            destination_counters={
+                key: {each: Counters() for each in members} for key, members in self.destinations.items()
+            },
+        )
+
+    def announce(self, floating: Collection[InterfaceAddress]) -> None:
+        self.announced += floating
+
+    def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
+        refused: list[Refusal] = []
+        lost: set[ServiceKey | InterfaceAddress | None] = set()
+        for change in changes:
+            if change.part is Part.DESTINATION and change.service_key in lost:
+                continue
+            if change.verb is Verb.ANNOUNCE and change.address in lost:
+                continue
+            reason = self._make(change)
+            if reason is None:
+                self.written.append(change)
+                continue
+            refused.append(Refusal(change, reason))
+            if change.verb is Verb.ADD and change.part is not Part.DESTINATION:
+                lost.add(change.address or change.service_key)
+        return tuple(refused)
+
+    def _make(self, change: Change) -> str | None:
+        """Make one change; the reason if it is refused."""
+        if change.service_key is not None:
+            code = self._change_service(change, change.service_key)
+            return refusal(change, code) if code else None
+        if change.address is not None:
+            return self._change_address(change.verb, change.address)
+        if change.sysctl is not None:
+            path, value = change.sysctl
+            self.sysctls[path] = value
+        elif change.timeouts is not None:
+            new = change.timeouts
+            old = self.timeouts
+            self.timeouts = Timeouts(new.tcp or old.tcp, new.tcp_fin or old.tcp_fin, new.udp or old.udp)
+        else:
+            self.netfilter = change.netfilter and replace(change.netfilter, drift=())
+        return None
+
+    def _change_service(self, change: Change, key: ServiceKey) -> int:
+        """The error number with which ip_vs_genl_set_cmd (ip_vs_ctl.c) answers; 0: done."""
+        if change.verb is Verb.ADD and change.part is Part.SERVICE:
+            if key in self.services:
+                return errno.EEXIST
+        elif key not in self.services:
+            return errno.ESRCH
+        if change.part is Part.DESTINATION:
+            return self._change_destination(change, key)
+        if change.service is None:
+            del self.services[key], self.destinations[key]
+            return 0
+        if change.service.scheduler not in self.schedulers:
+            return errno.ENOENT
+        if key.family is Family.V6 and not 1 <= change.service.netmask <= 128:
+            return errno.EINVAL
+        self.services[key] = change.service
+        self.destinations.setdefault(key, {})
+        return 0
+
+    def _change_destination(self, change: Change, service: ServiceKey) -> int:
+        key, members = change.destination_key, self.destinations[service]
+        if key is None:
+            return errno.EINVAL
+        if change.destination is None:
+            return 0 if members.pop(key, None) else errno.ENOENT
+        code = _unsuitable(service, key, change.destination)
+        if not code and change.verb is Verb.ADD and key in members:
+            code = errno.EEXIST
+        elif not code and change.verb is Verb.CHANGE and key not in members:
+            code = errno.ENOENT
+        if not code:
+            members[key] = change.destination
+        return code
+
+    def _change_address(self, verb: Verb, address: InterfaceAddress) -> str | None:
+        if self.interfaces is not None and address.interface not in self.interfaces:
+            there = ", ".join(sorted(self.interfaces))
+            return f"this machine has no interface {address.interface}: use one of {there}, or create it"
+        if verb is Verb.ANNOUNCE:
+            self.announced.append(address)
+        elif verb is Verb.REMOVE:
+            self.addresses.discard(address)
+        else:
+            self.addresses = {old for old in self.addresses if not replaces(address, old)} | {address}
+        return None
+
+
+class MemoryLedger:
+    """A ledger that is gone with the process; saved: every state it had, the first one first."""
+
+    def __init__(self, owned: Owned | None = None) -> None:
+        self.saved: list[Owned] = [owned or Owned()]
+
+    def load(self) -> Owned:
+        return self.saved[-1]
+
+    def save(self, owned: Owned) -> None:
+        self.saved.append(owned)
+
+
+def _unsuitable(service: ServiceKey, key: DestinationKey, destination: Destination) -> int:
+    """What the kernel finds wrong with a real server (ip_vs_add_dest, ip_vs_new_dest); 0: nothing."""
+    foreign = (key.address.version == 6) is not (service.family is Family.V6)
+    if foreign and destination.forwarding is not Forwarding.TUNNEL:
+        return errno.EINVAL
+    if destination.weight < 0 or destination.lower_threshold > destination.upper_threshold:
+        return errno.ERANGE
+    if key.address.is_multicast or key.address.is_unspecified:
+        return errno.EINVAL
+    return 0

@@ -1,0 +1,304 @@
+"""What the kernel of a router should hold, given configuration, role and health. Pure.
+
+The rules:
+
+* Only active virtual servers make a service, and only their active real servers go behind it, in the
+  order of lvs.cf. Both roles have the same table, marks and sysctls, so that a takeover only has to
+  raise addresses; floating addresses are the active router's alone.
+* A healthy real server has its configured weight; 0 stays 0, that is how an administrator drains. A
+  failed one is absent, or, where the virtual server quiesces, there with weight 0, so that its
+  connections live on. One that has not been checked yet is absent.
+* The sorry server is there, with weight 1, as long as no real server is healthy with a weight above 0.
+* A firewall mark is set here: packets to a marked virtual server's address, protocol and port (and
+  further ports) get it. Virtual servers with the same mark are one service with the real servers of
+  all; the first one's settings count. A real server without a port of its own is then reached at the
+  port the client asked for (port 0 in the kernel's table), so that one mark can gather 80 and 443.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from lvs.config.model import (
+    Address,
+    FloatingAddress,
+    Forwarding,
+    LvsConfig,
+    PortRange,
+    Protocol,
+    RealServer,
+    Scheduler,
+    SchedulerFlag,
+    VirtualServer,
+)
+from lvs.router.state import (
+    Destination,
+    DestinationKey,
+    Family,
+    Health,
+    InterfaceAddress,
+    KernelState,
+    MarkRule,
+    Netfilter,
+    Role,
+    Service,
+    ServiceKey,
+    Timeouts,
+)
+
+HealthOf = Mapping[tuple[ServiceKey, DestinationKey], Health]
+
+# Flags of a service, include/uapi/linux/ip_vs.h. sh and mh give the same bits the same meanings.
+PERSISTENT = 0x0001
+ONE_PACKET = 0x0004
+SCHEDULER_FLAGS = {
+    SchedulerFlag.SH_FALLBACK: (Scheduler.SH, 0x0008),
+    SchedulerFlag.SH_PORT: (Scheduler.SH, 0x0010),
+    SchedulerFlag.MH_FALLBACK: (Scheduler.MH, 0x0008),
+    SchedulerFlag.MH_PORT: (Scheduler.MH, 0x0010),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What the active virtual servers make use of: the conditions in the table of sysctls."""
+
+    services: bool
+    nat4: bool
+    nat6: bool
+    persistence: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sysctl:
+    """A kernel parameter that a cluster needs set, when, and why (a clause for the administrator)."""
+
+    path: str
+    value: str
+    when: Callable[[Use], bool]
+    why: str
+
+
+# Only what a cluster does not work without. Left as they are on purpose:
+#   net/ipv4/conf/*/rp_filter: on the router every packet of all three methods comes in where its route goes
+#     out; behind a tunnel it is the real server that must not filter.
+#   net/ipv4/vs/conntrack: masquerading of the real servers' own connections tracks those, not IPVS' ones, and
+#     marks need no tracking; it costs packets per second (ipvs-sysctl.rst).
+#   net/ipv4/vs/conn_reuse_mode: its default 1 sends a reused client port to a live server; since Linux 5.9
+#     without the second of delay that made others set 0, which would undo expire_nodest_conn.
+#   ip_forward for direct routing and tunnels: IPVS sends those packets itself, they are not forwarded.
+SYSCTLS = (
+    Sysctl(
+        "net/ipv4/ip_forward",
+        "1",
+        lambda use: use.nat4,
+        "the answers of NAT real servers pass through this router",
+    ),
+    Sysctl(
+        "net/ipv6/conf/all/forwarding",
+        "1",
+        lambda use: use.nat6,
+        "the answers of IPv6 NAT real servers pass through this router",
+    ),
+    Sysctl(
+        "net/ipv4/vs/expire_nodest_conn",
+        "1",
+        lambda use: use.services,
+        "clients of a real server that was taken out are reset at once instead of hanging",
+    ),
+    Sysctl(
+        "net/ipv4/vs/expire_quiescent_template",
+        "1",
+        lambda use: use.persistence,
+        "persistent clients leave a real server of weight 0 instead of coming back to it",
+    ),
+)
+REASONS = {sysctl.path: sysctl.why for sysctl in SYSCTLS}
+
+
+def wanted(config: LvsConfig, role: Role, health: HealthOf) -> KernelState:
+    """The state to reach; a real server that health does not name is UNKNOWN."""
+    services: dict[ServiceKey, Service] = {}
+    members: dict[ServiceKey, dict[DestinationKey, Destination]] = {}
+    sorry: dict[ServiceKey, list[tuple[DestinationKey, Destination]]] = {}
+    for key, virtual_server, forwarding in _active(config):
+        if key not in services:
+            services[key], members[key], sorry[key] = _service(key, virtual_server), {}, []
+        _add_members(members[key], key, virtual_server, forwarding, health)
+        place = sorry_key(virtual_server)
+        if place is not None:
+            sorry[key].append((place, Destination(forwarding, 1)))
+    for key, stand_ins in sorry.items():
+        if stand_ins and not _served(key, members[key], health):
+            members[key].update(stand_ins)
+    settings = config.global_settings
+    return KernelState(
+        services=services,
+        destinations=members,
+        addresses=frozenset(_addresses(config)) if role is Role.ACTIVE else frozenset(),
+        netfilter=_netfilter(config),
+        sysctls=_sysctls(config),
+        timeouts=Timeouts(settings.tcp_timeout, settings.tcpfin_timeout, settings.udp_timeout),
+    )
+
+
+def service_key(virtual_server: VirtualServer) -> ServiceKey | None:
+    """What names virtual_server in the kernel; None while it has neither address nor firewall mark."""
+    address = virtual_server.address.address if virtual_server.address else None
+    family = Family.V6 if address and address.version == 6 else Family.V4
+    if virtual_server.fwmark:
+        return ServiceKey(family, fwmark=virtual_server.fwmark)
+    if address is None:
+        return None
+    return ServiceKey(family, virtual_server.protocol, address, virtual_server.port)
+
+
+def destination_key(virtual_server: VirtualServer, real_server: RealServer) -> DestinationKey | None:
+    """What names real_server behind virtual_server; None while it has no address."""
+    if real_server.address is None:
+        return None
+    if real_server.port is not None:
+        return DestinationKey(real_server.address, real_server.port)
+    return DestinationKey(real_server.address, 0 if virtual_server.fwmark else virtual_server.port)
+
+
+def sorry_key(virtual_server: VirtualServer) -> DestinationKey | None:
+    """What names virtual_server's sorry server; None when it has none."""
+    if virtual_server.sorry_server is None:
+        return None
+    port = virtual_server.sorry_port or (0 if virtual_server.fwmark else virtual_server.port)
+    return DestinationKey(virtual_server.sorry_server, port)
+
+
+def keys(config: LvsConfig) -> dict[tuple[str, str], tuple[ServiceKey, DestinationKey]]:
+    """Which service and destination a virtual server's real server is, by both names; active or not."""
+    found = {}
+    for virtual_server in config.virtual_servers:
+        service = service_key(virtual_server)
+        for real_server in virtual_server.real_servers:
+            destination = destination_key(virtual_server, real_server)
+            if service and destination:
+                found[virtual_server.name, real_server.name] = (service, destination)
+    return found
+
+
+def adopted_health(config: LvsConfig, actual: KernelState) -> dict[tuple[ServiceKey, DestinationKey], Health]:
+    """The health that the kernel's table shows, for a pulse that starts beside a table in use.
+
+    Planning with it leaves every real server that is serving in its place until a check says otherwise; real
+    servers that are not in the table stay UNKNOWN.
+    """
+    found = {}
+    for key, virtual_server, _ in _active(config):
+        present = actual.destinations.get(key, {})
+        for real_server in virtual_server.real_servers:
+            place = destination_key(virtual_server, real_server)
+            if not real_server.active or place is None or place not in present:
+                continue
+            quiesced = virtual_server.quiesce and real_server.weight > 0 and present[place].weight == 0
+            found[key, place] = Health.FAILED if quiesced else Health.HEALTHY
+    return found
+
+
+def _active(config: LvsConfig) -> Iterator[tuple[ServiceKey, VirtualServer, Forwarding]]:
+    for virtual_server in config.virtual_servers:
+        key = service_key(virtual_server)
+        if virtual_server.active and key is not None:
+            yield key, virtual_server, config.forwarding_of(virtual_server)
+
+
+def _service(key: ServiceKey, virtual_server: VirtualServer) -> Service:
+    flags = PERSISTENT if virtual_server.persistence else 0
+    if virtual_server.one_packet and (key.fwmark or virtual_server.protocol is Protocol.UDP):
+        flags |= ONE_PACKET
+    for flag in virtual_server.scheduler_flags:
+        scheduler, bit = SCHEDULER_FLAGS[flag]
+        if scheduler is virtual_server.scheduler:
+            flags |= bit
+    netmask = 32 if key.family is Family.V4 else 128
+    if virtual_server.persistence and virtual_server.persistence_mask is not None:
+        netmask = virtual_server.persistence_mask
+    return Service(virtual_server.scheduler.value, flags, virtual_server.persistence, netmask)
+
+
+def _add_members(
+    members: dict[DestinationKey, Destination],
+    key: ServiceKey,
+    virtual_server: VirtualServer,
+    forwarding: Forwarding,
+    health: HealthOf,
+) -> None:
+    quiesce = virtual_server.quiesce
+    for real_server in virtual_server.real_servers:
+        if not real_server.active:
+            continue
+        place = destination_key(virtual_server, real_server)
+        if place is None:
+            continue
+        found = health.get((key, place))
+        if found is Health.HEALTHY:
+            weight = real_server.weight
+        elif found is Health.FAILED and quiesce:
+            weight = 0
+        else:
+            continue
+        members[place] = Destination(
+            forwarding, weight, real_server.upper_threshold, real_server.lower_threshold
+        )
+
+
+def _served(key: ServiceKey, members: Mapping[DestinationKey, Destination], health: HealthOf) -> bool:
+    """Whether a real server takes new connections."""
+    return any(
+        each.weight > 0 and health.get((key, place)) is Health.HEALTHY for place, each in members.items()
+    )
+
+
+def _addresses(config: LvsConfig) -> Iterator[InterfaceAddress]:
+    """Each floating address once; the first block that names it says on which device and with which mask."""
+    settings = config.global_settings
+    floating: list[tuple[FloatingAddress | None, int | None]] = []
+    nat = False
+    for _, virtual_server, forwarding in _active(config):
+        floating.append((virtual_server.address, virtual_server.address_mask))
+        nat = nat or forwarding is Forwarding.NAT
+    if nat:
+        floating += [(settings.nat_router, settings.nat_mask), (settings.nat_router6, None)]
+    seen: set[Address] = set()
+    for each, prefix in floating:
+        if each is None or each.address in seen:
+            continue
+        seen.add(each.address)
+        label = each.device if ":" in each.device and each.address.version == 4 else ""
+        width = each.address.max_prefixlen
+        yield InterfaceAddress(each.address, width if prefix is None else prefix, each.interface, label)
+
+
+def _netfilter(config: LvsConfig) -> Netfilter | None:
+    """Marks and masquerade; None when there is nothing to do."""
+    marks: list[MarkRule] = []
+    masquerade: list[Address] = []
+    for key, virtual_server, forwarding in _active(config):
+        if key.fwmark and virtual_server.address:
+            address, protocol = virtual_server.address.address, virtual_server.protocol
+            own = PortRange(virtual_server.port, virtual_server.port)
+            marks += [
+                MarkRule(address, protocol, ports, key.fwmark) for ports in (own, *virtual_server.ports)
+            ]
+        if forwarding is Forwarding.NAT:
+            reals = virtual_server.real_servers
+            masquerade += [real.address for real in reals if real.active and real.address]
+    return Netfilter(tuple(marks), tuple(masquerade)) if marks or masquerade else None
+
+
+def _sysctls(config: LvsConfig) -> dict[str, str]:
+    active = list(_active(config))
+    nat = {key.family for key, _, forwarding in active if forwarding is Forwarding.NAT}
+    use = Use(
+        services=bool(active),
+        nat4=Family.V4 in nat,
+        nat6=Family.V6 in nat,
+        persistence=any(virtual_server.persistence for _, virtual_server, _ in active),
+    )
+    return {sysctl.path: sysctl.value for sysctl in SYSCTLS if sysctl.when(use)}

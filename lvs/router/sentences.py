@@ -1,0 +1,196 @@
+"""Changes in the administrator's words: "add real server web3 10.0.0.13:80 to shop-http, weight 2". Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lvs.config.model import Address, Forwarding, LvsConfig
+from lvs.router.plan import (
+    ONE_PACKET,
+    REASONS,
+    keys,
+    service_key,
+    sorry_key,
+)
+from lvs.router.state import (
+    Destination,
+    DestinationKey,
+    Family,
+    InterfaceAddress,
+    Netfilter,
+    Service,
+    ServiceKey,
+    Timeouts,
+)
+
+METHODS = {Forwarding.NAT: "NAT", Forwarding.DIRECT: "direct routing", Forwarding.TUNNEL: "tunnelling"}
+SCHEDULER_BITS = {"sh": {0x08: "sh-fallback", 0x10: "sh-port"}, "mh": {0x08: "mh-fallback", 0x10: "mh-port"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What lvs.cf calls the services and destinations of a kernel; what it does not know goes by its key.
+
+    real_servers: the name, or "" for a sorry server.
+    """
+
+    services: Mapping[ServiceKey, str] = field(default_factory=dict)
+    real_servers: Mapping[tuple[ServiceKey, DestinationKey], str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, *configs: LvsConfig) -> Names:
+        """The names in several configurations; the first that has one counts (so: the new one first)."""
+        services: dict[ServiceKey, str] = {}
+        real_servers: dict[tuple[ServiceKey, DestinationKey], str] = {}
+        for config in configs:
+            for (_, name), both in keys(config).items():
+                real_servers[both] = real_servers.get(both) or name
+            for virtual_server in config.virtual_servers:
+                key = service_key(virtual_server)
+                if key is None:
+                    continue
+                services.setdefault(key, virtual_server.name)
+                place = sorry_key(virtual_server)
+                if place is not None:
+                    real_servers.setdefault((key, place), "")
+        return cls(services, real_servers)
+
+    def virtual_server(self, key: ServiceKey) -> str:
+        """How a sentence about something else calls a service: "shop-http"."""
+        return self.services.get(key) or str(key)
+
+    def full_virtual_server(self, key: ServiceKey) -> str:
+        """How a sentence about a service calls it: "virtual server shop-http (tcp 10.0.0.1:80)"."""
+        name = self.services.get(key)
+        return f"virtual server {name} ({key})" if name else f"virtual server {key}"
+
+    def real_server(self, service: ServiceKey, key: DestinationKey) -> str:
+        """For instance "real server web1 10.0.0.11:80", "sorry server 10.0.0.9:80"."""
+        name = self.real_servers.get((service, key))
+        if name:
+            return f"real server {name} {key}"
+        return f"real server {key}" if name is None else f"sorry server {key}"
+
+
+def add_service(names: Names, key: ServiceKey, service: Service) -> str:
+    settings = [f"scheduler {_scheduler(service)}"]
+    if service.persistence:
+        settings.append(_persistence(service, key))
+    if service.flags & ONE_PACKET:
+        settings.append("every datagram by itself")
+    return f"add {names.full_virtual_server(key)}, {', '.join(settings)}"
+
+
+def change_service(names: Names, key: ServiceKey, old: Service, new: Service) -> str:
+    settings = []
+    if _scheduler(old) != _scheduler(new):
+        settings.append(f"scheduler {_scheduler(old)} → {_scheduler(new)}")
+    if _persistence(old, key) != _persistence(new, key):
+        settings.append(f"{_persistence(old, key)} → {_persistence(new, key)}")
+    if (old.flags ^ new.flags) & ONE_PACKET:
+        settings.append("every datagram by itself " + ("on" if new.flags & ONE_PACKET else "off"))
+    return f"change {names.virtual_server(key)}: {', '.join(settings) or 'flags'}"
+
+
+def remove_service(names: Names, key: ServiceKey, members: int) -> str:
+    with_members = {0: "", 1: " with its real server"}.get(members, f" with its {members} real servers")
+    return f"remove {names.full_virtual_server(key)}{with_members}"
+
+
+def add_destination(names: Names, service: ServiceKey, key: DestinationKey, destination: Destination) -> str:
+    method = "" if destination.forwarding is Forwarding.NAT else f", {METHODS[destination.forwarding]}"
+    limits = f", {_thresholds(destination)}" if destination.upper_threshold else ""
+    return (
+        f"add {names.real_server(service, key)} to {names.virtual_server(service)}, "
+        f"weight {destination.weight}{method}{limits}"
+    )
+
+
+def change_destination(
+    names: Names, service: ServiceKey, key: DestinationKey, old: Destination, new: Destination
+) -> str:
+    settings = []
+    if old.weight != new.weight:
+        settings.append(f"weight {old.weight} → {new.weight}")
+    if old.forwarding is not new.forwarding:
+        settings.append(f"{METHODS[old.forwarding]} → {METHODS[new.forwarding]}")
+    if _thresholds(old) != _thresholds(new):
+        settings.append(f"{_thresholds(old)} → {_thresholds(new)}")
+    return (
+        f"change {names.real_server(service, key)} of {names.virtual_server(service)}: {', '.join(settings)}"
+    )
+
+
+def remove_destination(names: Names, service: ServiceKey, key: DestinationKey) -> str:
+    return f"remove {names.real_server(service, key)} from {names.virtual_server(service)}"
+
+
+def set_sysctl(path: str, value: str) -> str:
+    why = REASONS.get(path)
+    return f"set {path} to {value}" + (f": {why}" if why else "")
+
+
+def set_timeouts(timeouts: Timeouts) -> str:
+    named = (("TCP", timeouts.tcp), ("TCP after FIN", timeouts.tcp_fin), ("UDP", timeouts.udp))
+    return "set connection timeouts: " + ", ".join(f"{name} {value} s" for name, value in named if value)
+
+
+def replace_netfilter(netfilter: Netfilter, drift: tuple[str, ...]) -> str:
+    """drift: what was changed by hand in the table that is there."""
+    parts = []
+    if netfilter.marks:
+        marks = sorted({rule.fwmark for rule in netfilter.marks})
+        parts.append(f"firewall mark {', '.join(map(str, marks))} for " + ", ".join(_ports(netfilter)))
+    if netfilter.masquerade:
+        count = len(netfilter.masquerade)
+        parts.append(f"masquerading for {count} real server{'' if count == 1 else 's'}")
+    undone = f" (undoes by hand: {'; '.join(drift)})" if drift else ""
+    return f"set netfilter table inet piranha: {'; '.join(parts)}{undone}"
+
+
+def remove_netfilter() -> str:
+    return "remove netfilter table inet piranha"
+
+
+def add_address(address: InterfaceAddress) -> str:
+    return f"add address {_address(address)}"
+
+
+def announce_address(address: InterfaceAddress) -> str:
+    return f"announce {address.address} on {address.interface}"
+
+
+def remove_address(address: InterfaceAddress) -> str:
+    return f"remove address {_address(address)}"
+
+
+def _address(address: InterfaceAddress) -> str:
+    return f"{address.address}/{address.prefix} on {address.label or address.interface}"
+
+
+def _scheduler(service: Service) -> str:
+    bits = SCHEDULER_BITS.get(service.scheduler, {})
+    return " ".join([service.scheduler, *(name for bit, name in bits.items() if service.flags & bit)])
+
+
+def _persistence(service: Service, key: ServiceKey) -> str:
+    if not service.persistence:
+        return "no persistence"
+    single = 128 if key.family is Family.V6 else 32
+    mask = "" if service.netmask == single else f" for each /{service.netmask}"
+    return f"persistence {service.persistence} s{mask}"
+
+
+def _thresholds(destination: Destination) -> str:
+    if not destination.upper_threshold:
+        return "no connection limit"
+    return f"at most {destination.upper_threshold} connections, again below {destination.lower_threshold}"
+
+
+def _ports(netfilter: Netfilter) -> list[str]:
+    return [f"{rule.protocol} {_host(rule.address)}:{rule.ports}" for rule in netfilter.marks]
+
+
+def _host(address: Address) -> str:
+    return f"[{address}]" if address.version == 6 else str(address)
