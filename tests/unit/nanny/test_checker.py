@@ -224,7 +224,7 @@ def test_a_thousand_checks_run_on_without_growth_of_descriptors_or_tasks() -> No
         async with tcp_server(says_nothing) as port:
             wanted = {
                 a_target(number): Watched(
-                    # Half of them reach the listener of 127.0.0.1 only by its own address, the rest is refused.
+                    # Half of them reach the listener, the others are refused.
                     Check(
                         ip_address("127.0.0.1" if number % 2 else f"127.1.{number >> 8}.{number & 255}"),
                         port,

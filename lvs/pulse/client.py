@@ -1,0 +1,93 @@
+"""How other programs talk to pulse: blocking, standard library only."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lvs.errors import PulseUnreachable
+from lvs.pulse.wire import MAX_LINE, error_from_wire
+
+DEFAULT_SOCKET = Path("/run/piranha/pulse.sock")
+
+
+class PulseClient:
+    """pulse's control socket at path; each call takes at most timeout seconds and a connection of its own.
+
+    Raises PulseUnreachable when pulse does not answer in full and in time, and the error that pulse names
+    (InvalidConfig, StaleSerial, …) when it refuses. A call that ended with PulseUnreachable may still have
+    been carried out: ask `running`.
+    """
+
+    def __init__(self, path: Path | str = DEFAULT_SOCKET, timeout: float = 10) -> None:
+        self.path = Path(path)
+        self.timeout = timeout
+
+    def status(self) -> dict[str, Any]:
+        """The status document (ARCHITECTURE.md)."""
+        return self._call({"call": "status"})
+
+    def plan(self, lvs_cf: str) -> dict[str, Any]:
+        """What installing this text would change, as sentences; nothing is changed."""
+        return self._call({"call": "plan", "lvs_cf": lvs_cf})
+
+    def install(self, lvs_cf: str, back_from: int | None = None) -> dict[str, Any]:
+        """Install this text and have the kernel follow.
+
+        back_from: the installed serial that this text, an older one, takes back. Raises KernelError when the
+        kernel refused what this text asks for; what was there before is in force then.
+        """
+        request: dict[str, Any] = {"call": "install", "lvs_cf": lvs_cf}
+        return self._call(request if back_from is None else request | {"back_from": back_from})
+
+    def running(self) -> dict[str, Any]:
+        """The installed lvs.cf, its hash and its serial number."""
+        return self._call({"call": "running"})
+
+    def _call(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer = json.loads(self._exchange(json.dumps(request).encode() + b"\n"))
+            if answer["ok"]:
+                result: dict[str, Any] = answer["result"]
+                return result
+            refused = error_from_wire(answer["error"])
+        except TimeoutError as error:
+            raise PulseUnreachable(
+                f"pulse did not answer {request['call']} within {self.timeout:g} s ({self.path}). "
+                "Look at its log (journalctl -u piranha-pulse) and try again."
+            ) from error
+        except OSError as error:
+            raise PulseUnreachable(
+                f"pulse cannot be reached at {self.path}: {error.strerror or error}. "
+                "Start it (systemctl start piranha-pulse) or look at its log."
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise PulseUnreachable(
+                f"what answers at {self.path} does not speak as pulse does: {error}. "
+                "Check that the path is pulse's socket and that both are of one version."
+            ) from error
+        raise refused
+
+    def _exchange(self, line: bytes) -> bytes:
+        deadline = time.monotonic() + self.timeout
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as opened:
+            opened.settimeout(self.timeout)
+            opened.connect(str(self.path))
+            with suppress(
+                BrokenPipeError, ConnectionResetError
+            ):  # hung up on us, it may have said why before
+                opened.sendall(line)
+            received = bytearray()
+            while not received.endswith(b"\n"):
+                opened.settimeout(max(0.001, deadline - time.monotonic()))
+                part = opened.recv(65536)
+                if not part:
+                    raise ConnectionResetError(0, "the connection ended in the middle of an answer")
+                received += part
+                if len(received) > MAX_LINE:
+                    raise ValueError("the answer is too long")
+        return bytes(received)

@@ -1,0 +1,146 @@
+"""The server of pulse's control socket: who may speak, and that nobody can hang it.
+
+The socket's file may be opened by anyone; who is at the other end is asked of the kernel (SO_PEERCRED), and
+only the allowed users are heard. Each connection is served by itself, with limits on the length of a line, on
+silence and on the number of connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lvs.errors import LvsError, RouterError
+from lvs.pulse.wire import MAX_LINE, error_to_wire
+
+log = logging.getLogger(__name__)
+
+Call = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+
+MAX_CONNECTIONS = 32
+_UCRED = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
+
+
+class ControlServer:
+    """Answers on the socket at path with calls, a function for each name; raises OSError if it cannot listen.
+
+    patience: seconds in which a client must send its next line, or take in its answer.
+    """
+
+    def __init__(
+        self, path: Path, calls: Mapping[str, Call], allowed: frozenset[int], *, patience: float = 30
+    ) -> None:
+        self._path = path
+        self._calls = calls
+        self._allowed = allowed
+        self._patience = patience
+        self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[Any]] = set()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Listen. A socket file left behind is replaced: nobody may listen on it any more."""
+        self._path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, self._path, limit=MAX_LINE, backlog=64)
+        os.chmod(self._path, 0o666)  # noqa: S103 - the peer's user is checked at each connection
+
+    async def close(self) -> None:
+        """Stop listening, end what is open, remove the socket's file."""
+        self._closed = True
+        if self._server is None:
+            return
+        self._server.close()
+        for task in self._serving:
+            task.cancel()
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=5)
+        self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if self._closed or task is None:
+            writer.close()
+            return
+        self._serving.add(task)
+        try:
+            await self._converse(reader, writer)
+        except (OSError, asyncio.IncompleteReadError) as error:
+            log.debug("a client of the control socket went away: %s", error)
+        except asyncio.CancelledError:
+            # Only close() cancels; the stream's own callback would report a cancelled task as a fault.
+            log.debug("the control socket is being closed")
+        finally:
+            writer.close()
+            self._serving.discard(task)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        refusal = self._refusal(writer.get_extra_info("socket"))
+        if refusal is not None:
+            log.warning("control socket: %s", refusal)
+            await self._send(writer, _failed(RouterError(refusal)))
+            return
+        while True:
+            try:
+                async with asyncio.timeout(self._patience):
+                    line = await reader.readline()
+            except ValueError:
+                message = f"a request may be {MAX_LINE} bytes long at most; this one was longer"
+                await self._send(writer, _failed(RouterError(message)))
+                return
+            if not line.endswith(b"\n"):
+                return
+            await self._send(writer, await self._answer(line))
+
+    def _refusal(self, peer: socket.socket) -> str | None:
+        uid = peer_uid(peer)
+        if uid not in self._allowed:
+            return f"user {uid} may not talk to pulse. Start pulse with --allow-user NAME to permit it."
+        if len(self._serving) > MAX_CONNECTIONS:
+            return f"more than {MAX_CONNECTIONS} connections at once. Try again in a moment."
+        return None
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+        except ValueError as error:
+            return _failed(RouterError(f"the request is not JSON: {error}. Send one JSON object a line."))
+        call = self._calls.get(str(request.get("call"))) if isinstance(request, dict) else None
+        if call is None:
+            return _failed(RouterError(f"no such call. Known: {', '.join(sorted(self._calls))}."))
+        try:
+            return {"ok": True, "result": await call(request)}
+        except LvsError as error:
+            return _failed(error)
+        except Exception as error:
+            # A fault of ours in one answer must neither end pulse nor leave the client waiting.
+            log.exception("the call %r ended in an unexpected error", request.get("call"))
+            return _failed(
+                RouterError(f"pulse failed at this: {type(error).__name__}: {error}. See pulse's log.")
+            )
+
+    async def _send(self, writer: asyncio.StreamWriter, answer: Mapping[str, Any]) -> None:
+        writer.write(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
+        try:
+            async with asyncio.timeout(self._patience):
+                await writer.drain()
+        except TimeoutError:
+            # A plain close would keep the unsent answer, and its memory, for as long as the client sleeps.
+            writer.transport.abort()
+            raise
+
+
+def peer_uid(peer: socket.socket) -> int:
+    """The user id of the process at the other end of a unix socket, from the kernel."""
+    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    return int(_UCRED.unpack(raw)[1])
+
+
+def _failed(error: LvsError) -> dict[str, Any]:
+    return {"ok": False, "error": error_to_wire(error)}
