@@ -14,9 +14,10 @@ from django.db.models import F, Max, Q
 
 from lvs.columns import from_columns, to_columns
 from lvs.config import model as values
+from lvs.router.state import Node
 
 if TYPE_CHECKING:
-    from lvs.models import Revision
+    from lvs.models import Revision, Router
 
 
 def choices(
@@ -59,6 +60,19 @@ class Cluster(models.Model):
     def newest_revision(self) -> Revision | None:
         """What was applied last; None: nothing yet."""
         return self.revisions.order_by("-number").first()
+
+    def standing_revision(self) -> Revision | None:
+        """What the routers were given last and did not refuse; pending changes are counted from here."""
+        refused = ("failed", "cancelled", "putting_back", "rolled_back")
+        for revision in self.revisions.order_by("-number").prefetch_related("deployments")[:50]:
+            states = [deployment.state for deployment in revision.deployments.all()]
+            if not states or not all(state in refused for state in states):
+                return revision
+        return None
+
+    def routers_in_order(self) -> list[Router]:
+        """The routers in the order in which they take a revision: the backup first."""
+        return sorted(self.routers.all(), key=lambda router: router.node == Node.PRIMARY)
 
     def next_position(self) -> int:
         """Where a new virtual server stands in the file: below all others."""

@@ -112,6 +112,6 @@ def layout(kind: type[Any]) -> Layout:
     )
 
 
-LAYOUTS = {
+LAYOUTS: dict[type[Any], Layout] = {
     kind: layout(kind) for kind in (GlobalSettings, Redundancy, VirtualServer, HealthCheck, RealServer)
 }

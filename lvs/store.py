@@ -17,7 +17,6 @@ from lvs.config import document, rules, writer
 from lvs.config.diff import Difference, differences
 from lvs.config.model import LvsConfig, Problem, RealServer, Severity
 from lvs.errors import InvalidConfig
-from lvs.router.state import Node
 
 BATCH = 500  # rows an INSERT; SQLite counts its variables
 
@@ -87,6 +86,11 @@ def refuse_shared_names(config: LvsConfig) -> None:
         raise InvalidConfig(faults)
 
 
+def empty() -> LvsConfig:
+    """What a cluster runs before its first revision."""
+    return LvsConfig()
+
+
 def errors_of(config: LvsConfig) -> list[Problem]:
     """What keeps config from being installed."""
     return [problem for problem in rules.problems(config) if problem.severity is Severity.ERROR]
@@ -100,7 +104,7 @@ def pending(cluster: models.Cluster) -> tuple[Difference, ...]:
     key = f"pending-{cluster.pk}-{edition}-{number}"
     found: tuple[Difference, ...] | None = cache.get(key)
     if found is None:
-        old = document.from_document(newest.document) if newest else LvsConfig()
+        old = document.from_document(newest.document) if newest else empty()
         found = differences(old, load(cluster))
         cache.set(key, found)
     return found
@@ -127,8 +131,7 @@ def freeze(cluster: models.Cluster, author: str, message: str) -> models.Revisio
         document=document.to_document(config),
         lvs_cf=writer.write(config),
     )
-    routers = sorted(cluster.routers.all(), key=lambda router: router.node == Node.PRIMARY)
-    for position, router in enumerate(routers):
+    for position, router in enumerate(cluster.routers_in_order()):
         models.Deployment.objects.create(revision=revision, router=router, position=position)
     return revision
 

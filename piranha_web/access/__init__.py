@@ -1,0 +1,1 @@
+"""Who may reach the site, and who may log in."""

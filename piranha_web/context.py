@@ -1,0 +1,36 @@
+"""What every page shows: the cluster in view, what is pending, how the routers are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from lvs import dispatch, models, store
+
+SESSION_KEY = "cluster"
+
+
+def current_cluster(request: HttpRequest) -> models.Cluster | None:
+    """The cluster that this session looks at: the one chosen, else the first; None: there is none yet."""
+    clusters = models.Cluster.objects.all()
+    chosen = request.session.get(SESSION_KEY)
+    return clusters.filter(pk=chosen).first() or clusters.first() if chosen else clusters.first()
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """The context of `base.html`; nothing of it for somebody who is not logged in."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {}
+    cluster = current_cluster(request)
+    if cluster is None:
+        return {"cluster": None}
+    match = request.resolver_match
+    return {
+        "cluster": cluster,
+        "clusters": models.Cluster.objects.all(),
+        "pending_count": len(store.pending(cluster)),
+        "status_line": dispatch.status_line(cluster),
+        "page": match.url_name if match else "",
+    }
