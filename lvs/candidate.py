@@ -14,10 +14,9 @@ from django.db.models import F, Max, Q
 
 from lvs.columns import from_columns, to_columns
 from lvs.config import model as values
-from lvs.router.state import Node
 
 if TYPE_CHECKING:
-    from lvs.models import Revision, Router
+    from lvs.models import Revision
 
 
 def choices(

@@ -1,4 +1,4 @@
-"""Carries frozen revisions to their routers: standby first, then the active one; a refusal puts back what was.
+"""Carries frozen revisions to their routers: standby first, then the active; a refusal puts back what was.
 
 Theory. The database is the queue. A revision is frozen together with a Deployment for each router, all of
 them `queued`. The manager's worker looks for unfinished deployments every INTERVAL seconds and moves each
@@ -40,7 +40,9 @@ State = models.Deployment.State
 
 def advance() -> None:
     """Moves every unfinished deployment one step on. redis.RedisError while Redis is away."""
-    for cluster in models.Cluster.objects.filter(revisions__deployments__state__in=State.unfinished()).distinct():
+    for cluster in models.Cluster.objects.filter(
+        revisions__deployments__state__in=State.unfinished()
+    ).distinct():
         newest = cluster.revisions.order_by("-number").values_list("number", flat=True).first()
         unfinished = cluster.revisions.filter(deployments__state__in=State.unfinished()).distinct()
         for revision in unfinished.order_by("number"):
@@ -68,8 +70,13 @@ def send_next(revision: models.Revision, deployments: list[models.Deployment]) -
         if deployment.state == State.QUEUED:
             send(deployment, revision, State.SENT)
             return
-        if deployment.state == State.SENT and timezone.now() - deployment.sent_at < PATIENCE and not silent(deployment):
+        if deployment.state == State.SENT and waited(deployment) < PATIENCE and not silent(deployment):
             return
+
+
+def waited(deployment: models.Deployment) -> timedelta:
+    """How long the router has had the task."""
+    return timezone.now() - deployment.sent_at if deployment.sent_at else timedelta()
 
 
 def silent(deployment: models.Deployment) -> bool:
@@ -78,8 +85,10 @@ def silent(deployment: models.Deployment) -> bool:
     return found is None or found.is_silent
 
 
-def send(deployment: models.Deployment, revision: models.Revision, state: str, back_from: int | None = None) -> None:
-    """Gives the revision to the router's queue, then notes that: a crash in between sends it twice, harmlessly."""
+def send(
+    deployment: models.Deployment, revision: models.Revision, state: str, back_from: int | None = None
+) -> None:
+    """Gives the revision to the router's queue, then notes that. A crash between the two sends it twice."""
     task_id = f"deployment-{deployment.pk}-{uuid.uuid4().hex}"
     try:
         tasks.apply.apply_async(
@@ -89,7 +98,9 @@ def send(deployment: models.Deployment, revision: models.Revision, state: str, b
             retry=False,
         )
     except (KombuError, OSError) as error:
-        raise redis.ConnectionError(f"the queue of {deployment.router.name} does not take the task: {error}") from error
+        raise redis.ConnectionError(
+            f"the queue of {deployment.router.name} does not take the task: {error}"
+        ) from error
     deployment.send(state, task_id)
 
 
@@ -100,7 +111,7 @@ def take_answer(deployment: models.Deployment) -> None:
     answer = dispatch.answer_of(AsyncResult(deployment.task_id))
     if answer is not None:
         note(deployment, answer)
-    elif deployment.state == State.SENT and timezone.now() - deployment.sent_at > OVERDUE and not silent(deployment):
+    elif deployment.state == State.SENT and waited(deployment) > OVERDUE and not silent(deployment):
         deployment.queue_again()
 
 
@@ -113,7 +124,9 @@ def note(deployment: models.Deployment, answer: dict[str, Any]) -> None:
             deployment.changes = list(result["changes"])
             deployment.refused = list(result["refused"])
             deployment.seconds = result["seconds"]
-            deployment.end(State.ROLLED_BACK if putting_back else State.APPLIED, deployment.error if putting_back else "")
+            deployment.end(
+                State.ROLLED_BACK if putting_back else State.APPLIED, deployment.error if putting_back else ""
+            )
         else:
             error = answer["error"]
             text = "\n".join([error["message"], *lines(error["problems"])])
@@ -138,7 +151,9 @@ def give_up(deployment: models.Deployment, failed: models.Deployment) -> None:
                 was_applied=True,
             )
             return
-        deployment.error = f"{failed.router.name} refused this revision: revision {before.number} was put back."
+        deployment.error = (
+            f"{failed.router.name} refused this revision: revision {before.number} was put back."
+        )
         deployment.was_applied = True
         deployment.save(update_fields=["error", "was_applied"])
         send(deployment, before, State.PUTTING_BACK, back_from=deployment.revision.number)

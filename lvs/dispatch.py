@@ -51,7 +51,7 @@ class RouterState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterState:
-    """Every router of a cluster at one moment. problem: why nothing is known at all (Redis is away), or None."""
+    """Every router of a cluster at one moment. problem: why nothing at all is known, or None."""
 
     routers: tuple[RouterState, ...]
     problem: str | None
@@ -78,10 +78,12 @@ def state(cluster: models.Cluster) -> ClusterState:
     try:
         found = reports.fetch(broker(), [reports.MANAGER, *(router.name for router in routers)])
     except redis.RedisError as error:
-        problem = f"Redis cannot be reached ({error}): the routers go on as they are, and nothing new is known of them."
+        problem = f"Redis cannot be reached ({error}): the routers go on as they are, nothing new is known."
         return ClusterState(
             routers=tuple(
-                RouterState(router=router, report=None, level="danger", sentence="not known: Redis cannot be reached")
+                RouterState(
+                    router=router, report=None, level="danger", sentence="not known: Redis cannot be reached"
+                )
                 for router in routers
             ),
             problem=problem,
@@ -93,7 +95,7 @@ def state(cluster: models.Cluster) -> ClusterState:
         problem=None,
         manager_problem=None
         if manager and not manager.is_silent
-        else "The manager's worker does not run: what is applied waits until it does (piranha worker --manager).",
+        else "The manager's worker does not run: what is applied waits (piranha worker --manager).",
     )
 
 
@@ -206,7 +208,9 @@ def status_line(cluster: models.Cluster, now: ClusterState | None = None) -> Seq
     if now.problem:
         items.append(("danger", now.problem, "control"))
     else:
-        items += [(router.level, f"{router.router.name}: {router.sentence}", "control") for router in now.routers]
+        items += [
+            (router.level, f"{router.router.name}: {router.sentence}", "control") for router in now.routers
+        ]
     if now.manager_problem and not now.problem:
         items.append(("danger", now.manager_problem, "control"))
     failed = failed_servers(now)

@@ -33,7 +33,7 @@ def connect(broker_url: str) -> redis.Redis:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one worker last said. age: seconds; pulse: its status document, or None and then why in problem."""
+    """What one worker last said. age: seconds; pulse: its status document, or None and why in problem."""
 
     name: str
     age: float
@@ -58,13 +58,13 @@ def seconds(time: tuple[int, int]) -> float:
 
 def publish(client: redis.Redis, name: str, pulse: Mapping[str, Any] | None, problem: str | None) -> None:
     """Writes the report of a router; redis.RedisError when Redis does not take it."""
-    at = seconds(client.time())  # type: ignore[arg-type]
+    at = seconds(client.time())
     body = json.dumps({"at": at, "pulse": pulse, "problem": problem}, separators=(",", ":"))
     client.set(key_of(name), body, ex=FORGOTTEN_AFTER)
 
 
 def fetch(client: redis.Redis, names: Iterable[str]) -> dict[str, Report]:
-    """The reports of these routers; one that never reported is absent. redis.RedisError when Redis is away."""
+    """The reports of these routers; one that never reported is absent. RedisError: Redis is away."""
     wanted = list(names)
     pipeline = client.pipeline(transaction=False)
     pipeline.time()

@@ -97,8 +97,8 @@ def errors_of(config: LvsConfig) -> list[Problem]:
 
 
 def pending(cluster: models.Cluster) -> tuple[Difference, ...]:
-    """What the next revision would change, against the newest one (or against nothing at all)."""
-    newest = cluster.newest_revision()
+    """What the next revision would change, against what the routers were given last (or nothing at all)."""
+    newest = cluster.standing_revision()
     number = newest.number if newest else 0
     edition = models.Cluster.objects.values_list("edition", flat=True).get(pk=cluster.pk)
     key = f"pending-{cluster.pk}-{edition}-{number}"

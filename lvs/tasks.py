@@ -26,8 +26,10 @@ PLAN_SECONDS = 20
 
 
 def pulse(timeout: float) -> PulseClient:
-    """The client of this machine's pulse; its socket comes from the environment that `piranha worker` sets."""
-    return PulseClient(Path(os.environ.get("PIRANHA_PULSE_SOCKET", "/run/piranha/pulse.sock")), timeout=timeout)
+    """The client of this machine's pulse; `piranha worker` names its socket in the environment."""
+    return PulseClient(
+        Path(os.environ.get("PIRANHA_PULSE_SOCKET", "/run/piranha/pulse.sock")), timeout=timeout
+    )
 
 
 def queue_of(router: str) -> str:

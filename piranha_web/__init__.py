@@ -1,1 +1,1 @@
-"""The site: everything that speaks HTTP, and who may. Importing it costs nothing: pulse's command lives here too."""
+"""The site: everything that speaks HTTP, and who may. Importing it is cheap: pulse's command is here too."""

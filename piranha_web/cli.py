@@ -111,7 +111,9 @@ def parser() -> argparse.ArgumentParser:
 
     one = add("plan", plan, "Print the kernel state that an lvs.cf wants of a router.")
     one.add_argument("file", metavar="FILE", help="lvs.cf, or - for standard input")
-    one.add_argument("--role", choices=["active", "standby"], default="active", help="of an active router, or of a standby")
+    one.add_argument(
+        "--role", choices=["active", "standby"], default="active", help="of an active router, or of a standby"
+    )
 
     one = add("worker", worker, "Run the Celery worker of a router, or of the manager.")
     which = one.add_mutually_exclusive_group(required=True)

@@ -74,7 +74,9 @@ def run_router_worker(router: str, pulse_socket: Path, log_level: str) -> int:
         status, problem = reading()
         reports.publish(client, router, status, problem)
 
-    return serve(f"piranha@{router}", queue_of(router), Repeater("report", reports.INTERVAL, report), log_level)
+    return serve(
+        f"piranha@{router}", queue_of(router), Repeater("report", reports.INTERVAL, report), log_level
+    )
 
 
 def run_manager_worker(log_level: str) -> int:

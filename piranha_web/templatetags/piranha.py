@@ -1,0 +1,81 @@
+"""State as sign, colour and word (never colour alone), and times for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from lvs.dispatch import duration
+
+register = template.Library()
+
+# sign, Bootstrap colour, word
+STATES = {
+    "healthy": ("✔", "success", "healthy"),
+    "failed": ("✖", "danger", "failed"),
+    "unknown": ("?", "secondary", "unknown"),
+    "inactive": ("◌", "secondary", "inactive"),
+    "in_table": ("✔", "success", "in service"),
+}
+DEPLOYMENTS = {
+    "queued": ("◌", "secondary", "queued"),
+    "sent": ("…", "info", "sent, waiting for its answer"),
+    "applied": ("✔", "success", "applied"),
+    "failed": ("✖", "danger", "failed"),
+    "superseded": ("◌", "secondary", "superseded by a newer revision"),
+    "cancelled": ("◌", "secondary", "cancelled"),
+    "putting_back": ("…", "warning", "putting back the revision before"),
+    "rolled_back": ("↶", "warning", "rolled back"),
+}
+SIGNS = {"success": "✔", "warning": "!", "danger": "✖"}
+LEVELS = {"info": "body", "notice": "body", "warning": "warning", "error": "danger", "critical": "danger"}
+
+
+@register.simple_tag
+def state(name: str) -> SafeString:
+    """The state of a server."""
+    return shown(*STATES.get(name, STATES["unknown"]))
+
+
+@register.simple_tag
+def deployment(name: str) -> SafeString:
+    """How far a deployment is."""
+    return shown(*DEPLOYMENTS.get(name, ("?", "secondary", name)))
+
+
+@register.simple_tag
+def sign(level: str) -> str:
+    """The sign that goes with a level."""
+    return SIGNS.get(level, "?")
+
+
+@register.simple_tag
+def level(name: str) -> str:
+    """The colour of an event's level."""
+    return LEVELS.get(name, "body")
+
+
+@register.filter
+def age(seconds: float | None) -> str:
+    """8 s, 5 min, 3 h; "never" for None."""
+    return "never" if seconds is None else duration(seconds)
+
+
+@register.filter
+def uptime(pulse: Mapping[str, Any]) -> str:
+    """How long pulse has run, by its own clock."""
+    return duration(max(0.0, pulse["now"] - pulse["started_at"]))
+
+
+def shown(sign: str, colour: str, word: str) -> SafeString:
+    """Sign, colour and word together."""
+    return format_html(
+        '<span class="state text-{}-emphasis"><span aria-hidden="true">{}</span> {}</span>',
+        colour,
+        sign,
+        word,
+    )

@@ -1,0 +1,130 @@
+"""CONTROL/MONITORING: what the routers say of themselves, with its age."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+from piranha_web.context import current_cluster
+
+from lvs import dispatch, ipvsadm
+
+DEFAULT_INTERVAL = 10  # seconds; Piranha's own default
+SHORTEST_INTERVAL = 2  # the routers report every two seconds, so a shorter one would show nothing new
+LONGEST_INTERVAL = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """A real server that the administrator should look at, and why."""
+
+    virtual_server: str
+    real_server: str
+    address: str
+    state: str
+    reason: str
+    since: datetime | None
+
+
+@require_safe
+def control(request: HttpRequest) -> HttpResponse:
+    """The page; its live part is asked again every interval seconds."""
+    cluster = current_cluster(request)
+    if cluster is None:
+        return render(request, "control/empty.html")
+    return render(request, "control/page.html", {**live_context(request), **auto_update(request)})
+
+
+@require_safe
+def control_live(request: HttpRequest) -> HttpResponse:
+    """The live part of the page alone, for htmx."""
+    if current_cluster(request) is None:
+        return redirect("control")
+    return render(request, "control/_live.html", {**live_context(request), **auto_update(request)})
+
+
+@require_POST
+def control_auto_update(request: HttpRequest) -> HttpResponse:
+    """Piranha's two fields: whether the page updates itself, and how often."""
+    try:
+        interval = int(request.POST.get("interval", DEFAULT_INTERVAL))
+    except ValueError:
+        interval = DEFAULT_INTERVAL
+    request.session["auto_update"] = request.POST.get("auto_update") == "on"
+    request.session["interval"] = min(max(interval, SHORTEST_INTERVAL), LONGEST_INTERVAL)
+    return redirect("control")
+
+
+def auto_update(request: HttpRequest) -> dict[str, Any]:
+    """The user's choice, kept in the session: (on, seconds)."""
+    return {
+        "auto_update": request.session.get("auto_update", True),
+        "interval": request.session.get("interval", DEFAULT_INTERVAL),
+        "shortest_interval": SHORTEST_INTERVAL,
+        "longest_interval": LONGEST_INTERVAL,
+    }
+
+
+def live_context(request: HttpRequest) -> dict[str, Any]:
+    """All that the live part shows."""
+    cluster = current_cluster(request)
+    if cluster is None:
+        return {}
+    now = dispatch.state(cluster)
+    shown = next((one for one in now.routers if one.pulse and one.pulse["role"] == "active"), None)
+    shown = shown or next((one for one in now.routers if one.pulse), None)
+    pulse = shown.pulse if shown else None
+    return {
+        "now": now,
+        "shown": shown,
+        "pulse": pulse,
+        "attention": list(attention(pulse)) if pulse else [],
+        "virtual_servers": [with_counts(one) for one in pulse["virtual_servers"]] if pulse else [],
+        "ipvs_table": ipvsadm.table(pulse) if pulse else "",
+        "events": [with_time(event) for event in reversed(pulse["events"])] if pulse else [],
+        "status_line": dispatch.status_line(cluster, now),
+    }
+
+
+def attention(pulse: Mapping[str, Any]) -> Iterator[Attention]:
+    """The real servers that are out or not yet known, failed ones first."""
+    rows = [
+        Attention(
+            virtual_server=virtual_server["name"],
+            real_server=server["name"],
+            address=server["address"],
+            state=server["health"],
+            reason=server["reason"] or "no check has ended yet",
+            since=moment(server["since"]),
+        )
+        for virtual_server in pulse["virtual_servers"]
+        for server in virtual_server["real_servers"]
+        if server["health"] != "healthy"
+    ]
+    return iter(sorted(rows, key=lambda row: (row.state != "failed", row.virtual_server, row.real_server)))
+
+
+def with_counts(virtual_server: Mapping[str, Any]) -> dict[str, Any]:
+    """A virtual server of the status document with what its row sums up."""
+    servers = [{**one, "since": moment(one["since"])} for one in virtual_server["real_servers"]]
+    return {
+        **virtual_server,
+        "real_servers": servers,
+        "healthy": sum(one["health"] == "healthy" for one in servers),
+        "active": sum(one["counters"]["active"] for one in servers),
+    }
+
+
+def with_time(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event whose time the template can print."""
+    return {**event, "at": moment(event["at"])}
+
+
+def moment(seconds: float | None) -> datetime | None:
+    """A time of the status document (seconds since the epoch, the router's clock)."""
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None

