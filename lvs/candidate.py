@@ -14,9 +14,10 @@ from django.db.models import F, Max, Q
 
 from lvs.columns import from_columns, to_columns
 from lvs.config import model as values
+from lvs.router.state import Node
 
 if TYPE_CHECKING:
-    from lvs.models import Revision
+    from lvs.models import Revision, Router
 
 
 def choices(

@@ -90,6 +90,10 @@ class Revision(models.Model):
         """The hash by which a router says that it runs this text."""
         return hashlib.sha256(self.lvs_cf.encode()).hexdigest()
 
+    def before(self) -> Revision | None:
+        """The revision before this one; None for the first."""
+        return self.cluster.revisions.filter(number__lt=self.number).order_by("-number").first()
+
     def before_on(self, router: Router) -> Revision | None:
         """The newest earlier revision that this router took and kept; None: there is none."""
         kept = Q(deployments__router=router, deployments__state=Deployment.State.APPLIED)
@@ -136,6 +140,11 @@ class Deployment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.revision} on {self.router}: {self.state}"
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether something is still to come."""
+        return self.state in self.State.unfinished()
 
     def send(self, state: str, task_id: str) -> None:
         """Notes that the router's queue has the task."""
