@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "crispy_forms",
     "crispy_bootstrap5",
     "lvs.apps.LvsApp",
+    "piranha_web.apps.SiteApp",
     "piranha_web",
 ]
 
