@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import time
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lvs.config.model import PortRange, Protocol
+from lvs.errors import KernelError
+from lvs.router import netfilter, nft
+from lvs.router.state import MarkRule, Netfilter
+from tests.router.conftest import Namespace
+
+pytestmark = pytest.mark.root
+
+
+def mark(address: str, first: int, last: int, fwmark: int, protocol: Protocol = Protocol.TCP) -> MarkRule:
+    return MarkRule(ip_address(address), protocol, PortRange(first, last), fwmark)
+
+
+SHOP = Netfilter(
+    marks=(
+        mark("10.0.0.100", 80, 80, 7),
+        mark("10.0.0.100", 443, 443, 7),
+        mark("10.0.0.100", 10000, 20000, 21),
+        mark("10.0.0.100", 53, 53, 8, Protocol.UDP),
+        mark("fd00::100", 80, 80, 7),
+        mark("fd00::100", 0, 65535, 9, Protocol.SCTP),
+    ),
+    masquerade=(ip_address("10.1.0.11"), ip_address("10.1.0.12"), ip_address("fd01::11")),
+)
+VALUES = [
+    SHOP,
+    Netfilter(),
+    Netfilter(marks=SHOP.marks[:1]),
+    Netfilter(marks=(mark("fd00::100", 80, 80, 0xFFFFFFFF),)),
+    Netfilter(masquerade=SHOP.masquerade[:1]),
+    Netfilter(masquerade=SHOP.masquerade[2:]),
+]
+
+
+def listing(router: Namespace) -> str:
+    return router.run("nft", "list", "table", "inet", "piranha")
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_what_was_replaced_is_read_back_exactly(router: Namespace, value: Netfilter) -> None:
+    router.call(netfilter.replace, value)
+    assert router.call(netfilter.read) == value
+
+
+def test_no_table_reads_as_none_before_and_after(router: Namespace) -> None:
+    assert router.call(netfilter.read) is None
+    router.call(netfilter.replace, SHOP)
+    router.call(netfilter.remove)
+    assert router.call(netfilter.read) is None
+    router.call(netfilter.remove)
+
+
+def test_replacing_by_the_same_gives_the_same_listing(router: Namespace) -> None:
+    router.call(netfilter.replace, SHOP)
+    before = listing(router)
+    router.call(netfilter.replace, Netfilter(SHOP.marks[::-1], SHOP.masquerade[::-1]))
+    assert listing(router) == before
+
+
+def test_replacing_leaves_nothing_of_what_was(router: Namespace) -> None:
+    router.call(netfilter.replace, SHOP)
+    router.call(netfilter.replace, Netfilter(masquerade=SHOP.masquerade[:1]))
+    assert "marks" not in listing(router)
+    assert "prerouting" not in listing(router)
+
+
+def test_other_tables_are_left_alone(router: Namespace) -> None:
+    for family in ("inet", "ip"):
+        router.run("nft", f"table {family} others {{ chain keep {{ ip daddr 10.0.0.9 counter accept; }}; }}")
+    others = [router.run("nft", "list", "table", family, "others") for family in ("inet", "ip")]
+    router.call(netfilter.replace, SHOP)
+    router.call(netfilter.remove)
+    assert [router.run("nft", "list", "table", family, "others") for family in ("inet", "ip")] == others
+
+
+def test_the_text_that_is_shown_is_the_text_that_nft_takes(router: Namespace) -> None:
+    router.call(netfilter.replace, SHOP)
+    shown = router.run("nft", "--stateless", "list", "table", "inet", "piranha")
+    router.call(netfilter.remove)
+    router.run("nft", netfilter.text(SHOP))
+    loaded = router.run("nft", "--stateless", "list", "table", "inet", "piranha")
+    assert loaded.rstrip("}\n") == shown.partition("\n\tchain fingerprint")[0].rstrip("}\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "drift"),
+    [
+        ("add rule inet piranha prerouting tcp dport 22 drop", "a rule in chain prerouting is not pulse's"),
+        ("flush chain inet piranha prerouting", "was changed by hand"),
+        ("add chain inet piranha mine", "chain mine is not pulse's"),
+        ("add set inet piranha mine { type ipv4_addr; }", "set mine is not pulse's"),
+        ("add counter inet piranha mine", "counter mine is not pulse's"),
+        ("add chain inet piranha output { policy drop; }", "was changed by hand"),
+        ("flush chain inet piranha fingerprint", "was changed by hand"),
+        ("add rule inet piranha fingerprint return", "was changed by hand"),
+        (
+            "add element inet piranha marks4 { 10.0.0.0/24 . tcp . 22 : 9 }",
+            "an element of marks4 is not pulse's",
+        ),
+        (
+            'add element inet piranha masquerade4 { 10.1.0.77 comment "mine" }',
+            "an element of masquerade4 is not pulse's",
+        ),
+    ],
+)
+def test_what_was_changed_by_hand_shows_as_drift(router: Namespace, command: str, drift: str) -> None:
+    router.call(netfilter.replace, SHOP)
+    router.run("nft", command)
+    found = router.call(netfilter.read)
+    assert found is not None
+    assert found != SHOP
+    assert any(drift in sentence for sentence in found.drift)
+    router.call(netfilter.replace, SHOP)
+    assert router.call(netfilter.read) == SHOP
+
+
+def test_a_rule_edited_with_its_comment_kept_shows_as_drift(router: Namespace) -> None:
+    router.call(netfilter.replace, SHOP)
+    saved = listing(router)
+    router.run("nft", "delete table inet piranha;" + saved.replace('oifname != "lo"', 'oifname != "eth1"'))
+    found = router.call(netfilter.read)
+    assert found is not None
+    assert found.drift == ("the table inet piranha was changed by hand",)
+
+
+def test_a_table_saved_and_loaded_again_is_the_same(router: Namespace) -> None:
+    router.call(netfilter.replace, SHOP)
+    saved = listing(router)
+    router.run("nft", "delete table inet piranha;" + saved)
+    assert router.call(netfilter.read) == SHOP
+
+
+@pytest.mark.parametrize(
+    ("command", "lost", "gained"),
+    [
+        (
+            "delete element inet piranha marks4 { 10.0.0.100 . tcp . 80 }",
+            {mark("10.0.0.100", 80, 80, 7)},
+            set(),
+        ),
+        (
+            "add element inet piranha marks4 { 10.0.0.100 . udp . 5000-5003 : 9 }",
+            set(),
+            {mark("10.0.0.100", 5000, 5003, 9, Protocol.UDP)},
+        ),
+    ],
+)
+def test_an_element_changed_by_hand_is_read_as_it_is(
+    router: Namespace, command: str, lost: set[MarkRule], gained: set[MarkRule]
+) -> None:
+    router.call(netfilter.replace, SHOP)
+    router.run("nft", command)
+    found = router.call(netfilter.read)
+    assert found is not None
+    assert set(found.marks) == set(SHOP.marks) - lost | gained
+
+
+def test_a_transaction_that_fails_at_its_end_changes_nothing(router: Namespace) -> None:
+    router.call(netfilter.replace, SHOP)
+    before = listing(router)
+    text = f"delete table inet piranha\n{netfilter.text(Netfilter())}\nadd rule inet piranha nowhere accept\n"
+    with pytest.raises(KernelError, match=r"nftables: .*No such file or directory"):
+        router.call(nft.run, text, "replace the table")
+    assert listing(router) == before
+
+
+def test_conflicting_marks_are_refused_with_both_named_and_nothing_changes(router: Namespace) -> None:
+    router.call(netfilter.replace, SHOP)
+    conflict = Netfilter(marks=(mark("10.0.0.100", 80, 90, 7), mark("10.0.0.100", 85, 85, 8)))
+    with pytest.raises(
+        KernelError, match=r"tcp port 85 of 10\.0\.0\.100 would get mark 8 and, with port 80:90, mark 7"
+    ):
+        router.call(netfilter.replace, conflict)
+    assert router.call(netfilter.read) == SHOP
+
+
+ADDRESSES = st.sampled_from([ip_address(a) for a in ("10.0.0.1", "10.0.0.2", "fd00::1", "::ffff:10.0.0.1")])
+PORTS = st.tuples(st.integers(0, 65535), st.integers(0, 65535)).map(
+    lambda ends: PortRange(min(ends), max(ends))
+)
+# One mark for each address and protocol, so that no two ranges disagree.
+MARKS = st.lists(st.builds(lambda a, p, r: MarkRule(a, p, r, 7), ADDRESSES, st.sampled_from(Protocol), PORTS))
+NETFILTERS = st.builds(Netfilter, MARKS.map(tuple), st.lists(ADDRESSES).map(tuple))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=NETFILTERS)
+def test_any_port_sets_are_read_back_exactly(router: Namespace, value: Netfilter) -> None:
+    router.call(netfilter.replace, value)
+    assert router.call(netfilter.read) == value
+
+
+def test_a_thousand_marks_are_replaced_within_half_a_second(router: Namespace) -> None:
+    marks = (mark(str(ip_address(0x0A000000 + n)), 80, 80 + n % 3, 1 + n) for n in range(1000))
+    value = Netfilter(tuple(marks))
+    started = time.perf_counter()
+    router.call(netfilter.replace, value)
+    assert time.perf_counter() - started < 0.5  # some 0.04 s when the machine has nothing else to do
+    assert router.call(netfilter.read) == value
