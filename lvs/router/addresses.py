@@ -20,11 +20,13 @@ from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD, IFA_F_NOPREFIXROUTE
 from pyroute2.netlink.rtnl.ifinfmsg import IFF_BROADCAST
 
+from lvs.config.model import Address
 from lvs.errors import KernelError
 from lvs.router import sysctl
 from lvs.router.state import InterfaceAddress
 
 LONGEST_LABEL = 15  # characters; IFNAMSIZ with its final zero, include/uapi/linux/if.h
+NOBODYS = "no machine can own such an address: give the floating address of a service"
 FOREVER = 0xFFFFFFFF  # INFINITY_LIFE_TIME, include/net/addrconf.h
 
 
@@ -79,6 +81,12 @@ def remove(address: InterfaceAddress) -> None:
         raise KernelError(change, _reason(error, address)) from error
 
 
+def nobodys(address: Address) -> bool:
+    """Whether no machine can own this address on a network."""
+    special = address.is_multicast or address.is_unspecified or address.is_loopback
+    return special or int(address) == 0xFFFFFFFF
+
+
 def missing_interface(name: str) -> str:
     """The reason and the remedy for an interface that this machine has not got."""
     return (
@@ -115,6 +123,8 @@ def _check(address: InterfaceAddress, change: str) -> None:
         raise KernelError(change, f"the label must begin with the interface's name: use {interface}:1")
     if len(label) > LONGEST_LABEL:
         raise KernelError(change, f"a label has at most {LONGEST_LABEL} characters: use a shorter one")
+    if nobodys(address.address):
+        raise KernelError(change, NOBODYS)
     if not 0 < address.prefix <= address.address.max_prefixlen:
         raise KernelError(change, f"the mask must be 1 to {address.address.max_prefixlen} bits: correct it")
 

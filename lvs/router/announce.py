@@ -18,7 +18,7 @@ from itertools import chain
 from lvs.config.model import Address
 from lvs.errors import KernelError
 from lvs.router import sysctl
-from lvs.router.addresses import missing_interface
+from lvs.router.addresses import NOBODYS, missing_interface, nobodys
 from lvs.router.state import InterfaceAddress
 
 ETHERNET = 1  # ARPHRD_ETHER, include/uapi/linux/if_arp.h; VLANs, bonds, bridges and veth are Ethernet too
@@ -93,12 +93,8 @@ def _checksum(message: bytes) -> int:
 
 
 def _check(address: InterfaceAddress) -> None:
-    it = address.address
-    if it.is_multicast or it.is_unspecified or it.is_loopback or int(it) == 0xFFFFFFFF:
-        raise KernelError(
-            f"announce {it} on {address.interface}",
-            "no machine owns such an address: give the floating address of a service",
-        )
+    if nobodys(address.address):
+        raise KernelError(f"announce {address.address} on {address.interface}", NOBODYS)
 
 
 def _send(interface: str, addresses: Iterable[Address]) -> bool:
