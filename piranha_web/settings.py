@@ -64,7 +64,6 @@ INSTALLED_APPS = [
     "crispy_bootstrap5",
     "lvs.apps.LvsApp",
     "piranha_web.apps.SiteApp",
-    "piranha_web",
 ]
 
 MIDDLEWARE = [
