@@ -15,7 +15,7 @@ import errno
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Decoded = TypeVar("Decoded")
 Request = tuple[int, bytes]  # the family's command, and its attributes
@@ -59,6 +59,29 @@ def attributes(buffer: bytearray, start: int, end: int) -> dict[int, int]:
     return found
 
 
+class Channel(Protocol):
+    """What is used of a socket."""
+
+    def send(self, data: bytes, /) -> int: ...
+
+    def recv_into(self, buffer: bytearray, /) -> int: ...
+
+    def close(self) -> None: ...
+
+
+def _open() -> socket.socket:
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_GENERIC)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    except PermissionError:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    opened.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
+    # SO_RCVTIMEO rather than settimeout(), which would cost a poll before every receive.
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", ANSWER_SECONDS, 0))
+    opened.bind((0, 0))
+    return opened
+
+
 class GenericNetlink:
     """A socket that speaks to one generic-netlink family; not for several threads at once.
 
@@ -66,16 +89,14 @@ class GenericNetlink:
     kernel does not have the family (and could not load a module that does).
     """
 
-    def __init__(self, family: str, version: int) -> None:
-        self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_GENERIC
-        )
+    def __init__(self, family: str, version: int, channel: Channel | None = None) -> None:
+        """channel: a socket to use instead of opening one."""
+        self._socket = channel or _open()
+        self._version = version
+        self._buffer = bytearray(1 << 17)
+        self._sequence = 0
+        self._family = CTRL_FAMILY
         try:
-            self._prepare()
-            self._version = version
-            self._buffer = bytearray(1 << 17)
-            self._sequence = 0
-            self._family = CTRL_FAMILY
             self._family = self._resolve(family)
         except BaseException:
             self._socket.close()
@@ -83,16 +104,6 @@ class GenericNetlink:
 
     def close(self) -> None:
         self._socket.close()
-
-    def _prepare(self) -> None:
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
-        except PermissionError:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        self._socket.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
-        # SO_RCVTIMEO rather than settimeout(), which would cost a poll before every receive.
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", ANSWER_SECONDS, 0))
-        self._socket.bind((0, 0))
 
     def _resolve(self, name: str) -> int:
         wanted = attribute(CTRL_ATTR_FAMILY_NAME, name.encode() + b"\0")

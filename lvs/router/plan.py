@@ -47,7 +47,8 @@ from lvs.router.state import (
     Timeouts,
 )
 
-HealthOf = Mapping[tuple[ServiceKey, DestinationKey], Health]
+Place = tuple[ServiceKey, DestinationKey]  # where a real server is in the kernel
+HealthOf = Mapping[Place, Health]
 
 # Flags of a service, include/uapi/linux/ip_vs.h. sh and mh give the same bits the same meanings.
 PERSISTENT = 0x0001
@@ -171,7 +172,7 @@ def sorry_key(virtual_server: VirtualServer) -> DestinationKey | None:
     return DestinationKey(virtual_server.sorry_server, port)
 
 
-def keys(config: LvsConfig) -> dict[tuple[str, str], tuple[ServiceKey, DestinationKey]]:
+def keys(config: LvsConfig) -> dict[tuple[str, str], Place]:
     """Which service and destination a virtual server's real server is, by both names; active or not."""
     found = {}
     for virtual_server in config.virtual_servers:
@@ -183,7 +184,7 @@ def keys(config: LvsConfig) -> dict[tuple[str, str], tuple[ServiceKey, Destinati
     return found
 
 
-def adopted_health(config: LvsConfig, actual: KernelState) -> dict[tuple[ServiceKey, DestinationKey], Health]:
+def adopted_health(config: LvsConfig, actual: KernelState) -> dict[Place, Health]:
     """The health that the kernel's table shows, for a pulse that starts beside a table in use.
 
     Planning with it leaves every real server that is serving in its place until a check says otherwise; real

@@ -189,7 +189,8 @@ def _thresholds(destination: Destination) -> str:
 
 
 def _ports(netfilter: Netfilter) -> list[str]:
-    return [f"{rule.protocol} {_host(rule.address)}:{rule.ports}" for rule in netfilter.marks]
+    ports = ((rule, str(rule.ports).replace(":", "-")) for rule in netfilter.marks)
+    return [f"{rule.protocol} {_host(rule.address)}:{each}" for rule, each in ports]
 
 
 def _host(address: Address) -> str:
