@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from lvs.config.blocks import OpenBlock, make_config, make_real_server, make_virtual_server
 from lvs.config.hints import foreign_grammar, unknown_directive
-from lvs.config.keywords import GUI_ONLY, KEYWORDS, Block
+from lvs.config.keywords import GLOBAL, GUI_ONLY, KEYWORDS, Block
 from lvs.config.model import LvsConfig, Problem, Severity, VirtualServer
 from lvs.config.text import BLANKS, Words, bare, shown, split_words
 
@@ -30,8 +30,8 @@ _MOST_HINTS = 100  # each takes a comparison with every directive's name
 class Reading:
     """What a text says.
 
-    lines: (place, field) -> line, field None for the block's own line (see Problem). complete: everything could
-    be read; else what could not has its default in config.
+    lines: (place, field) -> line, field None for the block's own line (see Problem). complete: everything
+    could be read; else what could not has its default in config.
     """
 
     config: LvsConfig
@@ -117,12 +117,14 @@ class _Reader:
             self.comments.append("")
             return
         self.saw_anything = True
+        brace_expected, self.brace_expected = self.brace_expected, False
         if line[0] == "#":
+            self.brace_expected = brace_expected
             if "\0" in line:
                 self.error(number, "the line contains a NUL byte: remove it")
             elif not self.skipped_depth:
                 self.comments.append(line)
-        elif self.brace_expected and line == "{":
+        elif brace_expected and line == "{":
             pass  # reported at the block's own line
         elif self.skipped_depth:
             self.skipped_depth += line.endswith("{") - line.startswith("}")
@@ -130,7 +132,6 @@ class _Reader:
             self.error(number, "the line contains a NUL byte: remove it")
         else:
             self.unusual(number, line)
-        self.brace_expected = self.brace_expected and line[0] == "#"
 
     def unusual(self, number: int, line: str) -> None:
         """A line that is neither blank nor a comment nor of the usual form."""
@@ -178,6 +179,7 @@ class _Reader:
         self.lines[block.place, keyword.attribute] = number
         if self.comments:
             block.keep_comments(name, self.pending_comments())
+        self.head_passed = True
 
     def pending_comments(self) -> list[str]:
         """The comment lines above this line; a file's head that a blank line sets off stays the head."""
@@ -188,6 +190,16 @@ class _Reader:
             lines = lines[end:]
         self.head_passed = True
         return lines
+
+    def settle_head(self) -> None:
+        """Under a head, a blank line in the first directive's comments ends it, as when read again."""
+        head, first = self.top.comments.get(Block.GLOBAL.value), self.top.comments.get(GLOBAL[0].name)
+        while first and not first[-1]:
+            first.pop()
+        if head and first and "" in first:
+            end = len(first) - first[::-1].index("")
+            self.top.keep_comments(Block.GLOBAL.value, ["", *first[:end]])
+            del first[:end]
 
     def unknown(self, number: int, name: str) -> None:
         if name in GUI_ONLY[self.current.kind]:
@@ -200,7 +212,7 @@ class _Reader:
         self.error(number, unknown_directive(name, self.current.kind, self.hints <= _MOST_HINTS))
 
     def not_understood(self, number: int, line: str) -> None:
-        word = line.split(None, 1)[0]
+        word = re.split(f"[{BLANKS}]", line, maxsplit=1)[0]
         if line.endswith("{"):
             self.error(number, f"{shown(word)} is not a block of lvs.cf: use virtual, failover or server")
             self.skipped_depth = 1
@@ -329,6 +341,7 @@ class _Reader:
             self.warn(last_line, f"the file ends inside the block{opened}: add the missing }}")
             self.end(Block.VIRTUAL)
         self.top.keep_comments("", self.comments)
+        self.settle_head()
         config = make_config(
             self.top, self.made[Block.VIRTUAL], self.made[Block.FAILOVER], self.problems.append
         )

@@ -2,7 +2,7 @@
 
 An error keeps a configuration from being installed: the kernel would refuse it, or it would do something else
 than it says. A warning says what is probably not meant. Ranges and text limits come from the keyword table;
-the rules about one service are in lvs.config.rules_service, those about the cluster in lvs.config.rules_cluster.
+those about one service are in lvs.config.rules_service, those about the cluster in lvs.config.rules_cluster.
 """
 
 from __future__ import annotations
