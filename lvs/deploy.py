@@ -24,12 +24,11 @@ from datetime import timedelta
 from typing import Any
 
 import redis
-from celery.result import AsyncResult
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
-from lvs import dispatch, models, tasks
+from lvs import answers, dispatch, models, tasks
 
 INTERVAL = 0.25  # seconds between two looks at the database
 PATIENCE = timedelta(seconds=15)  # how long the next router waits for one that has the task and says nothing
@@ -108,7 +107,7 @@ def take_answer(deployment: models.Deployment) -> None:
     """Notes what the router answered, if it has; asks again when the answer is long overdue."""
     if deployment.state not in (State.SENT, State.PUTTING_BACK):
         return
-    answer = dispatch.answer_of(AsyncResult(deployment.task_id))
+    answer = answers.take(dispatch.broker(), deployment.task_id)
     if answer is not None:
         note(deployment, answer)
     elif deployment.state == State.SENT and waited(deployment) > OVERDUE and not silent(deployment):

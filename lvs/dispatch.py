@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from celery.result import AsyncResult
 from kombu.exceptions import KombuError
 
-from lvs import models, reports, store, tasks
+from lvs import answers, models, reports, store, tasks
+from lvs.answers import Answer
 from lvs.config import document
 from lvs.config.model import LvsConfig
 
@@ -135,7 +135,7 @@ def dry_runs(cluster: models.Cluster, config: LvsConfig) -> tuple[DryRun, ...]:
     A router that is known to be silent is not asked, so that nothing piles up in its queue.
     """
     now = state(cluster)
-    asked: dict[str, AsyncResult] = {}
+    asked: dict[str, str] = {}
     payload = document.to_document(config)
     runs: dict[str, DryRun] = {}
     for router in now.routers:
@@ -144,20 +144,21 @@ def dry_runs(cluster: models.Cluster, config: LvsConfig) -> tuple[DryRun, ...]:
             runs[name] = DryRun(router=router.router, problem=now.problem or f"{name}: {router.sentence}.")
             continue
         try:
-            asked[name] = tasks.plan.apply_async(
+            sent = tasks.plan.apply_async(
                 [payload], queue=tasks.queue_of(name), expires=DRY_RUN_SECONDS, retry=False
             )
+            asked[name] = sent.id
         except (KombuError, redis.RedisError, OSError) as error:
             runs[name] = DryRun(router=router.router, problem=f"{name} cannot be asked: {error}")
-    answers = collect(asked, DRY_RUN_SECONDS)
+    found = collect(asked, DRY_RUN_SECONDS)
     for router in now.routers:
         name = router.router.name
         if name in asked:
-            runs[name] = dry_run_of(router.router, answers.get(name))
+            runs[name] = dry_run_of(router.router, found.get(name))
     return tuple(runs[router.router.name] for router in now.routers)
 
 
-def dry_run_of(router: models.Router, answer: tasks.Answer | None) -> DryRun:
+def dry_run_of(router: models.Router, answer: Answer | None) -> DryRun:
     """A router's answer as the page shows it; None: it did not come in time."""
     if answer is None:
         return DryRun(router=router, problem=f"{router.name} did not answer within {DRY_RUN_SECONDS:.0f} s.")
@@ -166,30 +167,21 @@ def dry_run_of(router: models.Router, answer: tasks.Answer | None) -> DryRun:
     return DryRun(router=router, changes=tuple(answer["result"]["changes"]))
 
 
-def collect(asked: Mapping[str, AsyncResult], limit: float) -> dict[str, tasks.Answer]:
-    """The answers that come within limit seconds; a task that failed as a whole is an answer too."""
-    answers: dict[str, tasks.Answer] = {}
+def collect(asked: Mapping[str, str], limit: float) -> dict[str, Answer]:
+    """The answers to these tasks (router to task id) that come within limit seconds."""
+    found: dict[str, Answer] = {}
+    client = broker()
     end = time.monotonic() + limit
-    while len(answers) < len(asked) and time.monotonic() < end:
-        for name, result in asked.items():
-            if name not in answers and (answer := answer_of(result)) is not None:
-                answers[name] = answer
+    while len(found) < len(asked) and time.monotonic() < end:
+        for name, task_id in asked.items():
+            try:
+                answer = None if name in found else answers.take(client, task_id)
+            except redis.RedisError:
+                return found
+            if answer is not None:
+                found[name] = answer
         time.sleep(POLL_SECONDS)
-    return answers
-
-
-def answer_of(result: AsyncResult) -> tasks.Answer | None:
-    """The answer of a task, None while there is none (or Redis cannot say)."""
-    try:
-        if not result.ready():
-            return None
-        value = result.result
-    except (KombuError, redis.RedisError, OSError):
-        return None
-    if isinstance(value, BaseException):
-        return {"ok": False, "error": {"kind": type(value).__name__, "message": str(value), "problems": []}}
-    answer: tasks.Answer = value
-    return answer
+    return found
 
 
 def apply(cluster: models.Cluster, author: str, message: str) -> models.Revision:

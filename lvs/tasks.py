@@ -1,28 +1,31 @@
 """The Celery doorways on a router: render lvs.cf, hand it to pulse, say what came of it. No Django here.
 
-Each task takes and gives JSON. What went wrong is part of the answer, not an exception, so that the caller
-gets every problem with its line whatever the serializer does: {"ok": true, "result": ...} or {"ok": false,
-"error": {"kind", "message", "problems"}}, the shape of pulse's own answers (ARCHITECTURE.md).
+Each task takes JSON and leaves its answer, JSON too, in Redis (`lvs.answers`). What went wrong is part of the
+answer, not an exception, so that the caller gets every problem with its line: {"ok": true, "result": ...} or
+{"ok": false, "error": {"kind", "message", "problems"}}, the shape of pulse's own answers (ARCHITECTURE.md).
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from celery import shared_task
+import redis
+from celery import Task, shared_task
 
+from lvs import answers, reports
+from lvs.answers import Answer
 from lvs.config import document as documents
 from lvs.config import writer
 from lvs.errors import ConfigError, LvsError
 from lvs.pulse.client import PulseClient
 
-Answer = dict[str, Any]
-
 APPLY_SECONDS = 60  # pulse's first checks of new real servers and the largest table stay far below
 PLAN_SECONDS = 20
+ANSWER_SECONDS = 60  # how long a Redis that is away is waited for
 
 
 def pulse(timeout: float) -> PulseClient:
@@ -37,22 +40,41 @@ def queue_of(router: str) -> str:
     return f"router.{router}"
 
 
-@shared_task(name="piranha.apply", acks_late=True)
-def apply(document: dict[str, Any], back_from: int | None = None) -> Answer:
+@shared_task(name="piranha.apply", bind=True, acks_late=True)
+def apply(self: Task, document: dict[str, Any], back_from: int | None = None) -> None:
     """Installs the configuration of document; back_from: the serial that this one takes back."""
-    return answered(lambda: pulse(APPLY_SECONDS).install(rendered(document), back_from=back_from))
+    answer(self, lambda: pulse(APPLY_SECONDS).install(rendered(document), back_from=back_from))
 
 
-@shared_task(name="piranha.plan")
-def plan(document: dict[str, Any]) -> Answer:
+@shared_task(name="piranha.plan", bind=True)
+def plan(self: Task, document: dict[str, Any]) -> None:
     """What installing document would change in this router's kernel. Changes nothing."""
-    return answered(lambda: pulse(PLAN_SECONDS).plan(rendered(document)))
+    answer(self, lambda: pulse(PLAN_SECONDS).plan(rendered(document)))
 
 
-@shared_task(name="piranha.running")
-def running() -> Answer:
+@shared_task(name="piranha.running", bind=True)
+def running(self: Task) -> None:
     """The lvs.cf that pulse runs now."""
-    return answered(lambda: pulse(PLAN_SECONDS).running())
+    answer(self, lambda: pulse(PLAN_SECONDS).running())
+
+
+def answer(task: Task, call: Callable[[], dict[str, Any]]) -> None:
+    """Makes the call and leaves its answer in Redis, under the task's id.
+
+    A Redis that is away for a moment is waited for: the work is done, and its answer must not be lost.
+    """
+    said = answered(call)
+    client = reports.connect(task.app.conf.broker_url)
+    end = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            answers.give(client, task.request.id, said)
+        except redis.RedisError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
+        else:
+            return
 
 
 def rendered(document: dict[str, Any]) -> str:

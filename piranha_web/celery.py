@@ -9,30 +9,19 @@ import os
 
 from celery import Celery
 
-
-def backend_of(broker_url: str) -> str:
-    """Results go where the tasks come from. Celery names a Redis unix socket differently in its two URLs."""
-    if broker_url.startswith("redis+socket://"):
-        path, _, query = broker_url.removeprefix("redis+socket://").partition("?")
-        return f"socket://{path}?{query}" if query else f"socket://{path}"
-    return broker_url
-
-
 BROKER_URL = os.environ.get("PIRANHA_BROKER_URL", "redis://127.0.0.1:6379/0")
 
-app = Celery("piranha", broker=BROKER_URL, backend=backend_of(BROKER_URL), include=["lvs.tasks"])
+app = Celery("piranha", broker=BROKER_URL, include=["lvs.tasks"])
 app.conf.update(
     task_serializer="json",
-    result_serializer="json",
     accept_content=["json"],
-    result_accept_content=["json"],
+    task_ignore_result=True,  # answers go through lvs.answers
     task_default_queue="manager",
     task_acks_late=True,  # a worker killed in the middle of an apply takes it up again; apply is idempotent
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
-    result_expires=86_400,
     # A lost Redis must be an answer within seconds, in the page as in the worker.
     broker_transport_options={
         "socket_connect_timeout": 2,
@@ -42,8 +31,6 @@ app.conf.update(
         "interval_step": 0.2,
         "visibility_timeout": 3600,
     },
-    redis_socket_connect_timeout=2,
-    redis_socket_timeout=5,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     timezone="UTC",

@@ -44,7 +44,11 @@ def pulse(arguments: argparse.Namespace) -> int:
 def worker(arguments: argparse.Namespace) -> int:
     if arguments.broker:
         os.environ["PIRANHA_BROKER_URL"] = arguments.broker
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
+    if arguments.manager:
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
+    else:
+        # Celery sets Django up wherever this name stands; a router has neither settings nor database.
+        os.environ.pop("DJANGO_SETTINGS_MODULE", None)
     from piranha_web import worker as workers
 
     if arguments.manager:

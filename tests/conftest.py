@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import redis
+
+# Where the tests' Redis listens is decided before anything that reads it from the environment.
+_FOLDER = Path(tempfile.mkdtemp(prefix="piranha-redis-"))
+os.environ["PIRANHA_BROKER_URL"] = f"redis+socket://{_FOLDER}/redis.sock"
 
 
 class RedisServer:
@@ -76,11 +82,12 @@ def eventually(holds: Callable[[], bool], what: str, limit: float = 30.0) -> Non
 
 
 @pytest.fixture(scope="session")
-def _redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
+def _redis_server() -> Iterator[RedisServer]:
+    server = RedisServer(_FOLDER)
     server.start()
     yield server
     server.stop()
+    shutil.rmtree(_FOLDER)
 
 
 @pytest.fixture

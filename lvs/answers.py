@@ -1,0 +1,34 @@
+"""What a router's task answered, kept in Redis under the task's id until its sender has looked.
+
+Celery's own Redis result backend subscribes at every send and, when Redis is lost, blocks its caller for 20 s
+of retries (celery.backends.redis, ResultConsumer); no page may wait like that. An answer here is one SET by
+the worker and one GET by whoever asked, both with the two-second limits of `lvs.reports.connect`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import redis
+
+Answer = dict[str, Any]
+
+KEPT = 86_400  # seconds; the manager looks several times a second
+
+
+def key_of(task_id: str) -> str:
+    """The Redis key of a task's answer."""
+    return f"piranha:answer:{task_id}"
+
+
+def give(client: redis.Redis, task_id: str, answer: Answer) -> None:
+    """Writes the answer of a task; redis.RedisError when Redis does not take it."""
+    client.set(key_of(task_id), json.dumps(answer, separators=(",", ":")), ex=KEPT)
+
+
+def take(client: redis.Redis, task_id: str) -> Answer | None:
+    """The answer of a task, None as long as there is none; redis.RedisError when Redis is away."""
+    body = client.get(key_of(task_id))
+    answer: Answer | None = None if body is None else json.loads(str(body))
+    return answer
