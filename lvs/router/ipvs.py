@@ -80,6 +80,8 @@ class Ipvs:
             return self._counted_table() if counters else self._table(only)
         except OSError as error:
             raise KernelError("read the IPVS table", _reason(error.errno or 0)) from error
+        except LookupError as error:
+            raise KernelError("read the IPVS table", f"{error}: run Linux 3.18 or newer") from error
 
     def _table(self, only: Collection[ServiceKey] | None) -> Table:
         services = dict(filter(None, self._netlink.dump(messages.GET_SERVICE, b"", messages.service)))

@@ -71,22 +71,13 @@ class Cluster:
 
     def step(self) -> None:
         """One thing that happens to a cluster."""
-        what = self.random.choice(
-            (
-                self._add,
-                self._drop,
-                self._edit,
-                self._edit,
-                self._toggle,
-                self._judge,
-                self._judge,
-                self._move,
-            )
-        )
+        often = (self._add, self._add, self._edit, self._edit, self._judge, self._judge, self._judge)
+        what = self.random.choice((*often, self._drop, self._toggle, self._move))
         what()
 
     def health(self) -> dict[plan.Place, Health]:
-        return {both: self.found.get(both, Health.UNKNOWN) for both in plan.keys(self.config).values()}
+        """Healthy, unless something else was found."""
+        return {both: self.found.get(both, Health.HEALTHY) for both in plan.keys(self.config).values()}
 
     def _set(self, servers: list[VirtualServer]) -> None:
         self.config = replace(self.config, virtual_servers=tuple(servers))

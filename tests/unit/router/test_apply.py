@@ -15,7 +15,7 @@ from lvs.errors import KernelError
 from lvs.router import plan
 from lvs.router.apply import Refusal, made, reconcile
 from lvs.router.memory import MemoryKernel, MemoryLedger
-from lvs.router.state import Change, Destination, KernelState, Owned, Part, Verb
+from lvs.router.state import Change, Destination, Health, KernelState, Owned, Part, Verb
 from tests.unit.router.cluster import Cluster
 from tests.unit.router.kernel_suite import (
     DIRECT,
@@ -38,6 +38,14 @@ class DyingKernel(MemoryKernel):
 
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         raise KernelError("write", "the machine lost its power")
+
+
+class StubbornKernel(MemoryKernel):
+    """Lets nothing go."""
+
+    def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
+        super().carry_out([change for change in changes if change.verb is not Verb.REMOVE])
+        return tuple(Refusal(change, "no") for change in changes if change.verb is Verb.REMOVE)
 
 
 class ForgetfulKernel(MemoryKernel):
@@ -66,6 +74,14 @@ def test_what_is_ours_stays_in_the_ledger_until_it_is_gone():
     assert ledger.load() == owned
     reconcile(MemoryKernel(replace(table(ONE), addresses=frozenset({FLOATING}))), KernelState(), ledger)
     assert ledger.load() == Owned()
+
+
+def test_what_could_not_be_removed_stays_ours():
+    state = replace(table(ONE), addresses=frozenset({FLOATING}))
+    ledger = MemoryLedger(Owned(frozenset({WEB, OTHER}), frozenset({FLOATING})))
+    report = reconcile(StubbornKernel(state), KernelState(), ledger)
+    assert [refusal.change for refusal in report.refused] == list(report.remaining)
+    assert ledger.load() == Owned(frozenset({WEB}), frozenset({FLOATING}))
 
 
 def test_a_ledger_that_is_right_is_not_written_again():
@@ -109,6 +125,12 @@ def test_the_real_servers_of_a_service_that_could_not_be_edited_are_still_tried(
     assert kernel.destinations[WEB][ONE].weight == 7
 
 
+def restarted(cluster: Cluster, kernel: MemoryKernel) -> dict[plan.Place, Health]:
+    """What a pulse knows that starts now: the table, and nothing of what is not in it."""
+    unknown = dict.fromkeys(plan.keys(cluster.config).values(), Health.UNKNOWN)
+    return unknown | plan.adopted_health(cluster.config, kernel.read(KernelState()))
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(min_value=20, max_value=60))
 def test_however_a_cluster_changes_the_kernel_is_as_planned_and_foreign_things_stay(random, steps):
@@ -123,7 +145,7 @@ def test_however_a_cluster_changes_the_kernel_is_as_planned_and_foreign_things_s
     for _ in range(steps):
         cluster.step()
         if random.random() < 0.1:
-            cluster.found = plan.adopted_health(cluster.config, kernel.read(KernelState()))
+            cluster.found = restarted(cluster, kernel)
         check_reconciled(kernel, plan.wanted(cluster.config, cluster.role, cluster.health()), ledger)
         assert kernel.destinations[OTHER] == foreign.destinations[OTHER]
         assert foreign.addresses <= kernel.addresses
