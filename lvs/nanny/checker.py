@@ -54,7 +54,7 @@ def spread(check: Check) -> float:
 class Checker:
     """Keeps a verdict for each watched real server.
 
-    told(target, before, after) is called in the event loop for each result that changed the health. Use:
+    told(target, before, after) is called in the event loop whenever a result changed the health. Use:
     `watch` to say what is wanted (at any time, before `run` too), `run` as a task, `try_out` for results now.
     """
 
@@ -103,7 +103,7 @@ class Checker:
         """From now on watch exactly wanted; what stays as it was keeps its verdict, its count and its rhythm.
 
         results: of checks that were tried out already, judged for real servers that are new or checked
-        differently now. seeds: verdicts to start from. Nothing is told of what is judged here.
+        differently now. seeds: verdicts to start from, of which nothing is told.
         """
         fresh = {
             target
@@ -113,15 +113,15 @@ class Checker:
         verdicts = {
             target: self._verdicts.get(target) or (seeds or {}).get(target, Verdict()) for target in wanted
         }
-        for target in fresh:
-            result = (results or {}).get(wanted[target].check)
-            if result is not None:
-                verdicts[target] = verdicts[target].judge(result, wanted[target].patience)
         self._watched, self._verdicts = dict(wanted), verdicts
         gathered: dict[Check, list[Target]] = {}
         for target, watched in wanted.items():
             gathered.setdefault(watched.check, []).append(target)
         self._targets = {check: tuple(targets) for check, targets in gathered.items()}
+        for target in fresh:
+            result = (results or {}).get(wanted[target].check)
+            if result is not None:
+                self._judge(target, result)
         self._align_tasks(frozenset(results or ()))
 
     async def run(self) -> None:
@@ -168,7 +168,9 @@ class Checker:
         while True:
             due = loop.time() + interval * max(place, 0.1)
             place = 1.0
-            self._judge(check, await self._result(check))
+            result = await self._result(check)
+            for target in self._targets.get(check, ()):
+                self._judge(target, result)
             await asyncio.sleep(due - loop.time())
 
     async def _result(self, check: Check) -> Result:
@@ -182,10 +184,9 @@ class Checker:
                 found = Finding(False, f"check failed unexpectedly: {type(error).__name__}: {error}")
             return Result(found.ok, found.reason, time.monotonic() - begun, self._clock())
 
-    def _judge(self, check: Check, result: Result) -> None:
-        for target in self._targets.get(check, ()):
-            before = self._verdicts[target]
-            after = before.judge(result, self._watched[target].patience)
-            self._verdicts[target] = after
-            if after.health is not before.health:
-                self._told(target, before, after)
+    def _judge(self, target: Target, result: Result) -> None:
+        before = self._verdicts[target]
+        after = before.judge(result, self._watched[target].patience)
+        self._verdicts[target] = after
+        if after.health is not before.health:
+            self._told(target, before, after)

@@ -56,6 +56,30 @@ def place(config: LvsConfig | None, asked: str, is_local: IsLocal, *, planning: 
     )
 
 
+class Locator:
+    """Finds this router's place, and keeps to it once its addresses told it.
+
+    Which machine it is never changes by itself: an address that is taken off for a moment, while an interface
+    is set up anew, must not make the active router lower the floating ones.
+    """
+
+    def __init__(self, asked: str, is_local: IsLocal, *, planning: bool) -> None:
+        self._asked = asked
+        self._is_local = is_local
+        self._planning = planning
+        self._certain: dict[tuple[Address | None, Address | None], Place] = {}
+
+    def find(self, config: LvsConfig | None) -> Place:
+        """The place with this configuration."""
+        pair = (config.global_settings.primary, config.redundancy.backup) if config else (None, None)
+        found = self._certain.get(pair)
+        if found is None:
+            found = place(config, self._asked, self._is_local, planning=self._planning)
+        if pair[0] is not None and found.problem is None:
+            self._certain = {pair: found}
+        return found
+
+
 def is_local(address: Address) -> bool:
     """Whether address is one of this machine's own.
 

@@ -181,9 +181,11 @@ def test_a_fault_in_pulse_is_an_answer_and_not_the_end(
 
 def test_closing_ends_open_connections_and_removes_the_socket(tmp_path: Path) -> None:
     async def story() -> bytes:
-        server = ControlServer(tmp_path / "pulse.sock", {}, ME)
+        server = ControlServer(tmp_path / "pulse.sock", {"status": echo}, ME)
         await server.start()
         reader, writer = await asyncio.open_unix_connection(tmp_path / "pulse.sock")
+        writer.write(b'{"call": "status"}\n')
+        await reader.readline()
         await server.close()
         ended = await reader.read()
         writer.close()

@@ -1,0 +1,138 @@
+"""`piranha pulse`: the command line of the daemon. It stays in the foreground and logs to standard error."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import pwd
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import NoReturn
+
+from lvs.errors import LvsError
+from lvs.pulse.daemon import Options, run
+
+# Levels of the journal (sd-daemon(3)).
+_JOURNAL = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+class Parser(argparse.ArgumentParser):
+    """Ends with 1 on a wrong command line, as Piranha's pulse did."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: {message}\n")
+
+
+class JournalFormatter(logging.Formatter):
+    """Each line with its level in front, so that the journal knows it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"<{_JOURNAL.get(record.levelno, 6)}>"
+        return "\n".join(prefix + line for line in super().format(record).splitlines())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run pulse; 0 after an orderly stop, 1 when it cannot start (command line, folders, socket)."""
+    arguments = parser().parse_args(argv)
+    set_up_log("debug" if arguments.verbose else arguments.log_level)
+    try:
+        return run(options(arguments), os.environ)
+    except LvsError as error:
+        sys.stderr.write(f"pulse: {error}\n")
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    made = Parser(
+        prog="piranha pulse",
+        description="Owns this router's IPVS table, floating addresses and nftables table, and checks the "
+        "real servers, as lvs.cf says. Reload lvs.cf with SIGHUP; SIGTERM leaves the kernel balancing.",
+    )
+    add = made.add_argument
+    add(
+        "-c",
+        "--config",
+        "--configfile",
+        type=Path,
+        default=Path("/etc/piranha"),
+        metavar="FOLDER",
+        help="where lvs.cf is (default %(default)s); the path of a file named lvs.cf stands for its folder",
+    )
+    add(
+        "--state",
+        type=Path,
+        default=Path("/var/lib/piranha"),
+        metavar="FOLDER",
+        help="where pulse keeps notes",
+    )
+    add("--socket", type=Path, default=Path("/run/piranha/pulse.sock"), metavar="PATH", help="control socket")
+    add(
+        "--node",
+        choices=("primary", "backup", "auto"),
+        default="auto",
+        help="which router of the pair this is",
+    )
+    add("--name", default=os.uname().nodename, help="what this router is called (default: its host name)")
+    add(
+        "-t",
+        "--planning",
+        "--test-start",
+        "--norun",
+        action="store_true",
+        help="do everything but write to the kernel: plan and check",
+    )
+    add(
+        "--allow-user",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="who else may use the control socket",
+    )
+    add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    add("-v", "--verbose", action="store_true", help="the same as --log-level debug")
+    add(
+        "-n",
+        "--nodaemon",
+        action="store_true",
+        help="accepted for old scripts: pulse never goes to the background",
+    )
+    add("--version", action="version", version=f"pulse {metadata.version('piranha-web')}")
+    return made
+
+
+def options(arguments: argparse.Namespace) -> Options:
+    """The options of a command line; ends the program where a user does not exist."""
+    folder = arguments.config
+    allowed = {0, os.getuid()}
+    for name in arguments.allow_user:
+        try:
+            allowed.add(int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid)
+        except KeyError:
+            parser().error(f"--allow-user: there is no user {name}")
+    return Options(
+        config=folder.parent if folder.name == "lvs.cf" else folder,
+        state=arguments.state,
+        socket=arguments.socket,
+        node=arguments.node,
+        name=arguments.name,
+        planning=arguments.planning,
+        allowed=frozenset(allowed),
+    )
+
+
+def set_up_log(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    if os.environ.get("JOURNAL_STREAM"):
+        handler.setFormatter(JournalFormatter("%(message)s"))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s pulse[%(process)d] %(levelname)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

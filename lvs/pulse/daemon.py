@@ -1,0 +1,187 @@
+"""pulse, the daemon: puts its parts together, runs them, ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from lvs.errors import RouterError
+from lvs.pulse.control import Call, ControlServer
+from lvs.pulse.kernel_work import KernelWork
+from lvs.pulse.lvsd import Lvsd
+from lvs.pulse.node import Locator, is_local
+from lvs.pulse.supervisor import notify, watchdog_interval
+from lvs.router.apply import LinuxKernel
+from lvs.router.files import Installation, Ledger, locked
+from lvs.router.memory import MemoryKernel, MemoryLedger
+
+log = logging.getLogger("pulse")
+
+DESCRIPTORS_KEPT = 200  # for everything but checks
+MOST_CHECKS = 4096  # under way at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How pulse was started. config: the folder of lvs.cf; state: that of the ledger; node: or "auto"."""
+
+    config: Path
+    state: Path
+    socket: Path
+    node: str
+    name: str
+    planning: bool
+    allowed: frozenset[int]
+
+
+def run(options: Options, environment: Mapping[str, str]) -> int:
+    """Run until told to stop, and give the exit code; raises RouterError when pulse cannot start."""
+    for folder in (options.config, options.state, options.socket.parent):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RouterError(
+                f"cannot create {folder}: {error.strerror}. Create it for pulse's user."
+            ) from error
+    with locked(options.state):
+        return asyncio.run(Daemon(options, environment).serve())
+
+
+class Daemon:
+    """One pulse."""
+
+    def __init__(self, options: Options, environment: Mapping[str, str]) -> None:
+        self._options = options
+        self._environment = environment
+        self._started_at = time.time()
+        ledger = MemoryLedger() if options.planning else Ledger(options.state / "ledger.json")
+        kernel = MemoryKernel() if options.planning else LinuxKernel()
+        self._work = KernelWork(kernel, ledger)
+        self._lvsd = Lvsd(
+            work=self._work,
+            installation=Installation(options.config),
+            locator=Locator(options.node, is_local, planning=options.planning),
+            limit=checks_at_once(),
+        )
+        if isinstance(ledger, Ledger):
+            ledger.load()
+            if ledger.problem:
+                self._lvsd.events.error(ledger.problem)
+        self._stopped_by: int | None = None
+        self._stop = asyncio.Event()
+        self._reread = asyncio.Event()
+
+    async def serve(self) -> int:
+        """Listen, work, and stop at SIGTERM or SIGINT with the kernel left balancing as it is."""
+        server = ControlServer(self._options.socket, self._calls(), self._options.allowed)
+        try:
+            await server.start()
+        except OSError as error:
+            path = self._options.socket
+            raise RouterError(
+                f"cannot listen on {path}: {error.strerror}. Choose another --socket."
+            ) from error
+        self._listen_to_signals()
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one) for one in self._tasks()]
+                await self._stop.wait()
+                log.info("Terminating due to signal %s", self._stopped_by)
+                notify(self._environment, "STOPPING=1")
+                await self._lvsd.rest()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await server.close()
+            self._work.close()
+        return 0
+
+    def _tasks(self) -> list[Coroutine[Any, Any, None]]:
+        tasks = [
+            self._lvsd.checker.run(),
+            self._lvsd.announcer.run(),
+            self._start_and_keep(),
+            self._reread_at_signal(),
+        ]
+        interval = watchdog_interval(self._environment)
+        return tasks if interval is None else [*tasks, self._show_life(interval)]
+
+    async def _start_and_keep(self) -> None:
+        await self._lvsd.start()
+        notify(self._environment, "READY=1")
+        await self._lvsd.keep()
+
+    async def _reread_at_signal(self) -> None:
+        while True:
+            await self._reread.wait()
+            self._reread.clear()
+            await self._lvsd.reread()
+
+    async def _show_life(self, interval: float) -> None:
+        """For systemd's watchdog: an event loop that hangs is restarted, and adopts what it left."""
+        while True:
+            notify(self._environment, "WATCHDOG=1")
+            await asyncio.sleep(interval)
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop_at, number)
+        loop.add_signal_handler(signal.SIGHUP, self._reread.set)
+
+    def _stop_at(self, number: int) -> None:
+        self._stopped_by = int(number)
+        self._stop.set()
+
+    def _calls(self) -> dict[str, Call]:
+        async def install(request: Mapping[str, Any]) -> Mapping[str, Any]:
+            back_from = request.get("back_from")
+            if back_from is not None and type(back_from) is not int:
+                raise RouterError("back_from must be the serial number of the installed configuration.")
+            return await self._lvsd.install(_text(request), back_from)
+
+        async def plan(request: Mapping[str, Any]) -> Mapping[str, Any]:
+            return await self._lvsd.plan(_text(request))
+
+        async def running(request: Mapping[str, Any]) -> Mapping[str, Any]:
+            return await self._lvsd.running_text()
+
+        return {"install": install, "plan": plan, "running": running, "status": self._status}
+
+    async def _status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {
+            "name": self._options.name,
+            "mode": "planning" if self._options.planning else "kernel",
+            "version": metadata.version("piranha-web"),
+            "pid": os.getpid(),
+            "started_at": self._started_at,
+            "now": time.time(),
+            **await self._lvsd.status(),
+        }
+
+
+def checks_at_once() -> int:
+    """How many checks may be under way: as there are file descriptors, their limit raised if need be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wished = MOST_CHECKS + DESCRIPTORS_KEPT
+    if soft != resource.RLIM_INFINITY and soft < wished:
+        soft = wished if hard == resource.RLIM_INFINITY else min(hard, wished)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    room = MOST_CHECKS if soft == resource.RLIM_INFINITY else soft - DESCRIPTORS_KEPT
+    return max(16, min(MOST_CHECKS, room))
+
+
+def _text(request: Mapping[str, Any]) -> str:
+    text = request.get("lvs_cf")
+    if not isinstance(text, str):
+        raise RouterError('The request has no lvs.cf: send {"call": …, "lvs_cf": TEXT}.')
+    return text

@@ -1,0 +1,84 @@
+"""A configuration in the shape in which pulse works with it, made from the text of an lvs.cf."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from lvs.config import check
+from lvs.config.model import LvsConfig, Problem, RealServer, Severity, VirtualServer
+from lvs.config.reader import decode
+from lvs.errors import InvalidConfig, ParseError
+from lvs.nanny import checks
+from lvs.nanny.checker import Target, Watched
+from lvs.nanny.health import patience
+from lvs.router.plan import destination_key, service_key
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A configuration that may be in force.
+
+    text: the file's, bytes that are not UTF-8 as surrogates; sha256 of its bytes in hexadecimal. warnings:
+    what the administrator should know of it. watched: each real server that is to be checked, and how.
+    """
+
+    text: str
+    sha256: str
+    config: LvsConfig
+    warnings: tuple[Problem, ...]
+    watched: dict[Target, Watched]
+
+    @property
+    def serial(self) -> int:
+        return self.config.global_settings.serial_no
+
+    @property
+    def readable(self) -> str:
+        """The text without surrogates: old Latin-1 files as the text they are."""
+        return decode(self.text.encode(errors="surrogateescape"))[0]
+
+
+def understood(text: str) -> Running:
+    """The configuration of text; raises ParseError or InvalidConfig with every error in it."""
+    try:
+        raw = text.encode(errors="surrogateescape")
+    except UnicodeEncodeError as error:
+        reason = f"character {error.start + 1} is none that UTF-8 has: remove it"
+        raise ParseError([Problem(message=reason)]) from error
+    decoded, notes = decode(raw)
+    reading = check.check(decoded)
+    problems = (*notes, *reading.problems)
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if errors:
+        raise (InvalidConfig if reading.complete else ParseError)(errors)
+    return Running(
+        text=text,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        config=reading.config,
+        warnings=(*problems, *checks.problems(reading.config)),
+        watched={target: watched for target, watched, _, _ in real_servers(reading.config)},
+    )
+
+
+def real_servers(config: LvsConfig) -> list[tuple[Target, Watched, VirtualServer, RealServer]]:
+    """Every active real server of an active virtual server that has what it takes to be checked.
+
+    Where several virtual servers make one service (a shared firewall mark), the first to name a real server
+    says how it is checked.
+    """
+    found: dict[Target, tuple[Target, Watched, VirtualServer, RealServer]] = {}
+    for virtual_server in config.virtual_servers:
+        service = service_key(virtual_server)
+        if not virtual_server.active or service is None:
+            continue
+        given = patience(
+            timeout=virtual_server.timeout, reentry=virtual_server.reentry, failures=virtual_server.failures
+        )
+        for real_server in virtual_server.real_servers:
+            destination = destination_key(virtual_server, real_server)
+            check_of_it = checks.check_of(virtual_server, real_server)
+            if real_server.active and destination is not None and check_of_it is not None:
+                target = (service, destination)
+                found.setdefault(target, (target, Watched(check_of_it, given), virtual_server, real_server))
+    return list(found.values())

@@ -1,0 +1,186 @@
+"""The status document (ARCHITECTURE.md): what the router does, in one JSON object. Only puts together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lvs.config.model import LvsConfig, RealServer, VirtualServer
+from lvs.nanny.checker import Target
+from lvs.nanny.health import Verdict
+from lvs.pulse.events import Event
+from lvs.router.ipvs import Table
+from lvs.router.plan import destination_key, service_key, sorry_key
+from lvs.router.state import Counters, DestinationKey, InterfaceAddress, ServiceKey
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LastChange:
+    """What pulse changed last. cause: in a few words; changes: sentences; refused: (sentence, reason)."""
+
+    at: float
+    cause: str
+    changes: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
+
+
+def change_document(change: LastChange | None) -> Document | None:
+    if change is None:
+        return None
+    return {
+        "at": change.at,
+        "cause": change.cause,
+        "changes": list(change.changes),
+        "refused": refused_document(change.refused),
+    }
+
+
+def refused_document(refused: Iterable[tuple[str, str]]) -> list[Document]:
+    return [{"change": change, "reason": reason} for change, reason in refused]
+
+
+def events_document(events: Iterable[Event]) -> list[Document]:
+    return [{"at": event.at, "level": event.level, "text": event.text} for event in events]
+
+
+def addresses_document(
+    wanted: Iterable[InterfaceAddress], missing: frozenset[InterfaceAddress]
+) -> list[Document]:
+    """The floating addresses; missing: those that could not be raised."""
+    ordered = sorted(wanted, key=lambda one: (one.interface, one.address.version, int(one.address)))
+    return [
+        {
+            "address": str(one.address),
+            "interface": one.interface,
+            "label": one.label,
+            "present": one not in missing,
+        }
+        for one in ordered
+    ]
+
+
+def virtual_servers_document(
+    config: LvsConfig, table: Table, verdicts: Mapping[Target, Verdict]
+) -> list[Document]:
+    """The active virtual servers and their active real servers, in the order of lvs.cf."""
+    found = []
+    for virtual_server in config.virtual_servers:
+        key = service_key(virtual_server)
+        if not virtual_server.active or key is None:
+            continue
+        counters = table.service_counters.get(key)
+        found.append(
+            {
+                "name": virtual_server.name,
+                "key": str(key),
+                "scheduler": virtual_server.scheduler.value,
+                "forwarding": config.forwarding_of(virtual_server).value,
+                "persistence": virtual_server.persistence,
+                "in_kernel": key in table.services,
+                "counters": _counters(counters),
+                "real_servers": [
+                    _real_server(virtual_server, real_server, key, table, verdicts)
+                    for real_server in virtual_server.real_servers
+                    if real_server.active and real_server.address is not None
+                ],
+                "sorry_server": _sorry_server(virtual_server, key, table, verdicts),
+            }
+        )
+    return found
+
+
+def _real_server(
+    virtual_server: VirtualServer,
+    real_server: RealServer,
+    service: ServiceKey,
+    table: Table,
+    verdicts: Mapping[Target, Verdict],
+) -> Document:
+    key = destination_key(virtual_server, real_server)
+    verdict = verdicts.get((service, key), Verdict()) if key else Verdict()
+    return {
+        "name": real_server.name,
+        "address": str(real_server.address),
+        "port": real_server.port or virtual_server.port,
+        "configured_weight": real_server.weight,
+        "health": verdict.health.value,
+        "reason": verdict.reason,
+        "since": verdict.since,
+        "checked_at": verdict.checked_at,
+        **_in_table(table, service, key),
+    }
+
+
+def _sorry_server(
+    virtual_server: VirtualServer, service: ServiceKey, table: Table, verdicts: Mapping[Target, Verdict]
+) -> Document | None:
+    """The sorry server with its weight in the table; None where none is configured."""
+    key = sorry_key(virtual_server)
+    if key is None:
+        return None
+    # One that is a real server as well is seen there while it serves as such.
+    own = key if (service, key) not in verdicts else None
+    return {"address": str(key.address), "port": key.port or virtual_server.port} | _in_table(
+        table, service, own
+    )
+
+
+def _in_table(table: Table, service: ServiceKey, key: DestinationKey | None) -> Document:
+    destination = table.destinations.get(service, {}).get(key) if key else None
+    counters = table.destination_counters.get(service, {}).get(key) if key else None
+    return {"weight": destination.weight if destination else None, "counters": _counters(counters)}
+
+
+def foreign_document(table: Table, ours: frozenset[ServiceKey]) -> list[Document]:
+    """The services that pulse neither wants nor has made, in the same shape, their health unknown."""
+    return [
+        {
+            "name": "",
+            "key": str(key),
+            "scheduler": service.scheduler,
+            "forwarding": None,
+            "persistence": service.persistence,
+            "in_kernel": True,
+            "counters": _counters(table.service_counters.get(key)),
+            "real_servers": [
+                _foreign_real_server(table, key, destination)
+                for destination in table.destinations.get(key, {})
+            ],
+            "sorry_server": None,
+        }
+        for key, service in table.services.items()
+        if key not in ours
+    ]
+
+
+def _foreign_real_server(table: Table, service: ServiceKey, key: DestinationKey) -> Document:
+    return {
+        "name": "",
+        "address": str(key.address),
+        "port": key.port,
+        "configured_weight": None,
+        "health": "unknown",
+        "reason": "not checked by pulse",
+        "since": None,
+        "checked_at": None,
+        **_in_table(table, service, key),
+    }
+
+
+def _counters(counters: Counters | None) -> Document | None:
+    if counters is None:
+        return None
+    # dataclasses.asdict does the same ten times slower, which ten thousand real servers would notice.
+    return {
+        "connections": counters.connections,
+        "packets_in": counters.packets_in,
+        "packets_out": counters.packets_out,
+        "bytes_in": counters.bytes_in,
+        "bytes_out": counters.bytes_out,
+        "active": counters.active,
+        "inactive": counters.inactive,
+        "persistent": counters.persistent,
+    }

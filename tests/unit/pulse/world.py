@@ -1,0 +1,103 @@
+"""A pulse without a process: its parts over a kernel in memory, its probes told what to find."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from pathlib import Path
+
+from lvs.config.model import Address
+from lvs.nanny.checks import Check
+from lvs.nanny.probes.finding import Finding
+from lvs.pulse.kernel_work import KernelWork
+from lvs.pulse.lvsd import Lvsd
+from lvs.pulse.node import Locator
+from lvs.router.apply import Ledger
+from lvs.router.files import Installation
+from lvs.router.memory import MemoryKernel, MemoryLedger
+
+PRIMARY = ip_address("192.0.2.1")
+
+
+class Network:
+    """The probe of a world: every real server answers, but those that are down."""
+
+    def __init__(self) -> None:
+        self.down: set[Address] = set()
+        self.hanging: set[Address] = set()
+        self.asked: list[Address] = []
+
+    async def __call__(self, check: Check) -> Finding:
+        self.asked.append(check.address)
+        if check.address in self.hanging:
+            await asyncio.sleep(check.timeout)
+            return Finding(False, f"connect: no answer within {check.timeout:g} s")
+        if check.address in self.down:
+            return Finding(False, "connect: refused")
+        return Finding(True, "connected")
+
+
+class World:
+    """What outlives a pulse: kernel, ledger, disk, network."""
+
+    def __init__(self, folder: Path, kernel: MemoryKernel | None = None) -> None:
+        self.kernel = kernel or MemoryKernel()
+        self.ledger: Ledger = MemoryLedger()
+        self.installation = Installation(folder)
+        self.network = Network()
+        self.local = {PRIMARY}
+
+    @asynccontextmanager
+    async def pulse(self) -> AsyncIterator[Lvsd]:
+        """A started pulse with its tasks; leaving it is as sudden as kill -9, since nothing is cleaned up."""
+        work = KernelWork(self.kernel, self.ledger)
+        lvsd = Lvsd(
+            work=work,
+            installation=self.installation,
+            locator=Locator("auto", lambda address: address in self.local, planning=False),
+            probe=self.network,
+        )
+        await lvsd.start()
+        tasks = [asyncio.create_task(one) for one in (lvsd.keep(), lvsd.checker.run(), lvsd.announcer.run())]
+        try:
+            yield lvsd
+        finally:
+            ended = [task for task in tasks if task.done()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            work.close()
+            assert not ended, [task.exception() for task in ended]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def lvs_cf(
+    serial: int = 1,
+    *,
+    reals: tuple[str, ...] = ("10.0.0.1", "10.0.0.2"),
+    scheduler: str = "wlc",
+    port: int = 443,
+    timeout: int = 1,
+    reentry: int = 1,
+    more: str = "",
+) -> str:
+    """A small cluster: one virtual server, web, with real servers named by their addresses."""
+    servers = "".join(
+        f"  server s{real.rpartition('.')[2]} {{\n"
+        f"    address = {real}\n    active = 1\n    weight = 1\n  }}\n"
+        for real in reals
+    )
+    return (
+        f"serial_no = {serial}\nprimary = {PRIMARY}\nservice = lvs\n"
+        "network = direct\nbackup_active = 0\n"
+        "virtual web {\n  active = 1\n  address = 192.0.2.80 eth0:1\n  vip_nmask = 255.255.255.255\n"
+        f"  port = {port}\n  protocol = tcp\n  scheduler = {scheduler}\n  timeout = {timeout}\n"
+        f"  reentry = {reentry}\n{more}{servers}}}\n"
+    )
