@@ -253,6 +253,10 @@ class VirtualServer(CandidateRow):
     def owner(self) -> Cluster:
         return self.cluster
 
+    def next_position(self) -> int:
+        """Where a new real server stands: below all others."""
+        return next_position(self.real_servers.all())
+
     def value(
         self, check: values.HealthCheck, real_servers: tuple[values.RealServer, ...]
     ) -> values.VirtualServer:

@@ -15,8 +15,9 @@ from lvs import models
 from lvs.columns import packed, to_columns
 from lvs.config import document, rules, writer
 from lvs.config.diff import Difference, differences
-from lvs.config.model import LvsConfig, Problem, RealServer, Severity
+from lvs.config.model import LvsConfig, Problem, RealServer, Severity, VirtualServer
 from lvs.errors import InvalidConfig
+from lvs.router.state import Node
 
 BATCH = 500  # rows an INSERT; SQLite counts its variables
 
@@ -39,6 +40,16 @@ def load(cluster: models.Cluster) -> LvsConfig:
         failover_services=document.from_document({"failover": kept.failover_services}).failover_services,
         comments=tuple((directive, tuple(lines)) for directive, lines in kept.comments),
     )
+
+
+@transaction.atomic
+def create_cluster(name: str, primary: str, backup: str = "") -> models.Cluster:
+    """A new cluster with its routers; backup "": the primary stands alone."""
+    cluster = models.Cluster.begin(name)
+    for router, node in ((primary, Node.PRIMARY), (backup, Node.BACKUP)):
+        if router:
+            models.Router.objects.create(cluster=cluster, name=router, node=node)
+    return cluster
 
 
 @transaction.atomic
@@ -77,6 +88,24 @@ def save(cluster: models.Cluster, config: LvsConfig) -> None:
         comments=packed(config.comments), failover_services=failover
     )
     cluster.record_change()
+
+
+@transaction.atomic
+def add_virtual_server(cluster: models.Cluster, value: VirtualServer) -> models.VirtualServer:
+    """Puts a virtual server below the others."""
+    row = models.VirtualServer(cluster=cluster, position=cluster.next_position())
+    row.take(value)
+    models.MonitoringScript(virtual_server=row).take(value.check)
+    for server in value.real_servers:
+        add_real_server(row, server)
+    return row
+
+
+def add_real_server(virtual_server: models.VirtualServer, value: RealServer) -> models.RealServer:
+    """Puts a real server below the others of its virtual server."""
+    row = models.RealServer(virtual_server=virtual_server, position=virtual_server.next_position())
+    row.take(value)
+    return row
 
 
 def refuse_shared_names(config: LvsConfig) -> None:

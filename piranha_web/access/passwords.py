@@ -24,6 +24,13 @@ def can_be_account(user: str) -> bool:
     return bool(user) and len(user) <= 150 and not set(user) & set(":\r\n\t\0")
 
 
+def fault_of(password: str) -> str | None:
+    """Why this cannot be a password, in a sentence; None: it can."""
+    if not LEAST_LENGTH <= len(password) <= MOST_LENGTH:
+        return f"A password has {LEAST_LENGTH} to {MOST_LENGTH} characters."
+    return "A password cannot contain a NUL character." if "\0" in password else None
+
+
 def set_password(user: str, password: str, path: Path) -> None:
     """Sets or adds an account; the file is replaced whole, readable by its owner alone.
 
@@ -31,10 +38,8 @@ def set_password(user: str, password: str, path: Path) -> None:
     """
     if not can_be_account(user):
         raise ValueError("An account's name has 1 to 150 characters, without colons and line breaks.")
-    if not LEAST_LENGTH <= len(password) <= MOST_LENGTH:
-        raise ValueError(f"A password has {LEAST_LENGTH} to {MOST_LENGTH} characters.")
-    if "\0" in password:
-        raise ValueError("A password cannot contain a NUL character.")
+    if fault := fault_of(password):
+        raise ValueError(fault)
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):
         accounts = HtpasswdFile.from_string(path.read_bytes() if path.exists() else b"", context=CONTEXT)
@@ -43,7 +48,7 @@ def set_password(user: str, password: str, path: Path) -> None:
 
 
 def check_password(user: str, password: str, path: Path) -> bool:
-    """Whether the account exists and this is its password; as slow for a wrong name as for a wrong password."""
+    """Whether the account exists and this is its password; a wrong name takes as long."""
     if len(password) > MOST_LENGTH or "\0" in password:
         return False
     found = hash_of(user, path)
@@ -78,7 +83,7 @@ def parse(path: Path, _changed_at: int, _inode: int) -> HtpasswdFile:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Puts content in the file's place, so that a reader finds the old one or the new one, never half of it."""
+    """Puts content in the file's place, so that a reader finds the old or the new one, never half."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
     try:
         with os.fdopen(handle, "wb") as file:

@@ -10,7 +10,6 @@ from django.db import transaction
 
 from lvs import models, store
 from lvs.config.model import FloatingAddress, Forwarding, GlobalSettings, LvsConfig, Redundancy
-from lvs.router.state import Node
 
 LAB = LvsConfig(
     global_settings=GlobalSettings(
@@ -40,8 +39,5 @@ class Command(BaseCommand):
             if models.Cluster.objects.exists():
                 self.stdout.write("There is a cluster already; nothing was changed.")
                 return
-            cluster = models.Cluster.begin("lab")
-            models.Router.objects.create(cluster=cluster, name="r1", node=Node.PRIMARY)
-            models.Router.objects.create(cluster=cluster, name="r2", node=Node.BACKUP)
-            store.save(cluster, LAB)
+            store.save(store.create_cluster("lab", "r1", "r2"), LAB)
         self.stdout.write("Created the cluster lab with the routers r1 and r2.")

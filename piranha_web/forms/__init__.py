@@ -1,0 +1,1 @@
+"""The panels' forms: text in, values of `lvs.config.model` out."""

@@ -1,0 +1,122 @@
+"""Form fields for the values of lvs.cf. What they accept and say comes from lvs.config's own kinds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from lvs.config.addresses import Mask, parse_address
+from lvs.config.model import Address, PortRange
+from lvs.config.text import BadValue
+from lvs.config.values import Context, Ports
+
+# What a phone's keyboard must not improve.
+TECHNICAL = {"autocapitalize": "off", "autocomplete": "off", "spellcheck": "false"}
+MASKS = [(f"/{bits}", str(IPv4Network(f"0.0.0.0/{bits}").netmask)) for bits in range(32, 15, -1)]
+
+
+def refused(error: BadValue) -> ValidationError:
+    """The sentence of a kind as a form shows it."""
+    text = str(error)
+    return ValidationError(text[:1].upper() + text[1:] + ".")
+
+
+class SuggestingInput(forms.TextInput):
+    """A line of text that offers values without insisting on them."""
+
+    template_name = "forms/suggesting_input.html"
+
+    def __init__(self, suggestions: Sequence[tuple[str, str]], attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs)
+        self.suggestions = suggestions
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        list_id = f"{context['widget']['attrs'].get('id', name)}_list"
+        context["widget"]["attrs"]["list"] = list_id
+        return {**context, "list_id": list_id, "suggestions": self.suggestions}
+
+
+class WordsField(forms.Field):
+    """A line of text that stands for another value; never required."""
+
+    widget = forms.TextInput
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, **kwargs)
+        self.widget.attrs |= TECHNICAL
+
+
+class AddressField(WordsField):
+    """An IPv4 or IPv6 address; blank, 0.0.0.0 and :: are None."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None or str(value) in ("0.0.0.0", "::") else str(value)  # noqa: S104
+
+    def to_python(self, value: Any) -> Address | None:
+        text = str(value or "").strip()
+        if not text:
+            return None
+        try:
+            address = parse_address(text)
+        except BadValue as error:
+            raise refused(error) from error
+        return None if address.is_unspecified else address
+
+
+class DeviceField(forms.CharField):
+    """A network interface, or a label on one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, "max_length": 15, **kwargs})
+        self.widget.attrs |= TECHNICAL
+
+
+class MaskField(WordsField):
+    """A netmask as /24, 24 or 255.255.255.0; its value is the prefix length, None for none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(widget=SuggestingInput(MASKS), **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"/{value}" if isinstance(value, int) else value
+
+    def to_python(self, value: Any) -> int | None:
+        text = str(value or "").strip()
+        if not text:
+            return None
+        family = 4 if "." in text else 6
+        try:
+            return Mask().parse([text], Context(family=family))
+        except BadValue as error:
+            raise refused(error) from error
+
+
+class PortsField(WordsField):
+    """Ports and ranges of ports: 443, 10000:20000."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(map(str, value)) if isinstance(value, tuple) else value
+
+    def to_python(self, value: Any) -> tuple[PortRange, ...]:
+        text = str(value or "").strip()
+        words = [re.sub(r"^(\d+)-(\d+)$", r"\1:\2", word) for word in re.split(r"[\s,]+", text) if word]
+        if not words:
+            return ()
+        try:
+            return Ports().parse([",".join(words)], Context())
+        except BadValue as error:
+            raise refused(error) from error
+
+
+class TextOrNothing(forms.CharField):
+    """Text kept as it was typed, blanks included; an empty field is None: it really clears."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, "strip": False, "empty_value": None, **kwargs})
+        self.widget.attrs |= TECHNICAL

@@ -1,0 +1,108 @@
+"""What all panels' forms do: show a value, refuse stale and senseless changes, warn of odd ones.
+
+A change is judged in its cluster: the rules of `lvs.config.rules` look at the whole configuration with the
+change in it. An error at one of the form's own fields, or one that was not there before the change, keeps it
+from being saved; an old error elsewhere does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django import forms
+
+from lvs.config.model import LvsConfig, Problem, Severity
+from lvs.config.rules import problems
+from lvs.config.sentences import place_name
+
+STALE = (
+    "Somebody changed this after you opened it. Nothing was saved and nothing was overwritten. Open the page "
+    "again to see what it says now; what you typed is still below."
+)
+
+
+def fingerprint(value: object) -> str:
+    """What tells one state of a value from every other."""
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:20]
+
+
+def sentence(problem: Problem, *, with_place: bool = True) -> str:
+    """A problem as a page shows it; at its own field its place need not be said again."""
+    text = problem.message
+    if not with_place:
+        text = text.removeprefix(f"{place_name(problem.place)}: ")
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def added(before: LvsConfig, after: LvsConfig) -> list[Problem]:
+    """The problems that after has and before has not."""
+    known = set(problems(before))
+    return [problem for problem in problems(after) if problem not in known]
+
+
+class PanelForm(forms.Form):
+    """A form over one value of a configuration.
+
+    A subclass says how a value becomes initial text (`initial_of`), how cleaned data becomes a value
+    (`value_of`), and which configuration has that value in it (`config_with`).
+    """
+
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, data: Any, *, config: LvsConfig, value: Any) -> None:
+        super().__init__(data, initial={**self.initial_of(value), "seen": fingerprint(self.watched(value))})
+        self.config = config
+        self.old = value
+        self.value: Any = None
+        self.warnings: list[str] = []
+
+    def initial_of(self, value: Any) -> dict[str, Any]:
+        """What the fields show."""
+        return {name: getattr(value, name) for name in self.fields if hasattr(value, name)}
+
+    def watched(self, value: Any) -> Any:
+        """The part of the value that this form overwrites."""
+        return value
+
+    def value_of(self, cleaned: dict[str, Any]) -> Any:
+        """The value that the fields describe."""
+        raise NotImplementedError
+
+    def config_with(self, value: Any) -> LvsConfig:
+        """The configuration with value in the old one's place."""
+        raise NotImplementedError
+
+    def config_before(self) -> LvsConfig:
+        """What the change is compared with."""
+        return self.config
+
+    def place(self) -> tuple[str, ...]:
+        """Where the rules report problems of the new value."""
+        return ()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        if cleaned["seen"] != fingerprint(self.watched(self.old)):
+            self.add_error(None, STALE)
+            return cleaned
+        self.value = self.value_of(cleaned)
+        if not self.errors:
+            self.judge()
+        return cleaned
+
+    def judge(self) -> None:
+        """Sorts what the rules say into errors at a field, errors of the whole, and warnings."""
+        known = set(problems(self.config_before()))
+        for problem in problems(self.config_with(self.value)):
+            own = problem.place == self.place() and problem.field in self.fields
+            if not own and problem in known:
+                continue
+            if problem.severity is Severity.WARNING:
+                self.warnings.append(sentence(problem))
+            elif own:
+                self.add_error(problem.field, sentence(problem, with_place=False))
+            else:
+                self.add_error(None, sentence(problem))

@@ -1,0 +1,73 @@
+"""Every address of the site on one screen."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from piranha_web.views import (
+    account,
+    clusters,
+    control,
+    files,
+    global_settings,
+    help,
+    history,
+    real_servers,
+    redundancy,
+    review,
+    virtual_servers,
+)
+
+urlpatterns = [
+    path("", control.control, name="control"),
+    path("live", control.control_live, name="control-live"),
+    path("auto-update", control.control_auto_update, name="control-auto-update"),
+    path("global-settings", global_settings.global_settings, name="global-settings"),
+    path("redundancy", redundancy.redundancy, name="redundancy"),
+    path("redundancy/reset", redundancy.reset, name="redundancy-reset"),
+    path("virtual-servers", virtual_servers.virtual_server_list, name="virtual-server-list"),
+    path("virtual-servers/add", virtual_servers.virtual_server_add, name="virtual-server-add"),
+    path("virtual-servers/<int:pk>", virtual_servers.virtual_server_edit, name="virtual-server-edit"),
+    path(
+        "virtual-servers/<int:pk>/activate",
+        virtual_servers.virtual_server_activate,
+        name="virtual-server-activate",
+    ),
+    path(
+        "virtual-servers/<int:pk>/deactivate",
+        virtual_servers.virtual_server_deactivate,
+        name="virtual-server-deactivate",
+    ),
+    path(
+        "virtual-servers/<int:pk>/delete", virtual_servers.virtual_server_delete, name="virtual-server-delete"
+    ),
+    path("virtual-servers/<int:pk>/monitoring", virtual_servers.monitoring_script, name="monitoring-script"),
+    path("virtual-servers/<int:pk>/real-servers", real_servers.real_server_list, name="real-server-list"),
+    path("virtual-servers/<int:pk>/real-servers/add", real_servers.real_server_add, name="real-server-add"),
+    path("real-servers/<int:pk>", real_servers.real_server_edit, name="real-server-edit"),
+    path("real-servers/<int:pk>/activate", real_servers.real_server_activate, name="real-server-activate"),
+    path(
+        "real-servers/<int:pk>/deactivate", real_servers.real_server_deactivate, name="real-server-deactivate"
+    ),
+    path("real-servers/<int:pk>/delete", real_servers.real_server_delete, name="real-server-delete"),
+    path("import", files.import_file, name="import"),
+    path("import/confirm", files.import_confirm, name="import-confirm"),
+    path("lvs.cf", files.download, name="download"),
+    path("review", review.review, name="review"),
+    path("apply", review.apply, name="apply"),
+    path("discard", review.discard, name="discard"),
+    path("history", history.history, name="history"),
+    path("history/<int:number>", history.revision, name="revision"),
+    path("history/<int:number>/deployments", history.deployments, name="deployments"),
+    path("history/<int:number>/take-back", history.take_back, name="revision-take-back"),
+    path("history/<int:number>/lvs.cf", files.download_revision, name="revision-download"),
+    path("clusters/new", clusters.cluster_create, name="cluster-create"),
+    path("clusters/choose", clusters.cluster_choose, name="cluster-choose"),
+    path("help", help.help_page, name="help"),
+    path("login", account.log_in, name="login"),
+    path("logout", account.log_out, name="logout"),
+    path("password", account.change_password, name="change-password"),
+]
+
+handler404 = "piranha_web.views.errors.not_found"
+handler500 = "piranha_web.views.errors.failed"

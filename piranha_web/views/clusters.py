@@ -1,0 +1,36 @@
+"""The first cluster, and which one is in view."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from lvs import models, store
+from piranha_web.context import SESSION_KEY
+from piranha_web.forms.clusters import ClusterForm
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def cluster_create(request: HttpRequest) -> HttpResponse:
+    """A new cluster and its routers; GLOBAL SETTINGS is the next step."""
+    form = ClusterForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        names = form.cleaned_data
+        cluster = store.create_cluster(names["name"], names["primary"], names["backup"])
+        request.session[SESSION_KEY] = cluster.pk
+        messages.success(
+            request, f"Created the cluster {cluster.name}. Say here what its routers' addresses are."
+        )
+        return redirect("global-settings")
+    return render(request, "clusters/create.html", {"form": form})
+
+
+@require_POST
+def cluster_choose(request: HttpRequest) -> HttpResponse:
+    """Which cluster the panels show in this session."""
+    chosen = request.POST.get("cluster", "")
+    cluster = get_object_or_404(models.Cluster, pk=int(chosen) if chosen.isdecimal() else 0)
+    request.session[SESSION_KEY] = cluster.pk
+    return redirect("control")

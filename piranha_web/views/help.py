@@ -1,0 +1,13 @@
+"""HELP: what the panels are, in one page."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+
+@require_safe
+def help_page(request: HttpRequest) -> HttpResponse:
+    """The introduction; each field has its own sentence where it stands."""
+    return render(request, "help/page.html")

@@ -1,0 +1,61 @@
+"""What all panels' views share: the cluster, the lock of a change, and what is said after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import update_wrapper
+from typing import Concatenate, ParamSpec
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods
+
+from lvs import models
+from lvs.config.model import LvsConfig, Severity
+from piranha_web.context import current_cluster
+from piranha_web.forms.panel import added, sentence
+
+P = ParamSpec("P")
+PanelView = Callable[Concatenate[HttpRequest, models.Cluster, P], HttpResponse]
+
+
+def panel(view: PanelView[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Hands the view its cluster; without one, the way leads to the first step.
+
+    A POST runs in one transaction with the cluster locked, so that nobody changes in between what the form
+    was judged against.
+    """
+
+    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        cluster = current_cluster(request)
+        if cluster is None:
+            return redirect("cluster-create")
+        if request.method != "POST":
+            return view(request, cluster, *args, **kwargs)
+        with transaction.atomic():
+            locked = models.Cluster.objects.select_for_update().get(pk=cluster.pk)
+            return view(request, locked, *args, **kwargs)
+
+    update_wrapper(wrapper, view)
+    return require_http_methods(["GET", "HEAD", "POST"])(wrapper)
+
+
+def say_saved(request: HttpRequest, text: str, warnings: Iterable[str]) -> None:
+    """What was done, and what the rules find odd about it."""
+    messages.success(request, f"{text} Apply to put it in service.")
+    for warning in warnings:
+        messages.warning(request, warning)
+
+
+def is_sound(request: HttpRequest, before: LvsConfig, after: LvsConfig) -> bool:
+    """Whether a verb brings no new error; says the errors and the warnings that it does bring."""
+    found = added(before, after)
+    errors = [problem for problem in found if problem.severity is Severity.ERROR]
+    for problem in found:
+        if problem.severity is Severity.WARNING and not errors:
+            messages.warning(request, sentence(problem))
+    for problem in errors:
+        messages.error(request, f"Nothing was changed. {sentence(problem)}")
+    return not errors

@@ -1,0 +1,102 @@
+"""REAL SERVER: the machines behind a virtual server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from lvs import models, store
+from piranha_web.forms.real_servers import NEW, RealServerForm, with_real_server
+from piranha_web.views.panel import is_sound, panel, say_saved
+from piranha_web.views.virtual_servers import value_of
+
+
+@require_safe
+@panel
+def real_server_list(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """The real servers of a virtual server."""
+    row = get_object_or_404(cluster.virtual_servers, pk=pk)
+    context = {"virtual_server": row, "rows": row.real_servers.all(), "tab": "real"}
+    return render(request, "real_servers/list.html", context)
+
+
+@panel
+def real_server_add(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """A new real server."""
+    owner = get_object_or_404(cluster.virtual_servers, pk=pk)
+    config = store.load(cluster)
+    form = RealServerForm(request.POST or None, config=config, owner=value_of(config, owner), value=NEW)
+    if request.method == "POST" and form.is_valid():
+        row = store.add_real_server(owner, form.value)
+        say_saved(request, f"Added {row.name} to {owner.name}.", form.warnings)
+        return redirect("real-server-list", pk=owner.pk)
+    return render(request, "real_servers/edit.html", {"form": form, "virtual_server": owner, "tab": "real"})
+
+
+@panel
+def real_server_edit(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """One real server."""
+    row = find(cluster, pk)
+    owner = row.virtual_server
+    config = store.load(cluster)
+    virtual_server = value_of(config, owner)
+    value = next(one for one in virtual_server.real_servers if one.name == row.name)
+    form = RealServerForm(request.POST or None, config=config, owner=virtual_server, value=value)
+    if request.method == "POST" and form.is_valid():
+        row.take(form.value)
+        say_saved(request, f"Saved {row.name} of {owner.name}.", form.warnings)
+        return redirect("real-server-list", pk=owner.pk)
+    context = {"form": form, "virtual_server": owner, "real_server": row, "tab": "real"}
+    return render(request, "real_servers/edit.html", context)
+
+
+@require_POST
+@panel
+def real_server_activate(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """(DE)ACTIVATE, the one half."""
+    return switch(request, cluster, pk, active=True)
+
+
+@require_POST
+@panel
+def real_server_deactivate(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """(DE)ACTIVATE, the other half."""
+    return switch(request, cluster, pk, active=False)
+
+
+def switch(request: HttpRequest, cluster: models.Cluster, pk: int, *, active: bool) -> HttpResponse:
+    """Switches a real server on or off, if the rules have nothing against it."""
+    row = find(cluster, pk)
+    config = store.load(cluster)
+    owner = value_of(config, row.virtual_server)
+    value = next(one for one in owner.real_servers if one.name == row.name)
+    if is_sound(request, config, with_real_server(config, owner, value, replace(value, active=active))):
+        if active:
+            row.activate()
+        else:
+            row.deactivate()
+        verb = "Activated" if active else "Deactivated"
+        say_saved(request, f"{verb} {row.name} of {owner.name}.", ())
+    return redirect("real-server-list", pk=row.virtual_server.pk)
+
+
+@panel
+def real_server_delete(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """DELETE, after a page that says what that means."""
+    row = find(cluster, pk)
+    owner = row.virtual_server
+    if request.method == "POST":
+        row.delete()
+        say_saved(request, f"Deleted {row.name} from {owner.name}.", ())
+        return redirect("real-server-list", pk=owner.pk)
+    context = {"real_server": row, "virtual_server": owner, "tab": "real"}
+    return render(request, "real_servers/delete.html", context)
+
+
+def find(cluster: models.Cluster, pk: int) -> models.RealServer:
+    """The real server, if it is one of this cluster's."""
+    rows = models.RealServer.objects.select_related("virtual_server__cluster")
+    return get_object_or_404(rows, pk=pk, virtual_server__cluster=cluster)

@@ -1,0 +1,137 @@
+"""VIRTUAL SERVERS, and the VIRTUAL SERVER and MONITORING SCRIPTS of one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from lvs import models, store
+from lvs.config.model import LvsConfig, VirtualServer
+from piranha_web.forms.monitoring import CLEARING, MonitoringForm
+from piranha_web.forms.virtual_servers import NEW, VirtualServerForm, with_virtual_server
+from piranha_web.views.panel import is_sound, panel, say_saved
+
+PAGE = 500
+
+
+@require_safe
+@panel
+def virtual_server_list(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
+    """Every virtual server in a row; `q` looks in names, addresses, ports and real servers."""
+    sought = request.GET.get("q", "").strip()
+    rows = cluster.virtual_servers.annotate(
+        servers=Count("real_servers"),
+        active_servers=Count("real_servers", filter=Q(real_servers__active=True)),
+    )
+    if sought:
+        found = Q(name__icontains=sought) | Q(address__icontains=sought)
+        found |= Q(real_servers__name__icontains=sought) | Q(real_servers__address__icontains=sought)
+        if sought.isdecimal():
+            found |= Q(port=int(sought[:9]))
+        rows = rows.filter(pk__in=cluster.virtual_servers.filter(found).values("pk"))
+    return render(
+        request,
+        "virtual_servers/list.html",
+        {
+            "rows": Paginator(rows.order_by("position", "pk"), PAGE).get_page(request.GET.get("page")),
+            "changed": changed_names(cluster),
+            "sought": sought,
+            "forwarding": cluster.global_settings.forwarding,
+        },
+    )
+
+
+def changed_names(cluster: models.Cluster) -> frozenset[str]:
+    """The virtual servers that the next revision would change."""
+    places = (difference.place for difference in store.pending(cluster))
+    return frozenset(place[1] for place in places if place[:1] == ("virtual",))
+
+
+@panel
+def virtual_server_add(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
+    """A new virtual server with Piranha's defaults; its real servers are the next step."""
+    form = VirtualServerForm(request.POST or None, config=store.load(cluster), value=NEW)
+    if request.method == "POST" and form.is_valid():
+        row = store.add_virtual_server(cluster, form.value)
+        say_saved(request, f"Added {row.name}. Its real servers are next.", form.warnings)
+        return redirect("real-server-list", pk=row.pk)
+    return render(request, "virtual_servers/add.html", {"form": form})
+
+
+@panel
+def virtual_server_edit(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """VIRTUAL SERVER."""
+    row = get_object_or_404(cluster.virtual_servers, pk=pk)
+    config = store.load(cluster)
+    form = VirtualServerForm(request.POST or None, config=config, value=value_of(config, row))
+    if request.method == "POST" and form.is_valid():
+        row.take(form.value)
+        say_saved(request, f"Saved {row.name}.", form.warnings)
+        return redirect("virtual-server-edit", pk=row.pk)
+    return render(request, "virtual_servers/edit.html", {"form": form, "virtual_server": row, "tab": "edit"})
+
+
+@panel
+def monitoring_script(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """MONITORING SCRIPTS; the buttons that clear a field save the form with that field empty."""
+    row = get_object_or_404(cluster.virtual_servers, pk=pk)
+    config = store.load(cluster)
+    posted = request.POST.copy()
+    if (field := posted.get("clear", "")) in CLEARING:
+        posted[field] = ""
+    form = MonitoringForm(posted or None, config=config, owner=value_of(config, row))
+    if request.method == "POST" and form.is_valid():
+        row.monitoring_script.take(form.value)
+        say_saved(request, f"Saved the monitoring script of {row.name}.", form.warnings)
+        return redirect("monitoring-script", pk=row.pk)
+    context = {"form": form, "virtual_server": row, "tab": "monitoring", "clearing": CLEARING}
+    return render(request, "virtual_servers/monitoring.html", context)
+
+
+@require_POST
+@panel
+def virtual_server_activate(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """(DE)ACTIVATE, the one half."""
+    return switch(request, cluster, pk, active=True)
+
+
+@require_POST
+@panel
+def virtual_server_deactivate(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """(DE)ACTIVATE, the other half."""
+    return switch(request, cluster, pk, active=False)
+
+
+def switch(request: HttpRequest, cluster: models.Cluster, pk: int, *, active: bool) -> HttpResponse:
+    """Switches a virtual server on or off, if the rules have nothing against it."""
+    row = get_object_or_404(cluster.virtual_servers, pk=pk)
+    config = store.load(cluster)
+    value = value_of(config, row)
+    if is_sound(request, config, with_virtual_server(config, value, replace(value, active=active))):
+        if active:
+            row.activate()
+        else:
+            row.deactivate()
+        say_saved(request, f"{'Activated' if active else 'Deactivated'} {row.name}.", ())
+    return redirect("virtual-server-list")
+
+
+@panel
+def virtual_server_delete(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """DELETE, after a page that names what goes with it."""
+    row = get_object_or_404(cluster.virtual_servers, pk=pk)
+    if request.method == "POST":
+        row.delete()
+        say_saved(request, f"Deleted {row.name}.", ())
+        return redirect("virtual-server-list")
+    return render(request, "virtual_servers/delete.html", {"virtual_server": row})
+
+
+def value_of(config: LvsConfig, row: models.VirtualServer) -> VirtualServer:
+    """The virtual server of the configuration that the row is."""
+    return next(value for value in config.virtual_servers if value.name == row.name)
