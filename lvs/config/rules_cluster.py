@@ -35,7 +35,7 @@ def cluster_problems(config: LvsConfig) -> Iterator[Problem]:
 def _heartbeat(config: LvsConfig) -> Iterator[Problem]:
     redundancy = config.redundancy
     keepalive, deadtime = redundancy.keepalive, redundancy.deadtime
-    if deadtime <= keepalive:
+    if 0 < deadtime <= keepalive:
         message = f"deadtime {deadtime} is not above keepalive {keepalive}: write at least {3 * keepalive}"
         yield (error if redundancy.backup_active else warning)((), "deadtime", message)
     elif deadtime < 2 * keepalive and redundancy.backup_active:

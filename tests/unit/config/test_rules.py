@@ -1,0 +1,448 @@
+"""Every rule, each with the configuration that breaks it and nothing else wrong."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from ipaddress import IPv4Address, IPv6Address
+
+import pytest
+
+from lvs.config.check import check
+from lvs.config.keywords import GLOBAL, SERVER, VIRTUAL
+from lvs.config.model import (
+    FloatingAddress,
+    Forwarding,
+    GlobalSettings,
+    HealthCheck,
+    LvsConfig,
+    PortRange,
+    Protocol,
+    RealServer,
+    Redundancy,
+    Scheduler,
+    SchedulerFlag,
+    Service,
+    Severity,
+    VirtualServer,
+)
+from lvs.config.rules import MAX_NAME, problems
+
+
+def ip(text):
+    return IPv6Address(text) if ":" in text else IPv4Address(text)
+
+
+def on(address, device):
+    return FloatingAddress(address=ip(address), device=device)
+
+
+REAL = RealServer(name="a", address=ip("10.0.0.1"), active=True)
+SHOP = VirtualServer(name="shop", active=True, address=on("192.0.2.1", "eth0:1"), real_servers=(REAL,))
+REAL6 = replace(REAL, address=ip("fd00::1"))
+SHOP6 = replace(SHOP, address=on("2001:db8::1", "eth0"), real_servers=(REAL6,))
+SETTINGS = GlobalSettings(
+    primary=ip("192.0.2.11"),
+    nat_router=on("10.0.0.254", "eth1:1"),
+    nat_router6=on("fd00::fe", "eth1"),
+)
+PAIR = Redundancy(backup_active=True, backup=ip("192.0.2.12"))
+
+
+def cluster(*services, settings=SETTINGS, redundancy=PAIR, **changes):
+    return LvsConfig(
+        global_settings=replace(settings, **{k: v for k, v in changes.items() if hasattr(settings, k)}),
+        redundancy=replace(redundancy, **{k: v for k, v in changes.items() if hasattr(redundancy, k)}),
+        virtual_servers=services or (SHOP,),
+    )
+
+
+def shop(base=SHOP, **changes):
+    return cluster(replace(base, **changes))
+
+
+def real(base=SHOP, **changes):
+    return shop(base, real_servers=(replace(base.real_servers[0], **changes),))
+
+
+def check_of(**changes):
+    return shop(check=HealthCheck(**changes))
+
+
+def other(**changes):
+    """A second virtual server that has nothing to do with the first, until it is changed."""
+    return replace(SHOP, **({"name": "other", "address": on("192.0.2.2", "eth0:2")} | changes))
+
+
+def test_the_cluster_that_the_rows_change_has_no_problem():
+    assert problems(cluster()) == ()
+    assert problems(cluster(SHOP, other(), SHOP6 and replace(SHOP6, name="six"))) == ()
+
+
+DIRECT, TUNNEL = Forwarding.DIRECT, Forwarding.TUNNEL
+MARKED = replace(SHOP, fwmark=80)
+
+# sentence, configuration, (kind of place, field), words of the message
+ERRORS = [
+    ("deadtime below keepalive", cluster(keepalive=6, deadtime=3), "deadtime", "is not above keepalive"),
+    ("deadtime equal to keepalive", cluster(keepalive=5, deadtime=5), "deadtime", "is not above keepalive"),
+    ("an active backup without address", cluster(backup=None), "backup", "backup is missing"),
+    ("an active backup without a primary", cluster(primary=None), "primary", "write primary"),
+    ("one address for both routers", cluster(backup=ip("192.0.2.11")), "backup", "give each router its own"),
+    ("routers of two families", cluster(backup=ip("2001:db8::2")), "backup", "of two families"),
+    ("a keepalive of zero", cluster(keepalive=0), "keepalive", "out of range"),
+    ("a keepalive finer than milliseconds", cluster(keepalive=0.0105), "keepalive", "three decimals"),
+    ("an endless deadtime", cluster(deadtime=float("inf")), "deadtime", "out of range"),
+    ("a heartbeat port of 0", cluster(heartbeat_port=0), "heartbeat_port", "1 to 65535"),
+    ("a sync daemon number over 255", cluster(syncd_id=256), "syncd_id", "0 to 255"),
+    ("a sync daemon on no interface", cluster(syncd_iface="eth 0"), "syncd_iface", "Linux cannot have"),
+    ("a negative timeout", cluster(tcp_timeout=-1), "tcp_timeout", "out of range"),
+    ("a timeout that the kernel cannot count", cluster(udp_timeout=3_000_000), "udp_timeout", "out of range"),
+    (
+        "an IPv6 nat_router",
+        cluster(nat_router=on("fd00::2", "eth1")),
+        "nat_router",
+        "write it as nat_router6",
+    ),
+    (
+        "an IPv4 nat_router6",
+        cluster(nat_router6=on("10.0.0.3", "eth1")),
+        "nat_router6",
+        "write it as nat_router",
+    ),
+    ("a nat_router of zeros", cluster(nat_router=on("0.0.0.0", "eth1")), "nat_router", "nobody's address"),
+    ("a mask of no bits", cluster(nat_mask=0), "nat_mask", "choose 1 to 32"),
+    ("a multicast primary", cluster(primary=ip("224.0.0.1")), "primary", "many machines"),
+    (
+        "a command with both kinds of quotes",
+        cluster(active_cmd="/a '\""),
+        "active_cmd",
+        "both kinds of quotes",
+    ),
+    ("an empty text", cluster(rsh_command=""), "rsh_command", "is empty"),
+    ("an active virtual server without address", shop(address=None), "address", "active but has no address"),
+    (
+        "an active one at 0.0.0.0",
+        shop(address=on("0.0.0.0", "eth0:1")),
+        "address",
+        "active but has no address",
+    ),
+    ("a multicast virtual address", shop(address=on("239.1.1.1", "eth0:1")), "address", "many machines"),
+    ("a device with a slash", shop(address=on("192.0.2.1", "eth/0")), "address", "Linux cannot have"),
+    ("a device with a blank", shop(address=on("192.0.2.1", "eth 0")), "address", "Linux cannot have"),
+    (
+        "a device of 16 characters",
+        shop(address=on("192.0.2.1", "enp0s31f6.4094:1")),
+        "address",
+        "Linux takes 15",
+    ),
+    (
+        "a device with two labels",
+        shop(address=on("192.0.2.1", "eth0:1:2")),
+        "address",
+        "neither an interface",
+    ),
+    ("a device that is only a label", shop(address=on("192.0.2.1", ":1")), "address", "neither an interface"),
+    ("a port of 0", shop(port=0), "port", "1 to 65535"),
+    ("a port of 70000", shop(port=70000), "port", "1 to 65535"),
+    ("a mask over 32 for IPv4", shop(address_mask=33), "address_mask", "choose 1 to 32"),
+    ("a mask over 128 for IPv6", shop(SHOP6, address_mask=129), "address_mask", "choose 1 to 128"),
+    ("a negative firewall mark", shop(fwmark=-1), "fwmark", "out of range"),
+    ("a firewall mark over 32 bits", shop(fwmark=2**32), "fwmark", "out of range"),
+    ("ports without a firewall mark", shop(ports=(PortRange(443, 443),)), "ports", "set fwmark"),
+    ("a range that runs backwards", shop(MARKED, ports=(PortRange(9, 5),)), "ports", "the lower one first"),
+    ("a range past 65535", shop(MARKED, ports=(PortRange(900, 70000),)), "ports", "1 to 65535"),
+    (
+        "ports that overlap",
+        shop(MARKED, ports=(PortRange(500, 600), PortRange(600, 700))),
+        "ports",
+        "overlap",
+    ),
+    ("the port once more among the ports", shop(MARKED, ports=(PortRange(1, 90),)), "ports", "leave it out"),
+    (
+        "a scheduler flag of another scheduler",
+        shop(scheduler=Scheduler.SH, scheduler_flags=(SchedulerFlag.MH_PORT,)),
+        "scheduler_flags",
+        "choose mh",
+    ),
+    (
+        "a scheduler flag of a scheduler without flags",
+        shop(scheduler_flags=(SchedulerFlag.SH_PORT,)),
+        "scheduler_flags",
+        "choose sh",
+    ),
+    ("one_packet for tcp", shop(one_packet=True), "one_packet", "is for udp"),
+    ("persistence over 31 days", shop(persistence=86400 * 31 + 1), "persistence", "out of range"),
+    ("a negative persistence", shop(persistence=-1), "persistence", "out of range"),
+    ("a service timeout of 0", shop(timeout=0), "timeout", "out of range"),
+    ("a negative re-entry time", shop(reentry=-1), "reentry", "out of range"),
+    ("no failed check that counts", shop(failures=0), "failures", "out of range"),
+    ("a bad regular expression", check_of(expect="(", use_regex=True), "expect", "not a regular expression"),
+    ("a character class by name", check_of(expect="[[:digit:]]", use_regex=True), "expect", "[A-Za-z]"),
+    ("a send of 256 bytes", check_of(send="é" * 128), "send", "256 bytes long"),
+    ("an expect of 1025 bytes", check_of(expect="x" * 1025), "expect", "1025 bytes long"),
+    ("a line break in send", check_of(send="a\nb"), "send", r"write \n"),
+    ("a sorry server of another family", shop(sorry_server=ip("fd00::9")), "sorry_server", "use one family"),
+    (
+        "a sorry port that direct routing cannot reach",
+        shop(sorry_server=ip("10.0.0.9"), sorry_port=81, forwarding=DIRECT),
+        "sorry_port",
+        "cannot change ports",
+    ),
+    ("an active real server without address", real(address=None), "address", "active but has no address"),
+    ("a real server for many", real(address=ip("255.255.255.255")), "address", "many machines"),
+    ("a negative weight", real(weight=-1), "weight", "0 to 65535"),
+    ("a weight over 65535", real(weight=65536), "weight", "0 to 65535"),
+    ("a real port of 65536", real(port=65536), "port", "1 to 65535"),
+    (
+        "a real port of its own in direct routing",
+        real(replace(SHOP, forwarding=DIRECT), port=81),
+        "port",
+        "use nat",
+    ),
+    (
+        "a real port of its own in a tunnel",
+        real(replace(SHOP, forwarding=TUNNEL), port=81),
+        "port",
+        "use nat",
+    ),
+    ("an IPv6 real server behind an IPv4 address", real(address=ip("fd00::1")), "address", "or tunnel"),
+    (
+        "an IPv6 real server in a tunnel with the sync daemon",
+        cluster(replace(SHOP, forwarding=TUNNEL, real_servers=(REAL6,)), syncdaemon=True),
+        "address",
+        "sync daemon",
+    ),
+    (
+        "a lower threshold above the upper one",
+        real(upper_threshold=5, lower_threshold=6),
+        "lower_threshold",
+        "above upper",
+    ),
+    ("a lower threshold alone", real(lower_threshold=6), "lower_threshold", "above upper"),
+    (
+        "one address and port for two real servers",
+        shop(real_servers=(REAL, replace(REAL, name="b", port=80))),
+        "address",
+        "same address and port",
+    ),
+    (
+        "two real servers of one name",
+        shop(real_servers=(REAL, replace(REAL, address=ip("10.0.0.2")))),
+        "name",
+        "taken already",
+    ),
+    ("two virtual servers of one name", cluster(SHOP, other(name="shop")), "name", "taken already"),
+    ("a name with a quote", shop(name='a"b'), "name", "leave it out"),
+    ("a name with a line break", shop(name="a\nb"), "name", "control character"),
+    ("a name with a blank at its end", shop(name="a "), "name", "ends with a blank"),
+    ("an empty name", shop(name=""), "name", "is empty"),
+    ("a long name", shop(name="x" * (MAX_NAME + 1)), "name", f"shorten it to {MAX_NAME}"),
+    ("a comment without #", shop(comments=(("port", ("port = 1",)),)), "comments", "does not begin with #"),
+    (
+        "one firewall mark for two",
+        cluster(MARKED, other(fwmark=80, port=443)),
+        "fwmark",
+        "one virtual server that names the further ports",
+    ),
+    (
+        "one port for two",
+        cluster(SHOP, other(address=SHOP.address)),
+        "port",
+        "belongs to virtual server shop",
+    ),
+    (
+        "a port inside the ports of another",
+        cluster(
+            replace(MARKED, ports=(PortRange(100, 900),)),
+            other(address=SHOP.address, port=443),
+        ),
+        "port",
+        "belongs to virtual server shop",
+    ),
+    (
+        "one address on two devices",
+        cluster(SHOP, other(address=on("192.0.2.1", "eth1:1"), port=443)),
+        "address",
+        "an address has one device",
+    ),
+    (
+        "a router's own address as virtual",
+        shop(address=on("192.0.2.12", "eth0:1")),
+        "address",
+        "cannot float",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("config", "field", "words"), [row[1:] for row in ERRORS], ids=[row[0] for row in ERRORS]
+)
+def test_must_not_be_installed(config, field, words):
+    found = problems(config)
+    assert [(p.field, p.severity) for p in found] == [(field, Severity.ERROR)], [str(p) for p in found]
+    assert words in found[0].message
+
+
+WARNINGS = [
+    ("deadtime below two heartbeats", cluster(keepalive=3, deadtime=5), "deadtime", "one lost heartbeat"),
+    (
+        "deadtime below keepalive without a backup",
+        cluster(redundancy=Redundancy(keepalive=6, deadtime=3)),
+        "deadtime",
+        "is not above",
+    ),
+    ("a second link with one end", cluster(primary_private=ip("10.9.9.1")), "backup_private", "both ends"),
+    (
+        "the sync daemon alone",
+        cluster(redundancy=Redundancy(syncdaemon=True)),
+        "syncdaemon",
+        "nobody to copy",
+    ),
+    ("heartbeat = 0", cluster(heartbeat=False), "heartbeat", "has no effect"),
+    ("nat without nat_router", cluster(nat_router=None), "nat_router", "virtual server shop uses nat"),
+    ("IPv6 nat without nat_router6", cluster(SHOP6, nat_router6=None), "nat_router6", "shop uses nat"),
+    (
+        "nat_nmask without nat_router",
+        cluster(nat_router=None, nat_mask=24, forwarding=Forwarding.DIRECT),
+        "nat_mask",
+        "no effect without nat_router",
+    ),
+    ("a program without its path", cluster(active_cmd="up"), "active_cmd", "whole path"),
+    ("service = fos", cluster(service=Service.FOS), "service", "write service = lvs"),
+    ("a failover service", replace(cluster(), failover_services=(VirtualServer(name="f"),)), None, "not run"),
+    ("no real servers", shop(real_servers=()), "real_servers", "has no real servers"),
+    ("no active real servers", real(active=False), "real_servers", "none of its real servers"),
+    ("start_cmd in a virtual server", shop(start_cmd="/bin/x"), "start_cmd", "for failover services"),
+    ("a mask without persistence", shop(persistence_mask=24), "persistence_mask", "without persistence"),
+    ("weight 0", real(weight=0), "weight", "keeps new connections away"),
+    (
+        "send beside send_program",
+        check_of(send="x", send_program="/bin/x", expect="OK"),
+        "send",
+        "remove one of them",
+    ),
+    (
+        "use_regex with send_program",
+        check_of(send_program="/bin/x", expect="OK", use_regex=True),
+        "use_regex",
+        "no effect with send_program",
+    ),
+    ("send_program without expect", check_of(send_program="/bin/x"), "expect", "compared with expect"),
+    (
+        "a check's program without its path",
+        check_of(send_program="x", expect="OK"),
+        "send_program",
+        "whole path",
+    ),
+    ("use_regex without expect", check_of(use_regex=True), "use_regex", "without expect"),
+    ("a UDP check that says nothing", shop(protocol=Protocol.UDP), "send", "when it answers"),
+    ("sorry_port alone", shop(sorry_port=81), "sorry_port", "without sorry_server"),
+    ("a real server as sorry server", shop(sorry_server=ip("10.0.0.1")), "sorry_server", "another machine"),
+    ("a real server at the virtual address", real(address=ip("192.0.2.1")), "address", "write its own"),
+    (
+        "a real port behind several ports",
+        real(replace(MARKED, ports=(PortRange(443, 443),)), port=8080),
+        "port",
+        "all of the ports",
+    ),
+    (
+        "one label for two addresses",
+        cluster(SHOP, other(address=on("192.0.2.2", "eth0:1"))),
+        "address",
+        "carries 192.0.2.1",
+    ),
+    (
+        "two labels for one address",
+        cluster(SHOP, other(address=on("192.0.2.1", "eth0:7"), port=443)),
+        "address",
+        "write the same device",
+    ),
+    (
+        "two masks for one address",
+        cluster(SHOP, other(address=SHOP.address, port=443, address_mask=24)),
+        "address_mask",
+        "write the same in both",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("config", "field", "words"), [row[1:] for row in WARNINGS], ids=[row[0] for row in WARNINGS]
+)
+def test_may_be_installed_with_a_warning(config, field, words):
+    found = problems(config)
+    assert [(p.field, p.severity) for p in found] == [(field, Severity.WARNING)], [str(p) for p in found]
+    assert words in found[0].message
+
+
+FINE = [
+    ("an inactive virtual server at 0.0.0.0", shop(active=False, address=on("0.0.0.0", "eth0:1"))),
+    (
+        "an inactive virtual server with the port of another",
+        cluster(SHOP, replace(SHOP, name="x", active=False)),
+    ),
+    ("one port for tcp and udp", cluster(SHOP, other(address=SHOP.address, protocol=Protocol.SCTP))),
+    ("one mark for IPv4 and IPv6", cluster(MARKED, replace(SHOP6, name="six", fwmark=80))),
+    ("an IPv6 real server in a tunnel", shop(forwarding=TUNNEL, real_servers=(REAL6,))),
+    (
+        "the virtual server's port named again in direct routing",
+        real(replace(SHOP, forwarding=DIRECT), port=80),
+    ),
+    (
+        "one packet scheduling of UDP",
+        shop(protocol=Protocol.UDP, one_packet=True, check=HealthCheck(send="x")),
+    ),
+    ("odd but valid expressions", check_of(expect="[[a]|^(x+x+)+y--", use_regex=True)),
+    ("a send of 255 bytes", check_of(send="x" * 255)),
+    ("an address on a device without label", shop(address=on("192.0.2.1", "eth0"))),
+    (
+        "two addresses on a device without label",
+        cluster(
+            shop(address=on("192.0.2.1", "eth0")).virtual_servers[0], other(address=on("192.0.2.2", "eth0"))
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("config", [row[1] for row in FINE], ids=[row[0] for row in FINE])
+def test_has_no_problem(config):
+    assert problems(config) == ()
+
+
+def test_every_problem_names_a_place_and_a_field_that_exist():
+    tables = {"": GLOBAL, "virtual": VIRTUAL, "server": SERVER}
+    others = {"name", "comments", "real_servers", None}
+    for row in (*ERRORS, *WARNINGS):
+        for problem in problems(row[1]):
+            table = tables.get(problem.place[-2] if problem.place else "", VIRTUAL)
+            assert problem.field in {keyword.attribute for keyword in table} | others, problem
+            assert problem.line is None
+
+
+def test_a_message_names_its_place_so_that_it_stands_by_itself():
+    (problem,) = problems(real(weight=-1))
+    assert problem.place == ("virtual", "shop", "server", "a")
+    assert str(problem).startswith("real server a of shop: weight -1 is out of range")
+
+
+def test_all_problems_are_found_at_once():
+    found = problems(
+        cluster(replace(SHOP, port=0, timeout=0, real_servers=(replace(REAL, weight=-1),)), deadtime=1)
+    )
+    assert {problem.field for problem in found} == {"deadtime", "port", "timeout", "weight"}
+
+
+def test_check_gives_each_rules_problem_the_line_of_its_directive():
+    text = "virtual web {\nactive = 1\naddress = 192.0.2.1 eth0:1\nnetwork = direct\nport = 0\n}\n"
+    assert [(p.line, p.field) for p in check(text).problems] == [(1, "real_servers"), (5, "port")]
+
+
+def test_every_field_of_the_model_has_a_directive():
+    for cls, table, others in (
+        (GlobalSettings, GLOBAL, set()),
+        (Redundancy, GLOBAL, set()),
+        (VirtualServer, VIRTUAL, {"name", "check", "real_servers", "comments"}),
+        (HealthCheck, VIRTUAL, set()),
+        (RealServer, SERVER, {"name", "comments"}),
+    ):
+        assert {field.name for field in fields(cls)} - others <= {keyword.attribute for keyword in table}
