@@ -1,0 +1,152 @@
+"""`make run`: the whole tool on one machine, with a cluster to manage.
+
+Starts Redis, the manager's worker, the web server and the routers (the lab's, or in planning mode), says each
+step, keeps them running, and stops all of them on Ctrl-C. Configuration is by the environment:
+
+PIRANHA_PORT      port of the web pages (3636)
+PIRANHA_BIND      address they are served on (127.0.0.1)
+PIRANHA_LAB       auto, or none: routers in planning mode
+PIRANHA_VIP_PORT  port that leads to the lab's virtual address (8080)
+PIRANHA_VAR       folder for what is kept (var/)
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from deploy.start import redis, routers  # noqa: E402 - the project's folder must be on the path first
+from deploy.start.place import AlreadyRunning, Place, is_taken  # noqa: E402
+from deploy.start.processes import Child, Children, say, wait_for  # noqa: E402
+
+PIRANHA = str(Path(sys.executable).with_name("piranha"))
+GUNICORN = str(Path(sys.executable).with_name("gunicorn"))
+PORT = int(os.environ.get("PIRANHA_PORT", "3636"))
+BIND = os.environ.get("PIRANHA_BIND", "127.0.0.1")
+
+
+class Stopped(Exception):
+    """Somebody pressed Ctrl-C, or asked us to end."""
+
+
+def main() -> int:
+    """Runs until stopped. 0: stopped; 1: it could not start, or a part of it dies again and again."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, stop)
+    children = Children()
+    try:
+        place = Place.from_environment()
+        lock = place.lock()
+        run(place, children)
+        lock.close()
+    except Stopped:
+        pass
+    except (RuntimeError, AlreadyRunning, OSError, subprocess.CalledProcessError) as error:
+        say(f"Stopping: {error}")
+        return 1
+    finally:
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, signal.SIG_IGN)
+        if children.all:
+            say("Stopping everything")
+        children.stop()
+    say("Stopped; nothing is left running.")
+    return 0
+
+
+def stop(_number: int, _frame: object) -> None:
+    raise Stopped
+
+
+def run(place: Place, children: Children) -> None:
+    """Every step, then the watch over them."""
+    if is_taken(BIND, PORT):
+        raise RuntimeError(f"Port {PORT} is in use; choose another one: PIRANHA_PORT=3637 make run")
+    environment = {
+        "PIRANHA_VAR": str(place.folder),
+        "PIRANHA_SECRET_KEY_FILE": str(place.secret("secret.key")),
+        "PIRANHA_PASSWORD_FILE": str(place.password_file),
+        "PYTHONUNBUFFERED": "1",
+    }
+    os.environ.update(environment)
+
+    say("Starting Redis")
+    server, redis_port = redis.child(place)
+    children.start(server)
+    password = place.secret("redis.password")
+    wait_for(lambda: redis.answers(redis_port, password), server, "Redis answers", 20)
+    os.environ["PIRANHA_BROKER_URL"] = redis.url(place, "127.0.0.1", redis_port)
+
+    cluster = routers.choose(place, redis_port)
+    cluster.begin(children)
+
+    say("Preparing the database")
+    subprocess.run([PIRANHA, "manage", "migrate", "--verbosity", "0"], check=True, cwd=PROJECT)
+    subprocess.run([PIRANHA, "manage", "lab_cluster"], check=True, cwd=PROJECT)
+    new_password = first_password(place)
+
+    say("Starting the manager's worker")
+    children.start(Child("the manager's worker", [PIRANHA, "worker", "--manager"], place.log("manager")))
+    say(f"Starting the web server on {BIND}:{PORT}")
+    web = children.start(web_server(place))
+    wait_for(answers, web, f"http://localhost:{PORT} answers", 40)
+    greet(new_password, cluster)
+    cluster.wait(children)
+    while True:
+        time.sleep(0.5)
+        children.watch()
+
+
+def first_password(place: Place) -> str | None:
+    """Makes a random password when there is none yet; it is shown once and kept only as a hash."""
+    if place.password_file.exists():
+        return None
+    made = subprocess.run(
+        [PIRANHA, "passwd", "--random"], check=True, cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    )
+    return made.stdout.strip()
+
+
+def web_server(place: Place) -> Child:
+    """gunicorn with the site."""
+    argv = [
+        GUNICORN, "piranha_web.wsgi", "--bind", f"{BIND}:{PORT}", "--workers", "2", "--threads", "4",
+        "--access-logfile", "-", "--chdir", str(PROJECT), "--worker-tmp-dir", "/dev/shm",
+    ]  # fmt: skip
+    return Child("the web server", argv, place.log("web"))
+
+
+def answers() -> bool:
+    """Whether the login page comes."""
+    connection = http.client.HTTPConnection(BIND, PORT, timeout=10)
+    try:
+        connection.request("GET", "/login")
+        return connection.getresponse().status in (200, 301, 302)
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def greet(new_password: str | None, cluster: routers.Routers) -> None:
+    """What the administrator needs to begin."""
+    say(f"Piranha Web serves http://localhost:{PORT}")
+    print("    user      piranha")
+    if new_password:
+        print(f"    password  {new_password}    (shown only now; change it with: .venv/bin/piranha passwd)")
+    else:
+        print("    password  as before (a new one: .venv/bin/piranha passwd)")
+    print(f"    routers   {cluster.describe()}")
+    print("    Ctrl-C stops all of it.", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

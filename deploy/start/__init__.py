@@ -1,0 +1,1 @@
+"""What `make run` starts, step by step."""

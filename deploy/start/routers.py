@@ -1,0 +1,147 @@
+"""The cluster that `make run` manages: the lab's routers on a real kernel, or two that only plan."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Protocol
+
+from deploy.start import redis
+from deploy.start.place import PROJECT, Place, is_taken
+from deploy.start.processes import Child, Children, say, wait_for
+
+PIRANHA = str(Path(sys.executable).with_name("piranha"))
+NODES = {"r1": "primary", "r2": "backup"}
+HOST_OF_GUEST = "10.0.2.2"  # what a guest's user-mode network calls the loopback address of its host
+VIP_PORT = int(os.environ.get("PIRANHA_VIP_PORT", "8080"))
+LAB_SECONDS = 180.0  # the first start makes an image for the guest; later ones take seconds
+FOR_EVER = "315360000"  # seconds
+
+
+class Routers(Protocol):
+    """A cluster to manage."""
+
+    def begin(self, children: Children) -> None:
+        """Starts it, without waiting."""
+
+    def wait(self, children: Children) -> None:
+        """Waits until its routers answer, and says so."""
+
+    def describe(self) -> str:
+        """What it is, for the greeting."""
+
+
+class Planning:
+    """Two pulses that do everything but write to a kernel. Needs no root."""
+
+    def __init__(self, place: Place, why: str) -> None:
+        self.place = place
+        self.why = why
+
+    def begin(self, children: Children) -> None:
+        say(f"Starting r1 and r2 in planning mode ({self.why})")
+        for name, node in NODES.items():
+            folder = self.place.folder / name
+            for part in (folder, folder / "etc", folder / "lib"):
+                part.mkdir(mode=0o700, exist_ok=True)
+            socket = folder / "pulse.sock"
+            pulse = [
+                PIRANHA, "pulse", "--planning", "--name", name, "--node", node, "--socket", str(socket),
+                "--config", str(folder / "etc"), "--state", str(folder / "lib"),
+            ]  # fmt: skip
+            worker = [PIRANHA, "worker", "--router", name, "--pulse-socket", str(socket)]
+            children.start(Child(f"pulse of {name}", pulse, self.place.log(f"{name}-pulse")))
+            children.start(Child(f"the worker of {name}", worker, self.place.log(f"{name}-worker")))
+
+    def wait(self, children: Children) -> None:
+        say("r1 and r2 plan; nothing is written to a kernel")
+
+    def describe(self) -> str:
+        return f"r1 and r2 in planning mode: {self.why}"
+
+
+class Lab:
+    """Routers, real servers and a client in network namespaces: on this kernel, or in a guest that has IPVS."""
+
+    def __init__(self, place: Place, redis_port: int, *, in_guest: bool) -> None:
+        self.place = place
+        self.redis_port = redis_port
+        self.in_guest = in_guest
+        self.exchange = place.folder / "lab"
+        self.child: Child | None = None
+
+    def begin(self, children: Children) -> None:
+        self.exchange.mkdir(mode=0o700, exist_ok=True)
+        self.ready.unlink(missing_ok=True)
+        lab = [sys.executable, "deploy/lab/lab.py", "serve"]
+        host = HOST_OF_GUEST if self.in_guest else "127.0.0.1"
+        environment = {
+            "PIRANHA_BROKER_URL": redis.url(self.place, host, self.redis_port),
+            "PIRANHA_EXCHANGE": "/run/exchange" if self.in_guest else str(self.exchange),
+            "PIRANHA_VIP_PORT": str(VIP_PORT),
+        }
+        if self.in_guest:
+            say("Booting the lab in a small virtual machine: this kernel has no IPVS, Debian's has")
+            names = [word for name in environment for word in ("--env", name)]
+            lab = [
+                "deploy/lab/guest", "vm", "--timeout", FOR_EVER, "--exchange", str(self.exchange),
+                "--forward", f"127.0.0.1:{VIP_PORT}:{VIP_PORT}", *names, "--", *lab,
+            ]  # fmt: skip
+        else:
+            say("Starting the lab on this kernel")
+        self.child = children.start(Child("the lab", lab, self.place.log("lab"), environment))
+
+    @property
+    def ready(self) -> Path:
+        """The file that the lab writes when its routers run."""
+        return self.exchange / "ready"
+
+    def wait(self, children: Children) -> None:
+        say("Waiting for the lab's routers")
+        if self.child:
+            wait_for(self.ready.exists, self.child, "the lab is up", LAB_SECONDS)
+        say(
+            "The lab is up: real servers 10.11.12.1 to .3, virtual address 192.168.26.10 "
+            f"(http://localhost:{VIP_PORT} leads to its port 80)"
+        )
+
+    def describe(self) -> str:
+        where = "in a virtual machine" if self.in_guest else "on this kernel"
+        return f"the lab's r1 and r2 {where}; http://localhost:{VIP_PORT} leads to 192.168.26.10:80"
+
+
+def choose(place: Place, redis_port: int) -> Routers:
+    """The most real cluster that this machine allows; the reason where it is not the lab."""
+    why = reason_to_plan()
+    if why:
+        return Planning(place, why)
+    if is_taken("127.0.0.1", VIP_PORT):
+        raise RuntimeError(f"Port {VIP_PORT} is in use; choose another one: PIRANHA_VIP_PORT=8081 make run")
+    return Lab(place, redis_port, in_guest=not has_ipvs())
+
+
+def reason_to_plan() -> str | None:
+    """Why there can be no lab here; None: there can."""
+    if os.environ.get("PIRANHA_LAB", "auto") == "none":
+        return "PIRANHA_LAB=none"
+    if os.geteuid() != 0:
+        return "the lab needs root"
+    if not has_ipvs() and shutil.which("qemu-system-x86_64") is None:
+        return "this kernel has no IPVS, and QEMU is not installed"
+    if not has_ipvs() and not list(Path("/boot").glob("vmlinuz-*-amd64")):
+        return "this kernel has no IPVS, and Debian's (linux-image-amd64) is not installed"
+    return None
+
+
+def has_ipvs() -> bool:
+    """Whether this kernel has IPVS, or a module of it."""
+    if Path("/proc/net/ip_vs").exists():
+        return True
+    modprobe = shutil.which("modprobe") or "/sbin/modprobe"
+    if not Path(modprobe).exists():
+        return False
+    loaded = subprocess.run([modprobe, "--quiet", "ip_vs"], check=False, cwd=PROJECT)
+    return loaded.returncode == 0 and Path("/proc/net/ip_vs").exists()
