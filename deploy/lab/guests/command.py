@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.lab.guests import uml
+from deploy.lab.guests import uml, vm
 from deploy.lab.guests.job import Forward, GuestError, Job, environment_from
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
             verbose=options.verbose,
         )
         try:
-            return uml.boot(job)
+            return (uml if options.kind == "uml" else vm).boot(job)
         except GuestError as error:
             print(f"guest: {error}", file=sys.stderr)
             return FAILED
