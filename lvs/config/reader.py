@@ -22,6 +22,7 @@ Lines = Mapping[tuple[tuple[str, ...], str | None], int]
 # The usual line, directive = value, both single words; everything else takes the longer way.
 _USUAL = re.compile(r"[ \t]*([a-z_][a-z_0-9]*)[ \t]+=[ \t]+([^\s\"'#\0]+)[ \t]*")
 _DIRECTIVE = re.compile(r"([^\s=\"'{}]+)([ \t]*)=([ \t]*)(.*)", re.DOTALL)
+_HEADER = re.compile(r"(virtual|failover|server)([ \t\v\f]*[{\"']|[ \t\v\f]+[^= \t\v\f]|$)")
 _BLOCKS = ("virtual", "failover", "server")
 _MOST_HINTS = 100  # each takes a comparison with every directive's name
 
@@ -135,13 +136,12 @@ class _Reader:
 
     def unusual(self, number: int, line: str) -> None:
         """A line that is neither blank nor a comment nor of the usual form."""
-        match = _DIRECTIVE.fullmatch(line)
-        if match:
-            self.spaced_directive(number, match)
-        elif line[0] == "}":
+        if line[0] == "}":
             self.close(number, line[1:].strip(BLANKS))
-        elif re.match(r"(virtual|failover|server)([ \t\v\f{\"']|$)", line):
+        elif _HEADER.match(line):
             self.block(number, split_words(line))
+        elif match := _DIRECTIVE.fullmatch(line):
+            self.spaced_directive(number, match)
         else:
             self.not_understood(number, line)
 

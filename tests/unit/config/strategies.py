@@ -7,6 +7,7 @@ give parts of them.
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -150,7 +151,6 @@ def virtual_servers(
         name=name,
         active=bool(address) and draw(FLAG),
         address=FloatingAddress(address=address, device=f"eth0:{number}") if address else None,
-        address_mask=draw(masks(mask_family)),
         sorry_server=draw(st.none() | addresses(family, 40)),
         sorry_port=draw(own_port),
         fwmark=fwmark,
@@ -161,19 +161,6 @@ def virtual_servers(
         scheduler=scheduler,
         scheduler_flags=tuple(draw(st.lists(st.sampled_from(flags), unique=True))) if flags else (),
         one_packet=protocol is Protocol.UDP and draw(FLAG),
-        persistence=draw(st.integers(0, 86400 * 31)),
-        persistence_mask=draw(masks(mask_family)),
-        check=draw(_checks()),
-        timeout=draw(st.integers(1, 86400)),
-        reentry=draw(st.integers(0, 86400)),
-        failures=draw(st.integers(1, 100)),
-        load_monitor=draw(st.sampled_from(["none", "rup"]) | texts()),
-        quiesce=draw(FLAG),
-        client_monitor=draw(st.none() | texts()),
-        start_cmd=draw(st.none() | texts()),
-        stop_cmd=draw(st.none() | texts()),
-        master=draw(st.none() | texts()),
-        dirs=tuple(draw(st.lists(texts(), max_size=2))),
         real_servers=tuple(
             draw(
                 real_servers(
@@ -182,7 +169,31 @@ def virtual_servers(
             )
             for index, server in enumerate(server_names)
         ),
-        comments=draw(comments(kind)),
+        **draw(_independent(family if address else 4, kind)),
+    )
+
+
+def _independent(family: int, kind: Block) -> st.SearchStrategy[dict[str, Any]]:
+    """The fields of a virtual server that depend on no other."""
+    text = st.none() | texts()
+    return st.fixed_dictionaries(
+        {
+            "address_mask": masks(family),
+            "persistence": st.integers(0, 86400 * 31),
+            "persistence_mask": masks(family),
+            "check": _checks(),
+            "timeout": st.integers(1, 86400),
+            "reentry": st.integers(0, 86400),
+            "failures": st.integers(1, 100),
+            "load_monitor": st.sampled_from(["none", "rup"]) | texts(),
+            "quiesce": FLAG,
+            "client_monitor": text,
+            "start_cmd": text,
+            "stop_cmd": text,
+            "master": text,
+            "dirs": st.lists(texts(), max_size=2).map(tuple),
+            "comments": comments(kind),
+        }
     )
 
 
