@@ -112,12 +112,12 @@ def described(router: models.Router, report: reports.Report | None) -> RouterSta
         level, sentence = "danger", f"its worker has been silent for {duration(report.age)}"
     elif report.pulse is None:
         level, sentence = "danger", f"pulse does not answer: {report.problem}"
-    elif report.pulse["problems"]:
-        level, sentence = "warning", f"{report.pulse['role']}, {report.pulse['problems'][0]}"
-    elif report.pulse["mode"] == "planning":
-        level, sentence = "warning", f"{report.pulse['role']}, planning only: nothing is written to a kernel"
     else:
-        level, sentence = "success", f"{report.pulse['role']}"
+        level, sentence = "success", str(report.pulse["role"])
+        if report.pulse["mode"] == "planning":
+            level, sentence = "warning", f"{sentence}, planning only: nothing is written to a kernel"
+        if report.pulse["problems"]:
+            level, sentence = "warning", f"{sentence}, {report.pulse['problems'][0]}"
     return RouterState(router=router, report=report, level=level, sentence=sentence)
 
 

@@ -64,7 +64,7 @@ class Planning:
 
 
 class Lab:
-    """Routers, real servers and a client in network namespaces: on this kernel, or in a guest that has IPVS."""
+    """Routers, real servers and a client in namespaces: on this kernel, or in a guest with IPVS."""
 
     def __init__(self, place: Place, redis_port: int, *, in_guest: bool) -> None:
         self.place = place

@@ -45,7 +45,7 @@ def control_live(request: HttpRequest) -> HttpResponse:
     """The live part of the page alone, for htmx."""
     if current_cluster(request) is None:
         return redirect("control")
-    return render(request, "control/_live.html", {**live_context(request), **auto_update(request)})
+    return render(request, "control/_update.html", {**live_context(request), "out_of_band": True})
 
 
 @require_POST
