@@ -146,7 +146,6 @@ def virtual_servers(
     mixed = forwarding is Forwarding.TUNNEL and not syncdaemon
     own_port = st.none() | (PORT if forwarding is Forwarding.NAT else st.just(port))
     server_names = draw(st.lists(names(), unique=True, max_size=3))
-    mask_family = family if address else 4
     return VirtualServer(
         name=name,
         active=bool(address) and draw(FLAG),
