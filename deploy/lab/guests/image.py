@@ -40,7 +40,7 @@ def payload(image: bytes) -> bytes | None:
 
 
 def unpacked(image: Path, cache: Path) -> Path:
-    """The image as an ELF file in the folder cache, made when it is not there or older; else the image itself.
+    """The image as an ELF file in the folder cache, made if it is not there or is older; else the image.
 
     cache may be shared by guests that start at once: the file appears whole.
     """

@@ -46,7 +46,7 @@ done
 
 # The kernel's messages have a console of their own; what the job prints goes to this one, as it is.
 output=$(setting piranha.output)
-stty -F "$output" raw -echo
+case $output in /dev/tty*) stty -F "$output" raw -echo ;; esac
 setsid -w sh /run/exchange/job.sh </dev/null >"$output" 2>&1
 status=$?
 printf '%s\n' "$status" >/run/exchange/status.new

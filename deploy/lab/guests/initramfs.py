@@ -2,8 +2,8 @@
 
 The kernel itself brings /root and /dev/console (Linux: usr/default_cpio_list).
 
-A cpio archive of the format newc (Linux: Documentation/driver-api/early-userspace/buffer-format.rst), made from
-klibc's small programs, which every Debian kernel package brings along, and this kernel's own modules.
+A cpio archive of the format newc (Linux: Documentation/driver-api/early-userspace/buffer-format.rst), made
+from klibc's small programs, which every Debian kernel package brings along, and this kernel's own modules.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def command_line(job: Job, consoles: Consoles, kernel: Path, first_files: Path, 
         "tsc=reliable",  # all processors read the host's; the kernel's own test of that fails on a busy host
         "random.trust_cpu=on",
         "piranha.share=9p",
-        "piranha.output=/dev/hvc0",
+        "piranha.output=/dev/vport0p1",
         "loglevel=7" if job.verbose else "quiet",
     ]
     forwards = "".join(
@@ -86,7 +86,7 @@ def command_line(job: Job, consoles: Consoles, kernel: Path, first_files: Path, 
         *("-kernel", str(kernel), "-initrd", str(first_files), "-append", " ".join(words)),
         *("-chardev", f"file,id=log,path=/dev/fd/{consoles.log}", "-serial", "chardev:log"),
         *("-chardev", f"file,id=output,path=/dev/fd/{consoles.output}"),
-        *("-device", "virtio-serial-pci", "-device", "virtconsole,chardev=output"),
+        *("-device", "virtio-serial-pci", "-device", "virtserialport,nr=1,chardev=output"),
         *share("root", Path("/"), writable=False),
         *share("exchange", job.exchange, writable=True),
         *("-netdev", f"user,id=net,ipv6=off{forwards}", "-device", "virtio-net-pci,netdev=net,romfile="),
@@ -106,7 +106,7 @@ def boot(job: Job) -> int:
 
 
 def cache_folder(project: Path) -> Path:
-    """Where the unpacked kernel is kept: the project's var, or the user's cache where that is not writable."""
+    """Where the unpacked kernel is kept: the project's var, or else the user's cache."""
     if os.access(project, os.W_OK):
         return project / "var" / "guest"
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "piranha-guest"
