@@ -1,17 +1,22 @@
 """All checks of a router, in one asyncio process.
 
-One task for each *distinct* check, however many virtual servers want it; a descriptor is open only while a
-check is under way, and at most `limit` are. The checker holds the verdicts; what they lead to is its owner's
-business, who is told of each transition.
+Each *distinct* check is made once, however many virtual servers want it. What is not under way is no more
+than an entry in a queue ordered by time, so that thousands cost little; at most `limit` are under way, each
+with one descriptor. The checker holds the verdicts; what they lead to is its owner's business, who is told of
+each transition.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import logging
+import math
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lvs.config.model import Protocol
@@ -27,8 +32,10 @@ Target = tuple[ServiceKey, DestinationKey]
 Probe = Callable[[Check], Awaitable[Finding]]
 Told = Callable[[Target, Verdict, Verdict], None]
 
-# Checks that start together are spread over this many seconds at first, over their interval from then on.
-_FIRST_SPREAD = 1.0
+# Checks that begin together are spread over this many seconds at first, over their interval from then on.
+_FIRST_SPREAD = 0.5
+_REST = 0.1  # of the interval that passes at least before a check is repeated
+_SHORTEST = 0.01  # seconds between two checks, whatever a configuration says
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,14 @@ def spread(check: Check) -> float:
     return zlib.crc32(repr(check).encode()) / 2**32
 
 
+def following(check: Check, begun: float) -> float:
+    """When to repeat a check that began then: at the next of its places, one every `timeout` seconds."""
+    interval = max(check.timeout, _SHORTEST)
+    place = spread(check)
+    turns = math.floor(begun / interval + _REST - place) + 1
+    return (turns + place) * interval
+
+
 class Checker:
     """Keeps a verdict for each watched real server.
 
@@ -69,12 +84,17 @@ class Checker:
         self._told = told
         self._probe = probe
         self._clock = clock
+        self._limit = limit
         self._slots = asyncio.Semaphore(limit)
         self._watched: dict[Target, Watched] = {}
         self._targets: dict[Check, tuple[Target, ...]] = {}
         self._verdicts: dict[Target, Verdict] = {}
-        self._tasks: dict[Check, asyncio.Task[None]] = {}
-        self._group: asyncio.TaskGroup | None = None
+        # The queue keeps entries of checks that are no longer wanted until their time has come; what counts
+        # is _due: when, on the monotonic clock, each wanted check is or was due.
+        self._queue: list[tuple[float, int, Check]] = []
+        self._due: dict[Check, float] = {}
+        self._order = itertools.count()
+        self._earlier = asyncio.Event()
 
     @property
     def verdicts(self) -> Mapping[Target, Verdict]:
@@ -87,11 +107,7 @@ class Checker:
 
     def unjudged(self, wanted: Mapping[Target, Watched]) -> frozenset[Check]:
         """The checks of wanted that would be new or different for some real server."""
-        return frozenset(
-            watched.check
-            for target, watched in wanted.items()
-            if target not in self._watched or self._watched[target].check != watched.check
-        )
+        return frozenset(wanted[target].check for target in self._fresh(wanted))
 
     def watch(
         self,
@@ -105,84 +121,104 @@ class Checker:
         results: of checks that were tried out already, judged for real servers that are new or checked
         differently now. seeds: verdicts to start from, of which nothing is told.
         """
-        fresh = {
-            target
-            for target, watched in wanted.items()
-            if target not in self._watched or self._watched[target].check != watched.check
+        results, seeds = results or {}, seeds or {}
+        fresh = self._fresh(wanted)
+        self._verdicts = {
+            target: self._verdicts.get(target) or seeds.get(target) or Verdict() for target in wanted
         }
-        verdicts = {
-            target: self._verdicts.get(target) or (seeds or {}).get(target, Verdict()) for target in wanted
-        }
-        self._watched, self._verdicts = dict(wanted), verdicts
+        self._watched = dict(wanted)
         gathered: dict[Check, list[Target]] = {}
         for target, watched in wanted.items():
             gathered.setdefault(watched.check, []).append(target)
         self._targets = {check: tuple(targets) for check, targets in gathered.items()}
         for target in fresh:
-            result = (results or {}).get(wanted[target].check)
+            result = results.get(wanted[target].check)
             if result is not None:
                 self._judge(target, result)
-        self._align_tasks(frozenset(results or ()))
+        self._align_queue(results)
 
     async def run(self) -> None:
         """Carry out the checks until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                self._group = group
-                self._align_tasks(frozenset())
-                await asyncio.Event().wait()
-        finally:
-            self._group = None
-            self._tasks.clear()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._until_next()
+                due, _, check = heapq.heappop(self._queue)
+                if self._due.get(check) == due:
+                    await self._slots.acquire()
+                    group.create_task(self._check(check, due))
 
-    async def try_out(self, checks: Iterable[Check], within: float) -> dict[Check, Result]:
+    async def try_out(self, checks: Collection[Check], within: float) -> dict[Check, Result]:
         """The results of checks, made all at once, as far as they end within that many seconds."""
-        tasks = {asyncio.create_task(self._result(check)): check for check in checks}
-        if not tasks:
-            return {}
+        results: dict[Check, Result] = {}
+        left = iter(checks)
+
+        async def work() -> None:
+            for check in left:
+                async with self._slots:
+                    results[check] = await self._result(check)
+
+        workers = [asyncio.create_task(work()) for _ in range(min(self._limit, len(checks)))]
+        if workers:
+            try:
+                await asyncio.wait(workers, timeout=within)
+            finally:
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.wait(workers)
+        return results
+
+    def _fresh(self, wanted: Mapping[Target, Watched]) -> list[Target]:
+        known = self._watched
+        return [
+            target
+            for target, watched in wanted.items()
+            if target not in known or known[target].check != watched.check
+        ]
+
+    def _align_queue(self, tried: Mapping[Check, Result]) -> None:
+        """Have exactly the wanted checks due: those that were tried in their place, the others soon."""
+        now = time.monotonic()
+        self._due = {check: due for check, due in self._due.items() if check in self._targets}
+        for check in self._targets.keys() - self._due.keys():
+            soon = now + min(_FIRST_SPREAD, check.timeout) * spread(check)
+            self._enqueue(check, following(check, now) if check in tried else soon)
+
+    def _enqueue(self, check: Check, due: float) -> None:
+        self._due[check] = due
+        heapq.heappush(self._queue, (due, next(self._order), check))
+        if self._queue[0][2] is check:
+            self._earlier.set()
+
+    async def _until_next(self) -> None:
+        """Return when the first check of the queue is due."""
+        while not self._queue or self._queue[0][0] > time.monotonic():
+            self._earlier.clear()
+            wait = self._queue[0][0] - time.monotonic() if self._queue else None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._earlier.wait()
+
+    async def _check(self, check: Check, due: float) -> None:
+        """Carry out a check in the slot acquired for it, and queue it again, from start to start."""
+        begun = time.monotonic()
         try:
-            done, _ = await asyncio.wait(tasks, timeout=within)
-        finally:
-            for task in tasks:
-                task.cancel()
-        return {tasks[task]: task.result() for task in done if not task.cancelled()}
-
-    def _align_tasks(self, tried: frozenset[Check]) -> None:
-        if self._group is None:
-            return
-        for check in self._tasks.keys() - self._targets.keys():
-            self._tasks.pop(check).cancel()
-        for check in self._targets.keys() - self._tasks.keys():
-            self._tasks[check] = self._group.create_task(self._repeat(check, check in tried))
-
-    async def _repeat(self, check: Check, tried: bool) -> None:
-        """Check every `timeout` seconds, counted from start to start."""
-        loop = asyncio.get_running_loop()
-        interval = max(check.timeout, 0.01)
-        place = spread(check)
-        if tried:
-            await asyncio.sleep(interval * place)
-            place = 1.0
-        else:
-            await asyncio.sleep(min(_FIRST_SPREAD, interval) * place * 0.5)
-        while True:
-            due = loop.time() + interval * max(place, 0.1)
-            place = 1.0
             result = await self._result(check)
-            for target in self._targets.get(check, ()):
-                self._judge(target, result)
-            await asyncio.sleep(due - loop.time())
+        finally:
+            self._slots.release()
+        for target in self._targets.get(check, ()):
+            self._judge(target, result)
+        if self._due.get(check) == due:
+            self._enqueue(check, following(check, begun))
 
     async def _result(self, check: Check) -> Result:
-        async with self._slots:
-            begun = time.monotonic()
-            try:
-                found = await self._probe(check)
-            except Exception as error:
-                # A fault of ours in one check must not end the others; it is logged with its trace.
-                log.exception("the check of %s ended in an unexpected error", check)
-                found = Finding(False, f"check failed unexpectedly: {type(error).__name__}: {error}")
-            return Result(found.ok, found.reason, time.monotonic() - begun, self._clock())
+        begun = time.monotonic()
+        try:
+            found = await self._probe(check)
+        except Exception as error:
+            # A fault of ours in one check must not end the others; it is logged with its trace.
+            log.exception("the check of %s ended in an unexpected error", check)
+            found = Finding(False, f"check failed unexpectedly: {type(error).__name__}: {error}")
+        return Result(found.ok, found.reason, time.monotonic() - begun, self._clock())
 
     def _judge(self, target: Target, result: Result) -> None:
         before = self._verdicts[target]

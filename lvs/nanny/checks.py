@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
-from lvs.config.model import Address, LvsConfig, Problem, Protocol, RealServer, Severity, VirtualServer
+from lvs.config.model import (
+    Address,
+    HealthCheck,
+    LvsConfig,
+    Problem,
+    Protocol,
+    RealServer,
+    Severity,
+    VirtualServer,
+)
 
 # What nanny assumes of virtual port 80 when no check is configured (PIRANHA.md 4.5).
 WEB_PORT = 80
@@ -50,6 +60,10 @@ class Check:
     expect: bytes = b""
     use_regex: bool = False
 
+    def __hash__(self) -> int:
+        # Thousands are kept in dictionaries, and an ip_address takes its time to hash itself.
+        return hash((int(self.address), self.port, self.timeout, self.send, self.expect))
+
     def __str__(self) -> str:
         host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
         return f"{host}:{self.port}"
@@ -59,15 +73,10 @@ def check_of(virtual_server: VirtualServer, real_server: RealServer) -> Check | 
     """The check of real_server, which contacts the real server's own port; None without an address."""
     if real_server.address is None:
         return None
-    check = virtual_server.check
-    send, expect = unescape(check.send or ""), unescape(check.expect or "")
-    if check.use_regex:
-        expect = posix_to_python(check.expect or "").encode()
-    if check.send_program is not None:
-        # Programs are not run (see problems()); expect then means the program's output, not the server's.
-        send = expect = b""
-    elif assumes_web(virtual_server):
-        send, expect = WEB_SEND, WEB_EXPECT
+    if assumes_web(virtual_server):
+        send, expect, use_regex = WEB_SEND, WEB_EXPECT, False
+    else:
+        send, expect, use_regex = _exchange(virtual_server.check)
     return Check(
         address=real_server.address,
         port=real_server.port or virtual_server.port,
@@ -75,8 +84,20 @@ def check_of(virtual_server: VirtualServer, real_server: RealServer) -> Check | 
         timeout=float(virtual_server.timeout),
         send=send,
         expect=expect,
-        use_regex=check.use_regex and bool(expect) and not assumes_web(virtual_server),
+        use_regex=use_regex,
     )
+
+
+@functools.lru_cache(maxsize=1024)
+def _exchange(check: HealthCheck) -> tuple[bytes, bytes, bool]:
+    """What to send, what to expect, and whether that is a pattern; the same for all of a virtual server."""
+    if check.send_program is not None:
+        # Programs are not run (see problems()); expect then means the program's output, not the server's.
+        return b"", b"", False
+    send = unescape(check.send or "")
+    if check.use_regex and check.expect:
+        return send, posix_to_python(check.expect).encode(), True
+    return send, unescape(check.expect or ""), False
 
 
 def assumes_web(virtual_server: VirtualServer) -> bool:

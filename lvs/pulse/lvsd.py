@@ -375,6 +375,8 @@ def _log_services(before: Running | None, new: Running) -> None:
                 log.info("no monitor configured, assuming web service on port 80")
     for name in sorted(old - {one.name for one in new.config.virtual_servers if one.active}):
         log.info("shutting down virtual service %s", name)
+    if not log.isEnabledFor(logging.DEBUG):
+        return
     known = before.watched if before else {}
     for target, _, virtual_server, real_server in real_servers(new.config):
         if target not in known:
