@@ -1,4 +1,4 @@
-"""The site as a Django application: its template tags, and the Celery application that tasks are sent with."""
+"""The site as a Django application: its template tags, and the Celery application that sends tasks."""
 
 from __future__ import annotations
 

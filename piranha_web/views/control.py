@@ -10,9 +10,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
-from piranha_web.context import current_cluster
 
 from lvs import dispatch, ipvsadm
+from piranha_web.context import current_cluster
 
 DEFAULT_INTERVAL = 10  # seconds; Piranha's own default
 SHORTEST_INTERVAL = 2  # the routers report every two seconds, so a shorter one would show nothing new

@@ -7,12 +7,12 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
-from lvs.config.diff import differences
-from lvs.config.model import LvsConfig
-from piranha_web.context import current_cluster
 
 from lvs import dispatch, models, store
 from lvs.config import document
+from lvs.config.diff import differences
+from lvs.config.model import LvsConfig
+from piranha_web.context import current_cluster
 from piranha_web.views.review import revision_or_none, text_difference
 
 PAGE = 50

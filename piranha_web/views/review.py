@@ -8,12 +8,12 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
-from piranha_web.context import current_cluster
 
 from lvs import dispatch, models, store
 from lvs.config import rules, writer
 from lvs.config.model import Severity
 from lvs.errors import InvalidConfig
+from piranha_web.context import current_cluster
 
 MESSAGE_LENGTH = 200
 
