@@ -74,7 +74,7 @@ def broker() -> redis.Redis:
 
 def state(cluster: models.Cluster) -> ClusterState:
     """The last word of every router of the cluster, with its age."""
-    routers = list(cluster.routers.order_by("name"))
+    routers = cluster.routers_in_order()
     try:
         found = reports.fetch(broker(), [reports.MANAGER, *(router.name for router in routers)])
     except redis.RedisError as error:
@@ -116,7 +116,9 @@ def described(router: models.Router, report: reports.Report | None) -> RouterSta
         level, sentence = "success", str(report.pulse["role"])
         if report.pulse["mode"] == "planning":
             level, sentence = "warning", f"{sentence}, planning only: nothing is written to a kernel"
-        if report.pulse["problems"]:
+        if report.pulse["sha256"] is None:
+            level, sentence = "warning", f"{sentence}, no configuration yet: apply one"
+        elif report.pulse["problems"]:
             level, sentence = "warning", f"{sentence}, {report.pulse['problems'][0]}"
     return RouterState(router=router, report=report, level=level, sentence=sentence)
 

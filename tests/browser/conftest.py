@@ -1,0 +1,140 @@
+"""The whole tool as `make run` starts it, with its lab, and a Chromium to use it with."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from deploy.start.place import PROJECT, free_port
+from tests.conftest import eventually
+
+START_SECONDS = 300
+SCREENSHOTS = PROJECT / "screenshots"
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",  # CI runs as root, where Chromium refuses its sandbox
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class Tool:
+    """A running `make run`."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    url: str
+    vip_port: int
+    var: Path
+
+    @property
+    def text(self) -> str:
+        """What it has printed."""
+        return self.log.read_text(errors="replace")
+
+    @property
+    def password(self) -> str:
+        """The password that it printed once."""
+        found = re.search(r"password\s+(\S+)\s+\(shown only now", self.text)
+        assert found, f"no password was printed:\n{self.text}"
+        return found[1]
+
+    def stop(self) -> int:
+        """Ctrl-C; the exit status."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
+
+
+def start(folder: Path, lab: str = "auto") -> Tool:
+    """Starts the tool in a folder of its own and waits until it says that the cluster is there."""
+    port, vip_port = free_port(), free_port()
+    log = folder / "run.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "deploy/run.py"],
+            cwd=PROJECT,
+            env={
+                **os.environ,
+                "PIRANHA_VAR": str(folder / "var"),
+                "PIRANHA_PORT": str(port),
+                "PIRANHA_VIP_PORT": str(vip_port),
+                "PIRANHA_LAB": lab,
+            },
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    tool = Tool(process, log, f"http://localhost:{port}", vip_port, folder / "var")
+
+    def is_up() -> bool:
+        assert process.poll() is None, f"make run ended:\n{tool.text}"
+        return "The lab is up" in tool.text or "nothing is written to a kernel" in tool.text
+
+    eventually(is_up, f"the tool is up; so far it printed:\n{tool.text}", START_SECONDS)
+    return tool
+
+
+@pytest.fixture(scope="module")
+def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
+    """The tool with its lab; ended with Ctrl-C."""
+    running = start(tmp_path_factory.mktemp("run"))
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page in a fresh context. Any error in the browser's console fails the test."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 1000})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: dialog.accept())
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def log_in(page: Page, tool: Tool) -> None:
+    """Logs in as the administrator."""
+    page.goto(f"{tool.url}/login")
+    page.get_by_label("User").fill("piranha")
+    page.get_by_label("Password").fill(tool.password)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{tool.url}/")
+
+
+def shot(page: Page, name: str) -> None:
+    """Screenshots, light and dark, wide and narrow, for somebody to look at."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    for scheme in ("light", "dark"):
+        for width in (1400, 390):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.set_viewport_size({"width": width, "height": 1000})
+            page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page=True)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1400, "height": 1000})

@@ -1,0 +1,148 @@
+"""The main job in a browser, on the lab's real kernel: log in, describe a cluster, apply, get answers."""
+
+from __future__ import annotations
+
+import re
+import urllib.request
+from collections import Counter
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from deploy.start.place import PROJECT
+from tests.browser.conftest import Tool, log_in, shot
+from tests.conftest import eventually
+
+pytestmark = pytest.mark.browser
+
+APPLY_MS = 60_000
+LIVE_MS = 40_000  # two refreshes of the page and the checks in between
+
+
+def answers(tool: Tool, count: int) -> Counter[str]:
+    """Which real servers answered so many requests through the virtual address, a new connection each."""
+    found: Counter[str] = Counter()
+    for _ in range(count):
+        with urllib.request.urlopen(f"http://127.0.0.1:{tool.vip_port}/", timeout=10) as answer:
+            found[answer.read().split()[0].decode()] += 1
+    return found
+
+
+def add_virtual_server(page: Page, tool: Tool) -> None:
+    """shop, by hand, through the panel."""
+    page.goto(f"{tool.url}/virtual-servers/add")
+    page.get_by_label("Name").fill("shop")
+    page.get_by_label("Active", exact=True).check()
+    page.get_by_label("Virtual IP address").fill("192.168.26.10")
+    page.get_by_label("Device").fill("eth0:1")
+    page.get_by_label("Scheduling").select_option("rr")
+    page.get_by_role("button", name="Accept").click()
+
+
+def add_real_server(page: Page, name: str, address: str) -> None:
+    """A real server of the virtual server in view."""
+    page.get_by_role("link", name="Real server", exact=True).click()
+    page.get_by_role("link", name=re.compile("^Add")).click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Address").fill(address)
+    page.get_by_label("Active", exact=True).check()
+    page.get_by_role("button", name="Accept").click()
+
+
+def test_an_administrator_sets_up_a_cluster_and_its_clients_get_answers_from_both_real_servers(
+    tool: Tool, page: Page
+) -> None:
+    log_in(page, tool)
+    shot(page, "control-before")
+
+    page.goto(f"{tool.url}/import")
+    page.get_by_label(re.compile("file", re.I)).first.set_input_files(PROJECT / "docs/samples/lab.cf")
+    page.get_by_role("button", name="Check it").click()
+    expect(page.get_by_text("intranet").first).to_be_visible()
+    page.get_by_role("button", name="Replace the candidate").click()
+    expect(page.get_by_role("link", name="intranet")).to_be_visible()
+
+    add_virtual_server(page, tool)
+    page.goto(f"{tool.url}/virtual-servers")
+    page.get_by_role("link", name="shop", exact=True).click()
+    add_real_server(page, "web1", "10.11.12.1")
+    add_real_server(page, "web2", "10.11.12.2")
+    shot(page, "real-servers")
+
+    page.get_by_role("link", name="Review and apply").click()
+    expect(page.get_by_text("add real server web2", exact=False).first).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("On r1"))).to_be_visible()
+    shot(page, "review")
+    page.get_by_label("Message").fill("the shop")
+    page.get_by_role("button", name="Apply to r2, then r1").click()
+    deployments = page.locator("#deployments")
+    expect(deployments.get_by_text("applied")).to_have_count(2, timeout=APPLY_MS)
+    shot(page, "applied")
+
+    page.goto(f"{tool.url}/")
+    for name in ("web1", "web2", "s1", "s2"):
+        row = page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True))
+        expect(row.get_by_text("healthy")).to_be_visible(timeout=LIVE_MS)
+    expect(page.locator("#status-line").get_by_text("r1: active")).to_be_visible()
+    assert answers(tool, 10) == Counter({"s1": 5, "s2": 5})
+    shot(page, "control")
+
+
+def test_a_weight_of_zero_sends_no_new_connection_and_the_earlier_revision_brings_it_back(
+    tool: Tool, page: Page
+) -> None:
+    log_in(page, tool)
+    page.goto(f"{tool.url}/virtual-servers")
+    page.get_by_role("link", name="shop", exact=True).click()
+    page.get_by_role("link", name="Real server", exact=True).click()
+    page.get_by_role("link", name="web2", exact=True).click()
+    page.get_by_label("Weight").fill("0")
+    page.get_by_role("button", name="Accept").click()
+    page.get_by_role("link", name="Review and apply").click()
+    page.get_by_role("button", name=re.compile("^Apply to")).click()
+    expect(page.locator("#deployments").get_by_text("applied")).to_have_count(2, timeout=APPLY_MS)
+    assert set(answers(tool, 6)) == {"s1"}
+
+    page.goto(f"{tool.url}/history/1")
+    page.get_by_role("button", name="Take this revision back").click()
+    page.get_by_role("button", name=re.compile("^Apply to")).click()
+    expect(page.get_by_role("heading", name="Revision 3")).to_be_visible()
+    expect(page.locator("#deployments").get_by_text("applied")).to_have_count(2, timeout=APPLY_MS)
+    assert set(answers(tool, 6)) == {"s1", "s2"}
+    shot(page, "taken-back")
+
+
+def test_every_page_looks_right_in_light_and_dark(tool: Tool, page: Page) -> None:
+    log_in(page, tool)
+    for path in (
+        "",
+        "global-settings",
+        "redundancy",
+        "virtual-servers",
+        "import",
+        "history",
+        "history/1",
+        "help",
+    ):
+        answer = page.goto(f"{tool.url}/{path}")
+        assert answer is not None
+        assert answer.status == 200
+        overflow = page.evaluate(
+            "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        )
+        assert not overflow, f"/{path} is wider than the window"
+        shot(page, f"page-{path.replace('/', '-') or 'control'}")
+
+
+def test_ctrl_c_ends_all_of_it(tool: Tool) -> None:
+    assert tool.stop() == 0
+    assert "nothing is left running" in tool.text
+
+    def is_gone() -> bool:
+        try:
+            urllib.request.urlopen(tool.url, timeout=1)
+        except OSError:
+            return True
+        return False
+
+    eventually(is_gone, "the port is free")
