@@ -141,7 +141,6 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True  # no collectstatic step: the files are served from where they lie
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_MAX_AGE = 300

@@ -51,7 +51,8 @@ class PanelForm(forms.Form):
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, data: Any, *, config: LvsConfig, value: Any) -> None:
-        super().__init__(data, initial={**self.initial_of(value), "seen": fingerprint(self.watched(value))})
+        super().__init__(data)
+        self.initial = {**self.initial_of(value), "seen": fingerprint(self.watched(value))}
         self.config = config
         self.old = value
         self.value: Any = None

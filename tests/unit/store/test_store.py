@@ -1,0 +1,178 @@
+"""Rows and configurations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck as Check
+from hypothesis import given, settings
+
+from lvs import models, store
+from lvs.config.model import (
+    FloatingAddress,
+    GlobalSettings,
+    HealthCheck,
+    LvsConfig,
+    RealServer,
+    VirtualServer,
+)
+from lvs.config.reader import read
+from lvs.errors import InvalidConfig
+from tests.unit.config.strategies import configs
+
+pytestmark = pytest.mark.django_db
+
+SHOP = VirtualServer(
+    name="shop",
+    active=True,
+    address=FloatingAddress(address=IPv4Address("192.168.26.10"), device="eth0:1"),
+    check=HealthCheck(send=r"GET / HTTP/1.0\r\n\r\n", expect="HTTP"),
+    real_servers=(RealServer(name="web1", address=IPv4Address("10.11.12.1"), active=True),),
+)
+CONFIG = LvsConfig(virtual_servers=(SHOP,))
+
+
+@pytest.fixture
+def cluster() -> models.Cluster:
+    return store.create_cluster("lab", "r1", "r2")
+
+
+@settings(suppress_health_check=[Check.function_scoped_fixture], deadline=None, max_examples=40)
+@given(config=configs())
+def test_what_is_saved_is_what_is_loaded(cluster: models.Cluster, config: LvsConfig) -> None:
+    store.save(cluster, config)
+
+    assert store.load(cluster) == config
+
+
+def test_a_large_candidate_is_loaded_with_five_queries(cluster: models.Cluster) -> None:
+    many = tuple(replace(SHOP, name=f"shop {number}", active=False, port=number) for number in range(1, 1201))
+    store.save(cluster, LvsConfig(virtual_servers=many))
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        loaded = store.load(cluster)
+
+    assert loaded.virtual_servers == many
+    assert len(queries) == 5
+
+
+def test_two_servers_of_one_name_are_refused_and_nothing_is_lost(cluster: models.Cluster) -> None:
+    store.save(cluster, CONFIG)
+
+    with pytest.raises(InvalidConfig, match="shop"):
+        store.save(cluster, LvsConfig(virtual_servers=(SHOP, SHOP)))
+
+    assert store.load(cluster) == CONFIG
+
+
+def test_every_change_of_a_row_raises_the_edition(cluster: models.Cluster) -> None:
+    store.save(cluster, CONFIG)
+    row = cluster.virtual_servers.get()
+    editions = [cluster.edition]
+
+    for change in (row.deactivate, row.activate, row.real_servers.get().deactivate, row.delete):
+        change()
+        cluster.refresh_from_db()
+        editions.append(cluster.edition)
+
+    assert editions == sorted(set(editions))
+
+
+def test_nothing_is_pending_in_a_new_cluster(cluster: models.Cluster) -> None:
+    assert store.pending(cluster) == ()
+
+
+def test_what_is_pending_is_told_against_the_newest_revision(cluster: models.Cluster) -> None:
+    store.save(cluster, CONFIG)
+    store.freeze(cluster, author="anna", message="")
+    assert store.pending(cluster) == ()
+
+    cluster.virtual_servers.get().deactivate()
+
+    assert [str(one) for one in store.pending(cluster)] == ["deactivate virtual server shop"]
+
+
+def test_pending_is_computed_once_an_edition(cluster: models.Cluster) -> None:
+    store.save(cluster, CONFIG)
+    first = store.pending(cluster)
+
+    with CaptureQueriesContext(connection) as queries:
+        assert store.pending(cluster) == first
+
+    assert len(queries) <= 3
+
+
+def test_a_revision_counts_from_one_and_its_file_carries_its_number(cluster: models.Cluster) -> None:
+    store.save(cluster, replace(CONFIG, global_settings=GlobalSettings(serial_no=2013042401)))
+
+    first = store.freeze(cluster, author="anna", message="new shop")
+    second = store.freeze(cluster, author="ben", message="")
+
+    assert (first.number, second.number) == (1, 2)
+    assert read(second.lvs_cf).config.global_settings.serial_no == 2
+    assert (first.author, first.message) == ("anna", "new shop")
+
+
+def test_a_revision_is_queued_for_each_router_backup_first(cluster: models.Cluster) -> None:
+    revision = store.freeze(cluster, author="anna", message="")
+
+    assert [one.router.name for one in revision.deployments.all()] == ["r2", "r1"]
+    assert {one.state for one in revision.deployments.all()} == {"queued"}
+
+
+def test_a_candidate_with_errors_is_not_frozen(cluster: models.Cluster) -> None:
+    store.save(cluster, LvsConfig(virtual_servers=(replace(SHOP, address=None),)))
+
+    with pytest.raises(InvalidConfig, match="has no address"):
+        store.freeze(cluster, author="anna", message="")
+
+    assert not cluster.revisions.exists()
+
+
+def test_a_revision_that_is_taken_back_is_the_candidate_again(cluster: models.Cluster) -> None:
+    store.save(cluster, CONFIG)
+    revision = store.freeze(cluster, author="anna", message="")
+    cluster.virtual_servers.get().delete()
+
+    store.take_back(revision)
+
+    assert store.load(cluster).virtual_servers == CONFIG.virtual_servers
+    assert store.pending(cluster) == ()
+
+
+def test_a_revision_never_changes_and_is_never_deleted(cluster: models.Cluster) -> None:
+    revision = store.freeze(cluster, author="anna", message="")
+
+    for attempt in (
+        revision.save,
+        revision.delete,
+        lambda: cluster.revisions.update(author="eve"),
+        lambda: models.Revision.objects.all().delete(),
+    ):
+        with pytest.raises(TypeError, match="A revision"):
+            attempt()
+
+    assert cluster.revisions.get().author == "anna"
+
+
+def test_the_database_itself_keeps_names_unique(cluster: models.Cluster) -> None:
+    store.add_virtual_server(cluster, SHOP)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        store.add_virtual_server(cluster, SHOP)
+
+
+def test_a_revision_knows_what_a_router_had_before_it(cluster: models.Cluster) -> None:
+    first, second, third = (store.freeze(cluster, author="anna", message="") for _ in range(3))
+    router = models.Router.objects.get(name="r1")
+    first.deployments.get(router=router).end(models.Deployment.State.APPLIED)
+    second.deployments.get(router=router).end(models.Deployment.State.FAILED, "refused")
+
+    assert third.before_on(router) == first
+    assert first.before_on(router) is None

@@ -1,0 +1,107 @@
+"""A site with one account and one cluster, and clients that ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
+
+from lvs import models, store
+from lvs.config.model import (
+    FloatingAddress,
+    GlobalSettings,
+    HealthCheck,
+    LvsConfig,
+    RealServer,
+    VirtualServer,
+)
+from piranha_web.access.backend import bound
+from piranha_web.access.passwords import set_password
+
+# The site has no key of its own and refuses to work without one (tests/web/test_settings.py).
+django_settings.SECRET_KEY = "only for these tests, and made of nothing random at all"
+
+USER, PASSWORD = "piranha", "correct horse"
+
+SHOP = VirtualServer(
+    name="shop",
+    active=True,
+    address=FloatingAddress(address=IPv4Address("192.168.26.10"), device="eth0:1"),
+    check=HealthCheck(send=r"GET / HTTP/1.0\r\n\r\n", expect="HTTP"),
+    real_servers=(
+        RealServer(name="web1", address=IPv4Address("10.11.12.1"), active=True),
+        RealServer(name="web2", address=IPv4Address("10.11.12.2"), active=True),
+    ),
+)
+CONFIG = LvsConfig(
+    global_settings=GlobalSettings(
+        primary=IPv4Address("192.168.26.9"),
+        nat_router=FloatingAddress(address=IPv4Address("10.11.12.10"), device="eth1:1"),
+        nat_mask=24,
+    ),
+    virtual_servers=(SHOP,),
+)
+
+
+@pytest.fixture(scope="session")
+def password_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("passwords") / "piranha.passwd"
+    set_password(USER, PASSWORD, path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def site(settings: Any, db: None, password_file: Path) -> Iterator[Any]:
+    """Every web test starts with nothing remembered."""
+    settings.PIRANHA_PASSWORD_FILE = password_file
+    settings.PIRANHA_HOSTS = ["localhost", "testserver"]
+    cache.clear()
+    yield settings
+    cache.clear()
+
+
+@pytest.fixture
+def cluster() -> models.Cluster:
+    """The cluster lab, with the virtual server shop."""
+    made = store.create_cluster("lab", "r1", "r2")
+    store.save(made, CONFIG)
+    return made
+
+
+@pytest.fixture
+def shop(cluster: models.Cluster) -> models.VirtualServer:
+    return cluster.virtual_servers.get(name="shop")
+
+
+@pytest.fixture
+def web1(shop: models.VirtualServer) -> models.RealServer:
+    return shop.real_servers.get(name="web1")
+
+
+@pytest.fixture
+def anonymous() -> Client:
+    """Somebody who has not logged in, from an allowed address."""
+    return Client()
+
+
+@pytest.fixture
+def stranger() -> Client:
+    """Somebody from an address that is not allowed, with the right password."""
+    return Client(REMOTE_ADDR="203.0.113.9")
+
+
+@pytest.fixture
+def administrator() -> Client:
+    """Somebody who has logged in (without the work of checking the password each time)."""
+    client = Client()
+    user = bound(User.objects.create(username=USER, password="!"))
+    assert user is not None
+    client.force_login(user)
+    return client

@@ -1,0 +1,153 @@
+"""What holds for every address of the site, whatever is added to it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+
+from lvs import models
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+OPEN = {"login"}
+
+
+def patterns() -> list[URLPattern]:
+    return [one for one in get_resolver().url_patterns if isinstance(one, URLPattern)]
+
+
+def address_of(pattern: URLPattern) -> str:
+    return "/" + re.sub(r"<int:\w+>", "1", str(pattern.pattern))
+
+
+EVERY = [(pattern.name or "", address_of(pattern)) for pattern in patterns()]
+
+
+@pytest.mark.parametrize(("name", "address"), EVERY)
+def test_without_login_no_method_gets_anything(
+    anonymous: Client, cluster: models.Cluster, name: str, address: str
+) -> None:
+    edition = cluster.edition
+    for method in METHODS:
+        response = anonymous.generic(method, address)
+        if name in OPEN and method in ("GET", "HEAD"):
+            assert response.status_code == 200
+        elif name in OPEN:
+            assert response.status_code in (200, 403, 405), method
+        else:
+            assert response.status_code == 302, method
+            assert response["Location"].startswith("/login?next="), method
+
+    cluster.refresh_from_db()
+    assert cluster.edition == edition
+
+
+@pytest.mark.parametrize(("name", "address"), EVERY)
+def test_from_outside_the_allowlist_every_address_is_refused_in_plain_words(
+    stranger: Client, name: str, address: str
+) -> None:
+    for method in METHODS:
+        response = stranger.generic(method, address)
+        assert response.status_code == 403, method
+        if method != "HEAD":
+            assert "PIRANHA_ALLOW" in response.content.decode()
+
+
+@pytest.mark.parametrize(("name", "address"), EVERY)
+def test_no_address_takes_a_method_that_it_has_no_use_for(
+    administrator: Client, cluster: models.Cluster, name: str, address: str
+) -> None:
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
+        assert administrator.generic(method, address).status_code == 405, method
+
+
+@pytest.mark.parametrize(("name", "address"), EVERY)
+def test_reading_a_page_changes_nothing(
+    administrator: Client, cluster: models.Cluster, name: str, address: str
+) -> None:
+    edition = cluster.edition
+
+    administrator.get(address)
+
+    cluster.refresh_from_db()
+    assert cluster.edition == edition
+    assert not models.Revision.objects.exists()
+
+
+@pytest.mark.parametrize(("name", "address"), EVERY)
+def test_without_the_token_of_the_page_nothing_is_posted(
+    administrator: Client, cluster: models.Cluster, name: str, address: str
+) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.cookies = administrator.cookies
+    edition = cluster.edition
+
+    response = client.post(address, {"name": "x", "verb": "enable"})
+
+    assert response.status_code == 403
+    assert "Nothing was changed" in response.content.decode()
+    cluster.refresh_from_db()
+    assert cluster.edition == edition
+
+
+def test_every_answer_forbids_foreign_and_inline_scripts(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    response = administrator.get("/virtual-servers")
+
+    policy = response["Content-Security-Policy"]
+    assert "script-src 'self'" in policy
+    assert "style-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert response["X-Frame-Options"] == "DENY"
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(("name", "address"), EVERY)
+def test_no_page_has_inline_scripts_or_styles(
+    administrator: Client, cluster: models.Cluster, name: str, address: str
+) -> None:
+    response = administrator.get(address)
+    if not response.headers.get("Content-Type", "").startswith("text/html"):
+        return
+    page = response.content.decode()
+
+    assert not re.search(r"<script(?![^>]*\bsrc=)", page)
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", page)
+    assert "hx-on" not in page
+
+
+@pytest.mark.parametrize(("name", "address"), EVERY)
+def test_every_field_has_a_label_and_every_button_a_word(
+    administrator: Client, cluster: models.Cluster, name: str, address: str
+) -> None:
+    response = administrator.get(address)
+    if response.status_code != 200 or not response["Content-Type"].startswith("text/html"):
+        return
+    page = response.content.decode()
+    labelled = set(re.findall(r'<label[^>]*\bfor="([^"]+)"', page))
+    for tag in re.findall(r"<(?:input|select|textarea)\b[^>]*>", page):
+        if 'type="hidden"' in tag or "aria-label=" in tag:
+            continue
+        found = re.search(r'\bid="([^"]+)"', tag)
+        assert found, tag
+        assert found[1] in labelled, tag
+    for content in re.findall(r"<button\b[^>]*>(.*?)</button>", page, re.DOTALL):
+        assert re.sub(r"<[^>]+>", "", content).strip()
+
+
+def test_static_files_need_no_login_but_an_allowed_address(anonymous: Client, stranger: Client) -> None:
+    response = anonymous.get("/static/css/piranha.css")
+    assert response.status_code == 200
+    assert b"--accent" in b"".join(response)
+    response.close()
+    assert stranger.get("/static/css/piranha.css").status_code == 403
+
+
+def test_a_page_that_does_not_exist_says_where_to_go(administrator: Client, cluster: models.Cluster) -> None:
+    response = administrator.get("/nothing/here")
+
+    assert response.status_code == 404
+    assert "/virtual-servers" in response.content.decode()
