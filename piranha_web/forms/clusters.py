@@ -44,7 +44,7 @@ class ClusterForm(forms.Form):
         if cleaned["primary"] == cleaned["backup"]:
             self.add_error("backup", "The backup router is another machine: give it its own name.")
         for field in ("primary", "backup"):
-            if models.Router.objects.filter(name=cleaned[field]).exists():
+            if models.Router.objects.filter(name=cleaned.get(field, "")).exists():
                 self.add_error(
                     field, "A router of this name belongs to a cluster already: choose another one."
                 )

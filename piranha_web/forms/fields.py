@@ -10,7 +10,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from lvs.config.addresses import Mask, parse_address
+from lvs.config.addresses import Mask, device_faults, parse_address
 from lvs.config.model import Address, PortRange
 from lvs.config.text import BadValue
 from lvs.config.values import Context, Ports
@@ -73,8 +73,13 @@ class DeviceField(forms.CharField):
     """A network interface, or a label on one."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"required": False, "max_length": 15, **kwargs})
+        super().__init__(**{"required": False, **kwargs})
         self.widget.attrs |= TECHNICAL
+
+    def validate(self, value: str) -> None:
+        super().validate(value)
+        for fault in device_faults(value) if value else ():
+            raise ValidationError(f"It {fault}.")
 
 
 class MaskField(WordsField):

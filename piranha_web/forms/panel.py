@@ -12,9 +12,12 @@ from typing import Any
 
 from django import forms
 
+from lvs.config.keywords import KEYWORDS
 from lvs.config.model import LvsConfig, Problem, Severity
 from lvs.config.rules import problems
 from lvs.config.sentences import place_name
+
+DIRECTIVES = frozenset(name for words in KEYWORDS.values() for name in words)
 
 STALE = (
     "Somebody changed this after you opened it. Nothing was saved and nothing was overwritten. Open the page "
@@ -32,7 +35,9 @@ def sentence(problem: Problem, *, with_place: bool = True) -> str:
     text = problem.message
     if not with_place:
         text = text.removeprefix(f"{place_name(problem.place)}: ")
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    if text.split()[0] not in DIRECTIVES:  # those are written as they stand in lvs.cf
+        text = text[:1].upper() + text[1:]
+    return text if text.endswith(".") else f"{text}."
 
 
 def added(before: LvsConfig, after: LvsConfig) -> list[Problem]:
