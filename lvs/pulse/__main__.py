@@ -86,6 +86,11 @@ def parser() -> argparse.ArgumentParser:
         help="do everything but write to the kernel: plan and check",
     )
     add(
+        "--no-checks",
+        action="store_true",
+        help="make no checks: every real server is taken as healthy (for planning far from them)",
+    )
+    add(
         "--allow-user",
         action="append",
         default=[],
@@ -120,6 +125,7 @@ def options(arguments: argparse.Namespace) -> Options:
         node=arguments.node,
         name=arguments.name,
         planning=arguments.planning,
+        checks=not arguments.no_checks,
         allowed=frozenset(allowed),
     )
 

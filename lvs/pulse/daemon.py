@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lvs.errors import RouterError
+from lvs.nanny.checker import probe, unchecked
 from lvs.pulse.control import Call, ControlServer
 from lvs.pulse.kernel_work import KernelWork
 from lvs.pulse.lvsd import Lvsd
@@ -30,6 +31,9 @@ DESCRIPTORS_KEPT = 200  # for everything but checks
 MOST_CHECKS = 4096  # under way at once
 
 
+NO_CHECKS = "pulse makes no checks (--no-checks): every real server is taken as healthy"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How pulse was started. config: the folder of lvs.cf; state: that of the ledger; node: or "auto"."""
@@ -40,6 +44,7 @@ class Options:
     node: str
     name: str
     planning: bool
+    checks: bool = True
     allowed: frozenset[int]
 
 
@@ -70,6 +75,7 @@ class Daemon:
             work=self._work,
             installation=Installation(options.config),
             locator=Locator(options.node, is_local, planning=options.planning),
+            probe=probe if options.checks else unchecked,
             limit=checks_at_once(),
         )
         if isinstance(ledger, Ledger):
@@ -158,6 +164,9 @@ class Daemon:
         return {"install": install, "plan": plan, "running": running, "status": self._status}
 
     async def _status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        said = await self._lvsd.status()
+        if not self._options.checks:
+            said["problems"] = [*said["problems"], NO_CHECKS]
         return {
             "name": self._options.name,
             "mode": "planning" if self._options.planning else "kernel",
@@ -165,7 +174,7 @@ class Daemon:
             "pid": os.getpid(),
             "started_at": self._started_at,
             "now": time.time(),
-            **await self._lvsd.status(),
+            **said,
         }
 
 

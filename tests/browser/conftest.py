@@ -90,7 +90,7 @@ def start(folder: Path, lab: str = "auto") -> Tool:
 @pytest.fixture(scope="module")
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
     """The tool with its lab; ended with Ctrl-C."""
-    running = start(tmp_path_factory.mktemp("run"))
+    running = start(tmp_path_factory.mktemp("run"), os.environ.get("PIRANHA_LAB", "auto"))
     yield running
     if running.process.poll() is None:
         running.stop()

@@ -31,11 +31,11 @@ def answers(tool: Tool, count: int) -> Counter[str]:
 def add_virtual_server(page: Page, tool: Tool) -> None:
     """shop, by hand, through the panel."""
     page.goto(f"{tool.url}/virtual-servers/add")
-    page.get_by_label("Name").fill("shop")
+    page.locator("#id_name").fill("shop")
     page.get_by_label("Active", exact=True).check()
     page.get_by_label("Virtual IP address").fill("192.168.26.10")
-    page.get_by_label("Device").fill("eth0:1")
-    page.get_by_label("Scheduling").select_option("rr")
+    page.locator("#id_device").fill("eth0:1")
+    page.locator("#id_scheduler").select_option("rr")
     page.get_by_role("button", name="Accept").click()
 
 
@@ -43,8 +43,8 @@ def add_real_server(page: Page, name: str, address: str) -> None:
     """A real server of the virtual server in view."""
     page.get_by_role("link", name="Real server", exact=True).click()
     page.get_by_role("link", name=re.compile("^Add")).click()
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Address").fill(address)
+    page.locator("#id_name").fill(name)
+    page.locator("#id_address").fill(address)
     page.get_by_label("Active", exact=True).check()
     page.get_by_role("button", name="Accept").click()
 
@@ -60,7 +60,7 @@ def test_an_administrator_sets_up_a_cluster_and_its_clients_get_answers_from_bot
     page.get_by_role("button", name="Check it").click()
     expect(page.get_by_text("intranet").first).to_be_visible()
     page.get_by_role("button", name="Replace the candidate").click()
-    expect(page.get_by_role("link", name="intranet")).to_be_visible()
+    expect(page.get_by_role("link", name="intranet", exact=True)).to_be_visible()
 
     add_virtual_server(page, tool)
     page.goto(f"{tool.url}/virtual-servers")
@@ -96,7 +96,7 @@ def test_a_weight_of_zero_sends_no_new_connection_and_the_earlier_revision_bring
     page.get_by_role("link", name="shop", exact=True).click()
     page.get_by_role("link", name="Real server", exact=True).click()
     page.get_by_role("link", name="web2", exact=True).click()
-    page.get_by_label("Weight").fill("0")
+    page.locator("#id_weight").fill("0")
     page.get_by_role("button", name="Accept").click()
     page.get_by_role("link", name="Review and apply").click()
     page.get_by_role("button", name=re.compile("^Apply to")).click()

@@ -126,6 +126,13 @@ def test_a_pulse_plans_installs_and_reports(tmp_path: Path) -> None:
     assert "Terminating due to signal 15" in process.log.read_text()
 
 
+def test_a_pulse_without_checks_takes_every_real_server_as_healthy_and_says_so(tmp_path: Path) -> None:
+    with listener() as port, pulse(tmp_path, "--no-checks") as process:
+        process.client.install(text(3, port))
+        assert healths(process) == {"127.0.0.1": "healthy", "127.0.0.2": "healthy"}
+        assert any("no checks" in problem for problem in process.client.status()["problems"])
+
+
 def test_bad_and_stale_configurations_are_refused_over_the_socket(tmp_path: Path) -> None:
     with listener() as port, pulse(tmp_path) as process:
         process.client.install(text(3, port))

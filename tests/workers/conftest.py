@@ -37,7 +37,7 @@ class RouterProcesses:
     def start_pulse(self) -> None:
         """Starts pulse and waits until it answers."""
         self.spawn(
-            "pulse", "pulse", "--planning", "--name", self.name, "--node", self.node,
+            "pulse", "pulse", "--planning", "--no-checks", "--name", self.name, "--node", self.node,
             "--config", str(self.folder / "etc"), "--state", str(self.folder / "lib"),
             "--socket", str(self.socket),
         )  # fmt: skip
