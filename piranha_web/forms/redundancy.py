@@ -78,7 +78,9 @@ class RedundancyForm(PanelForm):
         self.verb = verb
 
     def initial_of(self, value: Any) -> dict[str, Any]:
-        return super().initial_of(fresh(value) if value == Redundancy() else value)
+        shown = fresh(value) if value == Redundancy() else value
+        times = {name: f"{getattr(shown, name):g}" for name in ("keepalive", "deadtime")}
+        return super().initial_of(shown) | times
 
     def value_of(self, cleaned: dict[str, Any]) -> Any:
         active = {"enable": True, "disable": False}.get(self.verb, self.old.backup_active)
