@@ -36,7 +36,7 @@ def control(request: HttpRequest) -> HttpResponse:
     """The page; its live part is asked again every interval seconds."""
     cluster = current_cluster(request)
     if cluster is None:
-        return render(request, "control/empty.html")
+        return redirect("cluster-create")
     return render(request, "control/page.html", {**live_context(request), **auto_update(request)})
 
 

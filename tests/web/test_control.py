@@ -1,0 +1,109 @@
+"""CONTROL/MONITORING: what the page makes of the routers' reports, and of their absence."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+from django.test import Client
+
+from lvs import dispatch, models, reports
+from tests.conftest import RedisServer
+from tests.web.pages import text_of
+from tests.web.reports import report, status
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+def test_the_page_shows_who_is_active_what_failed_and_why(
+    administrator: Client, redis_server: RedisServer
+) -> None:
+    report("r1", status())
+    report("r2", status("standby"))
+    page = text_of(administrator.get("/"))
+    assert "r1: active" in page
+    assert "r2: standby" in page
+    assert "1 real server failed" in page
+    assert "connect: refused" in page
+    assert "10\xa0minutes" in page
+    assert "TCP  192.168.26.10:80 wlc" in page
+    assert "-&gt; 10.11.12.1:80                Masq    1      3          1" in page
+
+
+def test_the_live_part_brings_the_status_line_with_it(
+    administrator: Client, redis_server: RedisServer
+) -> None:
+    report("r1", status())
+    part = text_of(administrator.get("/live"))
+    assert "<html" not in part
+    assert 'hx-swap-oob="true"' in part
+    assert "web2" in part
+
+
+def test_a_report_that_is_old_is_shown_grey_with_its_age_and_never_as_now(
+    administrator: Client, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report("r1", status())
+    monkeypatch.setattr(reports, "SILENT_AFTER", -1.0)
+    page = text_of(administrator.get("/"))
+    assert "its worker has been silent for" in page
+    assert "It is not known how it is now." in page
+    assert "real server failed" not in page
+
+
+def test_a_pulse_that_does_not_answer_is_said_with_the_reason(
+    administrator: Client, redis_server: RedisServer
+) -> None:
+    report("r1", None, "no one listens on the socket")
+    assert "pulse does not answer: no one listens on the socket" in text_of(administrator.get("/"))
+
+
+def test_a_router_that_only_plans_is_said_on_every_page(
+    administrator: Client, redis_server: RedisServer
+) -> None:
+    report("r1", status(mode="planning"))
+    for address in ("/", "/review", "/history", "/virtual-servers", "/global-settings"):
+        assert "planning only: nothing is written to a kernel" in text_of(administrator.get(address)), address
+
+
+def test_without_redis_the_page_comes_all_the_same_and_says_so(
+    administrator: Client, redis_server: RedisServer
+) -> None:
+    redis_server.stop()
+    page = text_of(administrator.get("/"))
+    assert "Redis cannot be reached" in page
+    assert "the routers go on as they are" in page
+
+
+def test_the_manager_that_does_not_run_is_said(administrator: Client, redis_server: RedisServer) -> None:
+    report("r1", status())
+    assert "manager&#x27;s worker does not run" in text_of(administrator.get("/"))
+    report(reports.MANAGER, None)
+    assert "manager&#x27;s worker does not run" not in text_of(administrator.get("/"))
+
+
+def test_names_from_a_router_are_escaped(administrator: Client, redis_server: RedisServer) -> None:
+    document = status()
+    document["virtual_servers"][0]["name"] = "<script>alert(1)</script>"
+    report("r1", document)
+    page = text_of(administrator.get("/"))
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+@pytest.mark.parametrize(("asked", "kept"), [("30", 30), ("0", 2), ("99999", 3600), ("soon", 10)])
+def test_the_update_interval_is_kept_within_its_bounds(
+    administrator: Client, redis_server: RedisServer, asked: str, kept: int
+) -> None:
+    administrator.post("/auto-update", {"auto_update": "on", "interval": asked})
+    assert f'hx-trigger="every {kept}s"' in text_of(administrator.get("/"))
+
+
+def test_auto_update_can_be_switched_off(administrator: Client, redis_server: RedisServer) -> None:
+    administrator.post("/auto-update", {"interval": "10"})
+    assert "hx-trigger" not in text_of(administrator.get("/"))
+
+
+def test_a_report_cannot_be_read_from_a_redis_that_is_away(redis_server: RedisServer) -> None:
+    redis_server.stop()
+    with pytest.raises(redis.RedisError):
+        dispatch.report_of(models.Router.objects.get(name="r1"))

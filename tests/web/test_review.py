@@ -1,0 +1,166 @@
+"""Review, apply, discard; history, compare, take back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from django.test import Client
+
+from lvs import models, store
+from tests.conftest import RedisServer
+from tests.web.conftest import CONFIG, SHOP
+from tests.web.pages import text_of
+from tests.web.reports import report, status
+
+State = models.Deployment.State
+
+
+@pytest.fixture(autouse=True)
+def _running(redis_server: RedisServer) -> None:
+    """Every page here has its Redis."""
+
+
+def apply(client: Client, cluster: models.Cluster, **fields: str) -> str:
+    """Presses Apply with what the review page would send; where it leads."""
+    cluster.refresh_from_db()
+    answer = client.post("/apply", {"edition": str(cluster.edition), "message": "", **fields})
+    assert answer.status_code == 302
+    return str(answer["Location"])
+
+
+def edit(cluster: models.Cluster, **changes: object) -> None:
+    store.save(cluster, replace(CONFIG, virtual_servers=(replace(SHOP, **changes),)))  # type: ignore[arg-type]
+
+
+def test_the_review_lists_the_pending_changes_and_the_difference_of_lvs_cf(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    page = text_of(administrator.get("/review"))
+    assert "shop" in page
+    assert "+virtual shop {" in page
+    assert "r2, then r1" in page
+
+
+def test_a_router_that_is_silent_is_not_asked_and_the_page_says_what_follows(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    page = text_of(administrator.get("/review"))
+    assert "has never been heard" in page
+    assert "What would change there is not known" in page
+
+
+def test_apply_freezes_a_revision_with_author_and_message(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    assert apply(administrator, cluster, message="for the sale") == "/history/1"
+    revision = cluster.newest_revision()
+    assert revision is not None
+    assert (revision.author, revision.message) == ("piranha", "for the sale")
+    assert [one.router.name for one in revision.deployments.all()] == ["r2", "r1"]
+    page = text_of(administrator.get("/history/1"))
+    assert "for the sale" in page
+    assert "The revision waits for it; nothing has changed there." in page
+
+
+def test_what_changed_after_the_review_was_shown_is_not_applied_unseen(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    seen = str(cluster.edition)
+    edit(cluster, persistence=60)
+    assert apply(administrator, cluster, edition=seen) == "/review"
+    assert cluster.newest_revision() is None
+    assert "look again" in text_of(administrator.get("/review"))
+
+
+def test_a_candidate_that_makes_no_sense_cannot_be_applied_and_says_why(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    edit(cluster, address=None)
+    page = text_of(administrator.get("/review"))
+    assert "This configuration cannot be applied." in page
+    assert apply(administrator, cluster) == "/review"
+    assert cluster.newest_revision() is None
+
+
+def test_with_nothing_pending_there_is_nothing_to_apply(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    apply(administrator, cluster)
+    assert "Nothing is pending" in text_of(administrator.get("/review"))
+    assert apply(administrator, cluster) == "/review"
+    assert cluster.revisions.count() == 1
+
+
+def test_a_revision_that_every_router_refused_leaves_its_changes_pending(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    apply(administrator, cluster)
+    for deployment in models.Deployment.objects.all():
+        deployment.end(State.FAILED, "line 3: the reason")
+    assert len(store.pending(cluster)) > 0
+    page = text_of(administrator.get("/history/1"))
+    assert "line 3: the reason" in page
+
+
+def test_discard_goes_back_to_what_was_applied(administrator: Client, cluster: models.Cluster) -> None:
+    apply(administrator, cluster)
+    edit(cluster, persistence=60)
+    cluster.refresh_from_db()
+    administrator.post("/discard", {"edition": str(cluster.edition)})
+    assert store.pending(cluster) == ()
+
+
+def test_history_compares_any_two_revisions_and_takes_one_back_as_candidate(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    apply(administrator, cluster, message="first")
+    edit(cluster, persistence=60)
+    apply(administrator, cluster, message="second")
+    edit(cluster, persistence=90)
+    apply(administrator, cluster, message="third")
+    assert "first" in text_of(administrator.get("/history"))
+    page = text_of(administrator.get("/history/3?against=1"))
+    assert "Changes against revision 1" in page
+    assert "persistent = 90" in page
+    assert administrator.post("/history/1/take-back")["Location"] == "/review"
+    assert store.load(cluster).virtual_servers[0].persistence == 0
+    assert cluster.revisions.count() == 3
+
+
+def test_the_live_part_asks_again_only_while_something_is_to_come(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    apply(administrator, cluster)
+    assert 'hx-trigger="every 1s"' in text_of(administrator.get("/history/1/deployments"))
+    for deployment in models.Deployment.objects.all():
+        deployment.end(State.APPLIED)
+    assert "hx-trigger" not in text_of(administrator.get("/history/1/deployments"))
+
+
+@pytest.mark.parametrize("address", ["/history/7", "/history/7/deployments", "/history/7/lvs.cf"])
+def test_a_revision_that_is_not_there_is_not_found(
+    administrator: Client, cluster: models.Cluster, address: str
+) -> None:
+    assert administrator.get(address).status_code == 404
+
+
+def test_words_in_place_of_a_number_to_compare_with_are_ignored(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    apply(administrator, cluster)
+    assert administrator.get("/history/1?against=';--").status_code == 200
+
+
+@pytest.mark.parametrize("address", ["/apply", "/discard", "/history/1/take-back", "/auto-update"])
+def test_verbs_are_not_done_by_get(administrator: Client, cluster: models.Cluster, address: str) -> None:
+    apply(administrator, cluster)
+    assert administrator.get(address).status_code == 405
+
+
+def test_a_router_that_runs_an_older_revision_shows_its_serial(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    apply(administrator, cluster)
+    report("r1", status(serial=1))
+    assert '<a href="/history/1">1</a>' in text_of(administrator.get("/"))
