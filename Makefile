@@ -26,7 +26,7 @@ check: .venv/.dev  ## format, lint, types, layers, migrations
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	PIRANHA_TESTING=1 $(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py makemigrations --check --dry-run
 
 unit: .venv/.dev  ## the fast tests
 	.venv/bin/pytest tests/unit tests/web tests/test_docs.py
@@ -35,7 +35,7 @@ test: .venv/.dev  ## every test, on real kernels and in a real browser; installs
 	@deploy/setup test
 	$(MAKE) --no-print-directory check
 	$(MAKE) --no-print-directory unit
-	.venv/bin/pytest tests/router
+	.venv/bin/pytest tests/router tests/workers
 	$(MAKE) --no-print-directory kernel
 	.venv/bin/pytest tests/browser
 
