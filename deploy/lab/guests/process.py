@@ -16,6 +16,7 @@ from types import FrameType
 from deploy.lab.guests.job import GuestError, Job
 
 TIMED_OUT = 124  # as timeout(1)
+LONGEST_LOOK = 3600.0  # seconds; poll(2) takes no more than 24 days, and a lab may run for longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def follow(output: int, log: int, job: Job) -> tuple[bytes, bool]:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 return words, False
-            for key, _ in selector.select(remaining):
+            for key, _ in selector.select(min(remaining, LONGEST_LOOK)):
                 chunk = os.read(key.fd, 65536)
                 if not chunk:
                     selector.unregister(key.fd)
