@@ -6,10 +6,15 @@ User-Mode Linux lacks nftables' ip and inet families: tests marked `nft` are lef
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
+from collections.abc import Iterator
 
 import pytest
+
+from deploy.lab import network
+from deploy.lab.machines import Lab, answers
 
 GUEST = os.environ.get("PIRANHA_GUEST")
 
@@ -18,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nft: needs nftables' ip or inet family, which User-Mode Linux lacks")
 
 
+@functools.cache
 def has_nftables() -> bool:
     """Whether this kernel takes an nftables table of the family inet."""
     probe = ["unshare", "--net", "nft", "add", "table", "inet", "probe"]
@@ -36,3 +42,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if unfit:
         config.hook.pytest_deselected(items=unfit)
         items[:] = [item for item in items if item not in unfit]
+
+
+@pytest.fixture(scope="session")
+def _lab() -> Iterator[Lab]:
+    lab = Lab()
+    lab.up()
+    yield lab
+    lab.down()
+
+
+@pytest.fixture
+def lab(_lab: Lab) -> Iterator[Lab]:
+    """The lab of deploy/lab/network.py, its routers without configuration, all its web servers answering.
+
+    One for the session: what a test leaves on the routers (IPVS, nftables, floating addresses) is cleared.
+    """
+    yield _lab
+    for router in network.ROUTERS:
+        _lab.run(router, ["ipvsadm", "--clear"])
+        if has_nftables():
+            _lab.run(router, ["nft", "flush", "ruleset"])
+        _lab.clear_addresses(router)
+    _lab.start_servers(*(name for name in network.REAL_SERVERS if not answers(name)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from deploy.lab.guests import uml, vm
@@ -60,7 +60,8 @@ def main(arguments: Sequence[str]) -> int:
             verbose=options.verbose,
         )
         try:
-            return (uml if options.kind == "uml" else vm).boot(job)
+            boot: Callable[[Job], int] = uml.boot if options.kind == "uml" else vm.boot
+            return boot(job)
         except GuestError as error:
             print(f"guest: {error}", file=sys.stderr)
             return FAILED

@@ -48,15 +48,15 @@ def module_files(tree: Path, names: Iterable[str]) -> list[Path]:
 
     tree: /lib/modules/RELEASE, whose modules.dep says what needs what (depmod(8)).
     """
-    needs = {}
+    needs: dict[str, tuple[str, list[str]]] = {}
     for line in (tree / "modules.dep").read_text(encoding="ascii").splitlines():
         path, _, others = line.partition(":")
         needs[path.rpartition("/")[2].partition(".")[0].replace("-", "_")] = (path, others.split())
     ordered: dict[str, None] = {}
     for name in names:
         if name in needs:
-            path, others = needs[name]
-            ordered.update(dict.fromkeys([*reversed(others), path]))
+            path, required = needs[name]
+            ordered.update(dict.fromkeys([*reversed(required), path]))
     return [tree / path for path in ordered]
 
 
