@@ -20,7 +20,7 @@ from lvs.answers import Answer
 from lvs.config import document
 from lvs.config.model import LvsConfig
 
-DRY_RUN_SECONDS = 3.0  # the longest that the review page waits for all routers together
+DRY_RUN_SECONDS = 8.0  # the longest that the review page waits for all routers together
 POLL_SECONDS = 0.02
 
 

@@ -70,8 +70,8 @@ def test_an_administrator_sets_up_a_cluster_and_its_clients_get_answers_from_bot
     shot(page, "real-servers")
 
     page.get_by_role("link", name="Review and apply").click()
-    expect(page.get_by_text("add real server web2", exact=False).first).to_be_visible()
-    expect(page.get_by_role("heading", name=re.compile("On r1"))).to_be_visible()
+    expect(page.get_by_text("add virtual server shop").first).to_be_visible()
+    expect(page.get_by_role("region", name=re.compile("On r1")).get_by_text("web2")).to_be_visible()
     shot(page, "review")
     page.get_by_label("Message").fill("the shop")
     page.get_by_role("button", name="Apply to r2, then r1").click()
