@@ -54,16 +54,17 @@ class Machine:
 
     def __init__(self, name: str, number: int) -> None:
         self.name = name
+        self.namespace = f"pulse-{name}"  # the lab has the plain names
         self.address = f"10.9.0.{number}"
-        run("ip", "netns", "add", name)
-        run("ip", "link", "add", f"v{name}", "type", "veth", "peer", "name", "eth0", "netns", name)
+        run("ip", "netns", "add", self.namespace)
+        run("ip", "link", "add", f"v{name}", "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
         run("ip", "link", "set", f"v{name}", "master", "br0", "up")
         for link in ("lo", "eth0"):
             self.run("ip", "link", "set", link, "up")
         self.run("ip", "address", "add", f"{self.address}/24", "dev", "eth0")
 
     def words(self, *command: str) -> list[str]:
-        return ["ip", "netns", "exec", self.name, *command]
+        return ["ip", "netns", "exec", self.namespace, *command]
 
     def run(self, *command: str) -> str:
         return run(*self.words(*command))
@@ -173,7 +174,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
                 made.router.popen.kill()
                 made.router.popen.wait()
             for machine in (made.client, made.s1, made.s2):
-                run("ip", "netns", "del", machine.name)
+                run("ip", "netns", "del", machine.namespace)
 
 
 def lvs_cf(serial: int, *, scheduler: str = "rr", device: str = "br0:1", second: int = 1) -> str:
