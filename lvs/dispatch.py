@@ -74,7 +74,7 @@ def broker() -> redis.Redis:
 
 def state(cluster: models.Cluster) -> ClusterState:
     """The last word of every router of the cluster, with its age."""
-    routers = cluster.routers_in_order()
+    routers = list(cluster.routers.order_by("name"))
     try:
         found = reports.fetch(broker(), [reports.MANAGER, *(router.name for router in routers)])
     except redis.RedisError as error:
@@ -157,7 +157,7 @@ def dry_runs(cluster: models.Cluster, config: LvsConfig) -> tuple[DryRun, ...]:
         name = router.router.name
         if name in asked:
             runs[name] = dry_run_of(router.router, found.get(name))
-    return tuple(runs[router.router.name] for router in now.routers)
+    return tuple(runs[router.name] for router in cluster.routers_in_order())
 
 
 def dry_run_of(router: models.Router, answer: Answer | None) -> DryRun:

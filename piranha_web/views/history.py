@@ -49,7 +49,9 @@ def deployments(request: HttpRequest, number: int) -> HttpResponse:
     """The live part of a revision's page alone, for htmx."""
     cluster = cluster_or_404(request)
     shown = get_object_or_404(cluster.revisions, number=number)
-    return render(request, "history/_deployments.html", deployments_context(cluster, shown))
+    return render(
+        request, "history/_deployments.html", {**deployments_context(cluster, shown), "out_of_band": True}
+    )
 
 
 @require_POST
