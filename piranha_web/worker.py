@@ -28,7 +28,7 @@ Reading = tuple[dict[str, Any] | None, str | None]
 
 
 class Repeater(threading.Thread):
-    """Calls work every interval seconds until stopped; what work refuses is logged once, until it changes."""
+    """Calls work every interval seconds until stopped; what goes wrong is logged once, until it changes."""
 
     def __init__(self, name: str, interval: float, work: Callable[[], None]) -> None:
         super().__init__(name=name, daemon=True)
@@ -50,6 +50,13 @@ class Repeater(threading.Thread):
             self.work()
         except (redis.RedisError, LvsError) as error:
             return str(error)
+        except Exception as error:
+            # Whatever else it is (a database that stays locked, a fault of ours): the thread must go on, for
+            # nobody starts it again, and its process would look alive without it.
+            complaint = f"{type(error).__name__}: {error}"
+            if complaint != self.complaint:
+                log.exception("%s ended in an unexpected error; it will be tried again", self.name)
+            return complaint
         return ""
 
     def stop(self) -> None:

@@ -1,0 +1,54 @@
+"""The thread beside a worker: what it carries and reports must outlive whatever goes wrong once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+import redis
+from django.db import OperationalError
+
+from piranha_web.worker import Repeater
+
+
+@pytest.mark.parametrize(
+    "error", [redis.ConnectionError("away"), OperationalError("database is locked"), KeyError("result")]
+)
+def test_the_thread_goes_on_after_whatever_its_work_raises(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    worked = threading.Event()
+    left = [error]
+
+    def work() -> None:
+        if left:
+            raise left.pop()
+        worked.set()
+
+    with caplog.at_level(logging.WARNING, "piranha.worker"):
+        repeater = Repeater("deploy", 0.001, work)
+        repeater.start()
+        assert worked.wait(10)
+        repeater.stop()
+        repeater.join(10)
+    assert str(error) in caplog.text
+
+
+def test_what_goes_wrong_again_and_again_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    enough = threading.Event()
+    calls: list[int] = []
+
+    def work() -> None:
+        calls.append(1)
+        if len(calls) == 5:
+            enough.set()
+        raise ValueError("broken")
+
+    with caplog.at_level(logging.WARNING, "piranha.worker"):
+        repeater = Repeater("deploy", 0.001, work)
+        repeater.start()
+        assert enough.wait(10)
+        repeater.stop()
+        repeater.join(10)
+    assert caplog.text.count("unexpected error") == 1
