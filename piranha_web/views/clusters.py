@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from lvs import models, store
 from piranha_web.context import SESSION_KEY
 from piranha_web.forms.clusters import ClusterForm
+from piranha_web.views.review import MOST_DIGITS
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -31,6 +32,7 @@ def cluster_create(request: HttpRequest) -> HttpResponse:
 def cluster_choose(request: HttpRequest) -> HttpResponse:
     """Which cluster the panels show in this session."""
     chosen = request.POST.get("cluster", "")
-    cluster = get_object_or_404(models.Cluster, pk=int(chosen) if chosen.isdecimal() else 0)
+    is_number = chosen.isdecimal() and len(chosen) <= MOST_DIGITS
+    cluster = get_object_or_404(models.Cluster, pk=int(chosen) if is_number else 0)
     request.session[SESSION_KEY] = cluster.pk
     return redirect("control")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -13,9 +14,10 @@ from lvs import dispatch, models, store
 from lvs.config import rules, writer
 from lvs.config.model import Severity
 from lvs.errors import InvalidConfig
-from piranha_web.context import current_cluster
+from piranha_web.context import current_cluster, current_state
 
 MESSAGE_LENGTH = 200
+MOST_DIGITS = 18  # of a number in the database; Python refuses to read thousands of them
 
 
 @require_safe
@@ -38,12 +40,13 @@ def review(request: HttpRequest) -> HttpResponse:
         "dry_runs": dispatch.dry_runs(cluster, candidate) if pending and not errors else (),
         "difference": text_difference(newest.lvs_cf if newest else "", writer.write(candidate)),
         "message_length": MESSAGE_LENGTH,
-        "silent": [one for one in dispatch.state(cluster).routers if not one.is_current],
+        "silent": [one for one in current_state(request, cluster).routers if not one.is_current],
     }
     return render(request, "review/page.html", context)
 
 
 @require_POST
+@transaction.atomic  # nobody changes in between what is compared here, and a double click applies once
 def apply(request: HttpRequest) -> HttpResponse:
     """Freezes what the administrator has seen, and nothing else."""
     cluster = current_cluster(request)
@@ -70,6 +73,7 @@ def apply(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@transaction.atomic  # as for apply
 def discard(request: HttpRequest) -> HttpResponse:
     """Puts the candidate back to what was applied last."""
     cluster = current_cluster(request)
@@ -98,6 +102,6 @@ def text_difference(old: str, new: str, context: int = 3) -> list[tuple[str, str
 
 def revision_or_none(cluster: models.Cluster, number: str | None) -> models.Revision | None:
     """The revision of that number, None for words that are no number or name none."""
-    if not number or not number.isdecimal():
+    if not number or not number.isdecimal() or len(number) > MOST_DIGITS:
         return None
     return cluster.revisions.filter(number=int(number)).first()

@@ -163,6 +163,7 @@ def test_the_cluster_in_view_is_chosen(administrator: Client, cluster: models.Cl
 
     assert administrator.get("/help").context["cluster"] == other
     assert administrator.post("/clusters/choose", {"cluster": "none"}).status_code == 404
+    assert administrator.post("/clusters/choose", {"cluster": "9" * 5000}).status_code == 404
 
 
 def test_every_page_counts_what_is_pending_and_links_to_it(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from lvs import models, store
@@ -83,6 +84,26 @@ def test_a_candidate_that_makes_no_sense_cannot_be_applied_and_says_why(
     assert cluster.newest_revision() is None
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("verb", ["apply", "discard"])
+def test_what_was_seen_is_compared_and_done_in_one_transaction_so_that_a_double_click_applies_once(
+    administrator: Client, cluster: models.Cluster, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    apply(administrator, cluster)
+    edit(cluster, persistence=60)
+    looked: list[bool] = []
+    find = models.Cluster.standing_revision
+
+    def standing_revision(self: models.Cluster) -> models.Revision | None:
+        looked.append(connection.in_atomic_block)
+        return find(self)
+
+    monkeypatch.setattr(models.Cluster, "standing_revision", standing_revision)
+    cluster.refresh_from_db()
+    administrator.post(f"/{verb}", {"edition": str(cluster.edition), "message": ""})
+    assert looked[0]
+
+
 def test_with_nothing_pending_there_is_nothing_to_apply(
     administrator: Client, cluster: models.Cluster
 ) -> None:
@@ -150,6 +171,7 @@ def test_words_in_place_of_a_number_to_compare_with_are_ignored(
 ) -> None:
     apply(administrator, cluster)
     assert administrator.get("/history/1?against=';--").status_code == 200
+    assert administrator.get("/history/1?against=" + "9" * 5000).status_code == 200
 
 
 @pytest.mark.parametrize("address", ["/apply", "/discard", "/history/1/take-back", "/auto-update"])
