@@ -109,7 +109,7 @@ class ControlServer:
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
             request = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return _failed(RouterError(f"the request is not JSON: {error}. Send one JSON object a line."))
         call = self._calls.get(str(request.get("call"))) if isinstance(request, dict) else None
         if call is None:

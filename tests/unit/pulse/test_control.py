@@ -78,7 +78,16 @@ def test_each_line_is_answered_in_turn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [b"not json\n", b"[1]\n", b"null\n", b'{"call": "reboot"}\n', b'{"call": ["x"]}\n']
+    "sent",
+    [
+        b"not json\n",
+        b"[1]\n",
+        b"null\n",
+        b'{"call": "reboot"}\n',
+        b'{"call": ["x"]}\n',
+        b"[" * 100_000 + b"\n",
+    ],
+    ids=["text", "list", "null", "unknown call", "call that is a list", "nested too deep"],
 )
 def test_garbage_gets_a_refusal_and_the_connection_goes_on(tmp_path: Path, sent: bytes) -> None:
     answers = served(tmp_path, {"echo": echo}, lambda path: raw(path, sent + b'{"call": "echo"}\n'))
