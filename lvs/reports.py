@@ -17,7 +17,7 @@ import redis
 INTERVAL = 2.0  # seconds between reports while somebody looks; also the beat that says "the worker lives"
 SILENT_AFTER = 3 * INTERVAL  # a worker that misses three reports is said to be silent
 FORGOTTEN_AFTER = 7 * 86_400
-MANAGER = "manager"  # the manager's own worker reports here; router names are kept in a prefix of their own
+MANAGER = ":manager"  # the manager's own worker reports here; no router's name may begin with a colon
 
 
 def connect(broker_url: str) -> redis.Redis:

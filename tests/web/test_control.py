@@ -81,6 +81,13 @@ def test_the_manager_that_does_not_run_is_said(administrator: Client, redis_serv
     assert "manager&#x27;s worker does not run" not in text_of(administrator.get("/"))
 
 
+def test_a_router_that_is_called_manager_is_not_taken_for_the_managers_worker(
+    administrator: Client, redis_server: RedisServer
+) -> None:
+    report("manager", status())
+    assert "manager&#x27;s worker does not run" in text_of(administrator.get("/"))
+
+
 def test_names_from_a_router_are_escaped(administrator: Client, redis_server: RedisServer) -> None:
     document = status()
     document["virtual_servers"][0]["name"] = "<script>alert(1)</script>"
