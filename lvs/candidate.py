@@ -64,7 +64,9 @@ class Cluster(models.Model):
     def standing_revision(self) -> Revision | None:
         """What the routers were given last and did not refuse; pending changes are counted from here."""
         refused = ("failed", "cancelled", "putting_back", "rolled_back")
-        for revision in self.revisions.order_by("-number").prefetch_related("deployments")[:50]:
+        # Every page asks, and a revision's texts have megabytes: they are loaded when they are looked at.
+        revisions = self.revisions.defer("document", "lvs_cf").order_by("-number")
+        for revision in revisions.prefetch_related("deployments")[:50]:
             states = [deployment.state for deployment in revision.deployments.all()]
             if not states or not all(state in refused for state in states):
                 return revision

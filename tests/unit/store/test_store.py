@@ -176,3 +176,15 @@ def test_a_revision_knows_what_a_router_had_before_it(cluster: models.Cluster) -
 
     assert third.before_on(router) == first
     assert first.before_on(router) is None
+
+
+def test_what_is_pending_is_counted_without_loading_the_texts_of_every_revision(
+    cluster: models.Cluster,
+) -> None:
+    for _ in range(3):
+        store.freeze(cluster, author="anna", message="")
+    with CaptureQueriesContext(connection) as queries:
+        assert cluster.standing_revision() == cluster.newest_revision()
+    standing = queries.captured_queries[0]["sql"]
+    assert "lvs_cf" not in standing
+    assert '"document"' not in standing
