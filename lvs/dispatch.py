@@ -195,9 +195,8 @@ def apply(cluster: models.Cluster, author: str, message: str) -> models.Revision
     return store.freeze(cluster, author=author, message=message)
 
 
-def status_line(cluster: models.Cluster, now: ClusterState | None = None) -> Sequence[tuple[str, str, str]]:
+def status_line(now: ClusterState) -> Sequence[tuple[str, str, str]]:
     """What every page says of the cluster, worst first: (level, sentence, name of the page to go to)."""
-    now = now or state(cluster)
     items: list[tuple[str, str, str]] = []
     if now.problem:
         items.append(("danger", now.problem, "control"))
@@ -216,13 +215,26 @@ def status_line(cluster: models.Cluster, now: ClusterState | None = None) -> Seq
     return sorted(items, key=lambda item: order[item[0]])
 
 
-def failed_servers(now: ClusterState) -> int:
-    """How many active real servers are out, by the word of the active router."""
+def speaking(now: ClusterState) -> RouterState | None:
+    """The router whose word counts for the real servers: the active one, when its report is current."""
     for router in now.routers:
         if router.is_current and router.pulse and router.pulse["role"] == "active":
-            return sum(
-                server["health"] == "failed"
-                for virtual_server in router.pulse["virtual_servers"]
-                for server in virtual_server["real_servers"]
-            )
-    return 0
+            return router
+    return None
+
+
+def found_by_checks(now: ClusterState) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """What the active router says of each real server, by the names of virtual and real server."""
+    router = speaking(now)
+    if router is None or router.pulse is None:
+        return {}
+    return {
+        (virtual_server["name"], server["name"]): server
+        for virtual_server in router.pulse["virtual_servers"]
+        for server in virtual_server["real_servers"]
+    }
+
+
+def failed_servers(now: ClusterState) -> int:
+    """How many active real servers are out, by the word of the active router."""
+    return sum(server["health"] == "failed" for server in found_by_checks(now).values())

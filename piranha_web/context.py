@@ -18,6 +18,15 @@ def current_cluster(request: HttpRequest) -> models.Cluster | None:
     return clusters.filter(pk=chosen).first() or clusters.first() if chosen else clusters.first()
 
 
+def current_state(request: HttpRequest, cluster: models.Cluster) -> dispatch.ClusterState:
+    """The routers' last words, read once a request: the document of a large cluster has megabytes."""
+    kept: tuple[int, dispatch.ClusterState] | None = getattr(request, "piranha_state", None)
+    if kept is None or kept[0] != cluster.pk:
+        kept = (cluster.pk, dispatch.state(cluster))
+        request.piranha_state = kept  # type: ignore[attr-defined]
+    return kept[1]
+
+
 def frame(request: HttpRequest) -> dict[str, Any]:
     """The context of `base.html`; nothing of it for somebody who is not logged in."""
     user = getattr(request, "user", None)
@@ -31,6 +40,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "cluster": cluster,
         "clusters": models.Cluster.objects.all(),
         "pending_count": len(store.pending(cluster)),
-        "status_line": dispatch.status_line(cluster),
+        "status_line": dispatch.status_line(current_state(request, cluster)),
         "page": match.url_name if match else "",
     }

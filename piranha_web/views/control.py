@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from lvs import dispatch, ipvsadm
-from piranha_web.context import current_cluster
+from piranha_web.context import current_cluster, current_state
 
 DEFAULT_INTERVAL = 10  # seconds; Piranha's own default
 SHORTEST_INTERVAL = 2  # the routers report every two seconds, so a shorter one would show nothing new
@@ -75,7 +75,7 @@ def live_context(request: HttpRequest) -> dict[str, Any]:
     cluster = current_cluster(request)
     if cluster is None:
         return {}
-    now = dispatch.state(cluster)
+    now = current_state(request, cluster)
     shown = next((one for one in now.routers if one.pulse and one.pulse["role"] == "active"), None)
     shown = shown or next((one for one in now.routers if one.pulse), None)
     pulse = shown.pulse if shown else None
@@ -87,7 +87,7 @@ def live_context(request: HttpRequest) -> dict[str, Any]:
         "virtual_servers": [with_counts(one) for one in pulse["virtual_servers"]] if pulse else [],
         "ipvs_table": ipvsadm.table(pulse) if pulse else "",
         "events": [with_time(event) for event in reversed(pulse["events"])] if pulse else [],
-        "status_line": dispatch.status_line(cluster, now),
+        "status_line": dispatch.status_line(now),
     }
 
 

@@ -8,11 +8,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from lvs import dispatch, models, store
+from lvs import models, store
 from lvs.config import document
 from lvs.config.diff import differences
 from lvs.config.model import LvsConfig
-from piranha_web.context import current_cluster
+from piranha_web.context import current_cluster, current_state
 from piranha_web.views.review import revision_or_none, text_difference
 
 PAGE = 50
@@ -35,7 +35,7 @@ def revision(request: HttpRequest, number: int) -> HttpResponse:
     against = revision_or_none(cluster, request.GET.get("against")) or shown.before()
     old = document.from_document(against.document) if against else LvsConfig()
     context = {
-        **deployments_context(cluster, shown),
+        **deployments_context(request, cluster, shown),
         "against": against,
         "others": cluster.revisions.exclude(pk=shown.pk).order_by("-number")[:200],
         "changes": differences(old, document.from_document(shown.document)),
@@ -50,7 +50,9 @@ def deployments(request: HttpRequest, number: int) -> HttpResponse:
     cluster = cluster_or_404(request)
     shown = get_object_or_404(cluster.revisions, number=number)
     return render(
-        request, "history/_deployments.html", {**deployments_context(cluster, shown), "out_of_band": True}
+        request,
+        "history/_deployments.html",
+        {**deployments_context(request, cluster, shown), "out_of_band": True},
     )
 
 
@@ -66,11 +68,13 @@ def take_back(request: HttpRequest, number: int) -> HttpResponse:
     return redirect("review")
 
 
-def deployments_context(cluster: models.Cluster, shown: models.Revision) -> dict[str, object]:
+def deployments_context(
+    request: HttpRequest, cluster: models.Cluster, shown: models.Revision
+) -> dict[str, object]:
     """How each router took the revision, and what is known of the routers that still owe an answer."""
     rows = list(shown.deployments.select_related("router").order_by("position"))
     unfinished = any(row.is_unfinished for row in rows)
-    now = dispatch.state(cluster) if unfinished else None
+    now = current_state(request, cluster) if unfinished else None
     states = {one.router.pk: one for one in now.routers} if now else {}
     return {
         "revision": shown,

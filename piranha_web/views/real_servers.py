@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from lvs import models, store
+from lvs import dispatch, models, store
+from piranha_web.context import current_state
 from piranha_web.forms.real_servers import NEW, RealServerForm, with_real_server
 from piranha_web.views.panel import is_sound, panel, say_saved
 from piranha_web.views.virtual_servers import value_of
@@ -19,7 +20,11 @@ from piranha_web.views.virtual_servers import value_of
 def real_server_list(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
     """The real servers of a virtual server."""
     row = get_object_or_404(cluster.virtual_servers, pk=pk)
-    context = {"virtual_server": row, "rows": row.real_servers.all(), "tab": "real"}
+    now = current_state(request, cluster)
+    found = dispatch.found_by_checks(now)
+    rows = [(one, found.get((row.name, one.name))) for one in row.real_servers.all()]
+    context = {"virtual_server": row, "rows": rows, "tab": "real"}
+    context["is_known"] = dispatch.speaking(now) is not None
     return render(request, "real_servers/list.html", context)
 
 

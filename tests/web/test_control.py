@@ -114,3 +114,16 @@ def test_a_report_cannot_be_read_from_a_redis_that_is_away(redis_server: RedisSe
     redis_server.stop()
     with pytest.raises(redis.RedisError):
         dispatch.report_of(models.Router.objects.get(name="r1"))
+
+
+def test_the_real_server_list_shows_what_the_active_router_found(
+    administrator: Client, redis_server: RedisServer, shop: models.VirtualServer
+) -> None:
+    address = f"/virtual-servers/{shop.pk}/real-servers"
+    assert "no word from the active router" in text_of(administrator.get(address))
+    report("r1", status())
+    page = text_of(administrator.get(address))
+    assert "connect: refused" in page
+    assert "3 active connections" in page
+    report("r1", status(virtual_servers=[]))
+    assert "not in service" in text_of(administrator.get(address))
