@@ -10,12 +10,14 @@ in; a key that is missing when a document is read has its default.
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Mapping
 from typing import Any
 
-from lvs.config.blocks import Report, Values
+from lvs.config.blocks import Values
 from lvs.config.hints import unknown_directive
 from lvs.config.keywords import GLOBAL, SERVER, VIRTUAL, Block, Keyword
+from lvs.config.memo import Turn, Turns
 from lvs.config.model import (
     Comments,
     GlobalSettings,
@@ -36,6 +38,9 @@ Document = dict[str, Any]
 
 _TABLES = {Block.GLOBAL: GLOBAL, Block.VIRTUAL: VIRTUAL, Block.FAILOVER: VIRTUAL, Block.SERVER: SERVER}
 _MOST_BLOCKS = 100_000  # of one kind in one place: a bound for what comes from the network
+
+# A document that comes again has mostly the blocks that it had before; by _source of each.
+_blocks: Turns[VirtualServer] = Turns()
 
 
 def to_document(config: LvsConfig) -> Document:
@@ -74,17 +79,34 @@ def _comments_document(comments: Comments) -> Document:
 def from_document(document: object) -> LvsConfig:
     """The configuration of a JSON document; raises ParseError with everything that is malformed."""
     problems: list[Problem] = []
-    config = _Import(problems.append).config(document)
+    turn = _blocks.begin()
+    config = _Import(problems, turn).config(document)
+    _blocks.end(turn)
     if problems:
         raise ParseError(problems)
     return config
 
 
-class _Import:
-    """Reads a document's blocks; what is malformed is reported and left at its default."""
+def _source(kind: Block, block: Document) -> tuple[Block, bytes] | None:
+    """A block as a key that is the same for the same JSON only (1, 1.0 and true are equal in Python).
 
-    def __init__(self, report: Report) -> None:
-        self.report = report
+    None when there are other values in it than JSON's.
+    """
+    try:
+        return kind, marshal.dumps(block, 0)  # version 0: without the marks of what is kept elsewhere too
+    except ValueError:
+        return None
+
+
+class _Import:
+    """Reads a document's blocks; what is malformed is reported and left at its default.
+
+    turn: the blocks that were read before.
+    """
+
+    def __init__(self, problems: list[Problem], turn: Turn[VirtualServer]) -> None:
+        self.problems = problems
+        self.turn = turn
 
     def config(self, document: object) -> LvsConfig:
         block = self.object_of(document, ())
@@ -98,27 +120,36 @@ class _Import:
         )
 
     def virtual_servers(self, kind: Block, parent: Document) -> tuple[VirtualServer, ...]:
-        made = []
-        for block, place in self.blocks(kind, parent, ()):
-            values = self.values(kind, block, place, ("name", "server", "comments"))
-            servers = []
-            for server, server_place in self.blocks(Block.SERVER, block, place):
-                own = self.values(Block.SERVER, server, server_place, ("name", "comments"))
-                comments = self.comments(Block.SERVER, server, server_place)
-                servers.append(RealServer(name=server_place[-1], comments=comments, **own.get("server", {})))
-            made.append(
-                VirtualServer(
-                    name=place[-1],
-                    check=HealthCheck(**values.get("check", {})),
-                    real_servers=tuple(servers),
-                    comments=self.comments(kind, block, place),
-                    **values.get("virtual", {}),
-                )
-            )
-        return tuple(made)
+        return tuple(self.known(kind, block, place) for block, place in self.blocks(kind, parent, ()))
+
+    def known(self, kind: Block, block: Document, place: tuple[str, ...]) -> VirtualServer:
+        """The virtual server of a block: last time's, if the block is the same and had no problem."""
+        source = _source(kind, block)
+        made = self.turn.recall(source) if source else None
+        if made is None:
+            problems = len(self.problems)
+            made = self.virtual_server(kind, block, place)
+            if source and len(self.problems) == problems:
+                self.turn.keep(source, made)
+        return made
+
+    def virtual_server(self, kind: Block, block: Document, place: tuple[str, ...]) -> VirtualServer:
+        values = self.values(kind, block, place, ("name", "server", "comments"))
+        servers = []
+        for server, server_place in self.blocks(Block.SERVER, block, place):
+            own = self.values(Block.SERVER, server, server_place, ("name", "comments"))
+            comments = self.comments(Block.SERVER, server, server_place)
+            servers.append(RealServer(name=server_place[-1], comments=comments, **own.get("server", {})))
+        return VirtualServer(
+            name=place[-1],
+            check=HealthCheck(**values.get("check", {})),
+            real_servers=tuple(servers),
+            comments=self.comments(kind, block, place),
+            **values.get("virtual", {}),
+        )
 
     def problem(self, message: str, place: tuple[str, ...], field: str | None = None) -> None:
-        self.report(
+        self.problems.append(
             Problem(message=f"{' '.join(place)}: {message}" if place else message, place=place, field=field)
         )
 

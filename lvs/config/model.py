@@ -145,11 +145,12 @@ class RealServer:
     comments: Comments = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class VirtualServer:
     """A service of the cluster: address, port and protocol, or a firewall mark; also a failover block.
 
-    Masks are prefix lengths (0..32 or 0..128); None: not set. Durations are seconds.
+    Masks are prefix lengths (0..32 or 0..128); None: not set. Durations are seconds. What follows from one is
+    kept with it (`lvs.config.memo`), for which it can be referred to weakly.
     """
 
     name: str

@@ -8,16 +8,15 @@ Whether the values make sense together is for lvs.config.rules.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lvs.config.blocks import OpenBlock, make_config, make_real_server, make_virtual_server
 from lvs.config.hints import foreign_grammar, unknown_directive
 from lvs.config.keywords import GLOBAL, GUI_ONLY, KEYWORDS, Block
+from lvs.config.lines import BlockLines, Lines, Numbers
+from lvs.config.memo import Turn, Turns
 from lvs.config.model import LvsConfig, Problem, Severity, VirtualServer
-from lvs.config.text import BLANKS, Words, bare, shown, split_words
-
-Lines = Mapping[tuple[tuple[str, ...], str | None], int]
+from lvs.config.text import BLANKS, Words, bare, pieces, shown, split_words
 
 # The usual line, directive = value, both single words; everything else takes the longer way.
 _USUAL = re.compile(r"[ \t]*([a-z_][a-z_0-9]*)[ \t]+=[ \t]+([^\s\"'#\0]+)[ \t]*")
@@ -37,7 +36,7 @@ class Reading:
 
     config: LvsConfig
     problems: tuple[Problem, ...] = ()
-    lines: Lines = field(default_factory=dict)
+    lines: Lines = field(default_factory=Lines)
     complete: bool = True
 
     @property
@@ -51,10 +50,8 @@ def read(text: str) -> Reading:
     mixed = "\r" in text and text.count("\r\n") != text.count("\n")
     has_bom = text.startswith("\ufeff")
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    foreign = foreign_grammar(text)
-    if foreign:
-        return Reading(LvsConfig(), (Problem(line=foreign[0], message=foreign[1]),), complete=False)
-    reader = _Reader()
+    turn = _blocks.begin()
+    reader = _Reader(turn)
     if has_bom:
         reader.warn(1, "the file begins with a byte order mark, which Piranha refused: it was left out")
     if mixed:
@@ -62,9 +59,15 @@ def read(text: str) -> Reading:
             1, "the file mixes Windows and Unix line ends, which Piranha refused: save it with one kind"
         )
     text = text.rstrip("\n")
-    for number, line in enumerate(text.split("\n"), 1):
-        reader.take(number, line)
-    return reader.finish(text.count("\n") + 1)
+    number = 1
+    for is_block, piece in pieces(text):
+        number = reader.take_block(number, piece) if is_block else reader.take_lines(number, piece)
+    _blocks.end(turn)
+    reading = reader.finish(number - 1)
+    foreign = None if reading.complete else foreign_grammar(text)  # whose lines are all errors here
+    if foreign:
+        return Reading(LvsConfig(), (Problem(line=foreign[0], message=foreign[1]),), complete=False)
+    return reading
 
 
 def decode(raw: bytes) -> tuple[str, tuple[Problem, ...]]:
@@ -77,12 +80,28 @@ def decode(raw: bytes) -> tuple[str, tuple[Problem, ...]]:
         return raw.decode("latin-1"), (Problem(message=message, severity=Severity.WARNING, line=line),)
 
 
-class _Reader:
-    """The blocks that are open, and what has been found so far."""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A block that was read without a problem, at whatever line it stood."""
 
-    def __init__(self) -> None:
+    kind: Block
+    virtual_server: VirtualServer
+    lines: BlockLines
+    length: int  # in lines
+
+
+# A file that is read again has mostly the blocks that it had before.
+_blocks: Turns[_Read] = Turns()
+
+
+class _Reader:
+    """The blocks that are open, and what has been found so far; turn: the blocks that were read before."""
+
+    def __init__(self, turn: Turn[_Read]) -> None:
+        self.turn = turn
         self.problems: list[Problem] = []
-        self.lines: dict[tuple[tuple[str, ...], str | None], int] = {}
+        self.lines = Lines()
+        self.numbers: Numbers = self.lines.top  # of the outermost block that is open
         self.top = OpenBlock(Block.GLOBAL)
         self.virtual: OpenBlock | None = None
         self.server: OpenBlock | None = None
@@ -97,14 +116,42 @@ class _Reader:
         self.head_passed = False
 
     def error(self, line: int, message: str, field_name: str | None = None) -> None:
-        place = self.current.place
-        self.problems.append(Problem(message=message, line=line, place=place, field=field_name))
+        self.problems.append(Problem(message=message, line=line, place=self.current.place, field=field_name))
 
     def warn(self, line: int, message: str, field_name: str | None = None) -> None:
         place = self.current.place
         self.problems.append(
             Problem(message=message, severity=Severity.WARNING, line=line, place=place, field=field_name)
         )
+
+    def take_lines(self, number: int, piece: str) -> int:
+        """Some lines, the first one's number given; the number of the line behind them."""
+        lines = piece.split("\n")
+        for offset, line in enumerate(lines):
+            self.take(number + offset, line)
+        return number + len(lines)
+
+    def take_block(self, number: int, piece: str) -> int:
+        """Lines that look like a whole block: if they were read without a problem before, not again."""
+        inside = self.current is not self.top or self.skipped_depth or self.brace_expected
+        if inside or (not self.head_passed and any(self.comments)):  # some of them may be the file's head
+            return self.take_lines(number, piece)
+        source = (tuple(self.comments) if any(self.comments) else (), piece)
+        known = self.turn.recall(source)
+        if known is not None and known.virtual_server.name not in self.names[known.kind]:
+            self.pending_comments()
+            self.saw_anything = True
+            self.names[known.kind][known.virtual_server.name] = 1
+            self.made[known.kind].append(known.virtual_server)
+            self.lines.add(known.lines.moved_to(number))
+            return number + known.length
+        problems, blocks = len(self.problems), self.lines.blocks
+        behind = self.take_lines(number, piece)
+        if self.current is self.top and len(self.problems) == problems and self.lines.blocks == blocks + 1:
+            lines = self.lines.newest()
+            kind = Block(lines.place[0])
+            self.turn.keep(source, _Read(kind, self.made[kind][-1], lines, behind - number))
+        return behind
 
     def take(self, number: int, line: str) -> None:
         """One line, without its end."""
@@ -176,7 +223,7 @@ class _Reader:
                 keyword.attribute,
             )
         block.entries[name] = (number, words)
-        self.lines[block.place, keyword.attribute] = number
+        self.numbers[block.place, keyword.attribute] = number
         if self.comments:
             block.keep_comments(name, self.pending_comments())
         self.head_passed = True
@@ -283,11 +330,12 @@ class _Reader:
         place = (*(self.virtual.place if kind is Block.SERVER and self.virtual else ()), kind.value, name)
         block = OpenBlock(kind, place, number)
         block.keep_comments(kind.value, self.pending_comments())
-        self.lines[place, None] = number
         if kind is Block.SERVER:
             self.server = block
         else:
             self.virtual = block
+            self.numbers = self.lines.begin(place, number)
+        self.numbers[place, None] = number
         self.current = block
 
     def unique(self, number: int, kind: Block, name: str, taken: dict[str, int]) -> str:
@@ -323,7 +371,7 @@ class _Reader:
         if kind is not Block.SERVER and self.virtual:
             self.note_inactive(self.virtual)
             self.made[self.virtual.kind].append(make_virtual_server(self.virtual, self.problems.append))
-            self.virtual, self.current = None, self.top
+            self.virtual, self.current, self.numbers = None, self.top, self.lines.top
 
     def note_inactive(self, block: OpenBlock) -> None:
         if "active" not in block.entries:

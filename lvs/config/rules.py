@@ -12,7 +12,8 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from lvs.config.keywords import GLOBAL, SERVER, VIRTUAL, Block, Keyword
-from lvs.config.model import Comments, LvsConfig, Problem, RealServer, VirtualServer
+from lvs.config.memo import Memo
+from lvs.config.model import Comments, Forwarding, LvsConfig, Problem, RealServer, VirtualServer
 from lvs.config.rules_cluster import cluster_problems
 from lvs.config.rules_service import service_problems
 from lvs.config.sentences import Place, error
@@ -38,12 +39,24 @@ def _all(config: LvsConfig) -> Iterator[Problem]:
     ):
         yield from _name_problems((), kind, blocks)
         for block in blocks:
-            yield from _virtual_problems((kind.value, block.name), block)
-            if kind is Block.VIRTUAL:
-                yield from service_problems(config, block)
+            yield from _known_problems(block, kind, config.forwarding_of(block), config.redundancy.syncdaemon)
 
 
-def _virtual_problems(place: Place, block: VirtualServer) -> Iterator[Problem]:
+def _virtual_problems(
+    block: VirtualServer, kind: Block, forwarding: Forwarding, synchronised: bool
+) -> tuple[Problem, ...]:
+    """The problems that a block has by itself."""
+    place = (kind.value, block.name)
+    found = list(_directive_problems(place, block))
+    if kind is Block.VIRTUAL:
+        found += service_problems(block, forwarding, synchronised=synchronised)
+    return tuple(found)
+
+
+_known_problems = Memo(_virtual_problems)
+
+
+def _directive_problems(place: Place, block: VirtualServer) -> Iterator[Problem]:
     yield from _block_problems(place, VIRTUAL, block, context_of(block))
     yield from _comment_problems(place, block.comments)
     yield from _name_problems(place, Block.SERVER, block.real_servers)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from lvs.config.model import (
     Address,
     Forwarding,
-    LvsConfig,
     Problem,
     Protocol,
     RealServer,
@@ -25,16 +25,31 @@ _FLAGS_OF = {
 }
 
 
-def service_problems(config: LvsConfig, service: VirtualServer) -> Iterator[Problem]:
-    """Every problem of one virtual server that its directives' ranges do not show."""
+def service_problems(
+    service: VirtualServer, forwarding: Forwarding, *, synchronised: bool
+) -> Iterator[Problem]:
+    """Every problem of one virtual server that its directives' ranges do not show.
+
+    forwarding: the method that it uses. synchronised: whether its connections are copied to the other router.
+    """
     place = ("virtual", service.name)
     yield from _presence(place, service)
     yield from _ports(place, service)
     yield from _scheduling(place, service)
     yield from _check(place, service)
     yield from _regular_expression(place, service)
-    yield from _sorry_server(place, config, service)
-    yield from _real_servers(place, config, service)
+    reach = _Reach(service, forwarding, synchronised)
+    yield from _sorry_server(place, reach)
+    yield from _real_servers(place, reach)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """What decides whether a virtual server can reach a machine; the arguments of service_problems."""
+
+    service: VirtualServer
+    forwarding: Forwarding
+    synchronised: bool
 
 
 def _presence(place: Place, service: VirtualServer) -> Iterator[Problem]:
@@ -134,7 +149,8 @@ def _regular_expression(place: Place, service: VirtualServer) -> Iterator[Proble
         )
 
 
-def _sorry_server(place: Place, config: LvsConfig, service: VirtualServer) -> Iterator[Problem]:
+def _sorry_server(place: Place, reach: _Reach) -> Iterator[Problem]:
+    service = reach.service
     sorry = service.sorry_server
     if sorry is None:
         if service.sorry_port is not None:
@@ -142,8 +158,8 @@ def _sorry_server(place: Place, config: LvsConfig, service: VirtualServer) -> It
                 place, "sorry_port", "sorry_port has no effect without sorry_server: set sorry_server"
             )
         return
-    yield from _family(place, "sorry_server", sorry, config, service)
-    yield from _translation(place, "sorry_port", service.sorry_port, config, service)
+    yield from _family(place, "sorry_server", sorry, reach)
+    yield from _translation(place, "sorry_port", service.sorry_port, reach)
     port = service.sorry_port or service.port
     if any(
         server.address == sorry and (server.port or service.port) == port for server in service.real_servers
@@ -153,19 +169,18 @@ def _sorry_server(place: Place, config: LvsConfig, service: VirtualServer) -> It
         )
 
 
-def _family(
-    place: Place, field: str, address: Address, config: LvsConfig, service: VirtualServer
-) -> Iterator[Problem]:
+def _family(place: Place, field: str, address: Address, reach: _Reach) -> Iterator[Problem]:
     """Linux mixes families in a tunnel only, and not while connections are synchronised (ip_vs_add_dest)."""
-    if service.address is None or address.version == service.address.address.version:
+    own = reach.service.address
+    if own is None or address.version == own.address.version:
         return
-    if config.forwarding_of(service) is not Forwarding.TUNNEL:
+    if reach.forwarding is not Forwarding.TUNNEL:
         yield error(
             place,
             field,
             f"{address} is IPv{address.version}, the virtual address is not: use one family, or tunnel",
         )
-    elif config.redundancy.syncdaemon:
+    elif reach.synchronised:
         yield error(
             place,
             field,
@@ -174,10 +189,8 @@ def _family(
         )
 
 
-def _translation(
-    place: Place, field: str, port: int | None, config: LvsConfig, service: VirtualServer
-) -> Iterator[Problem]:
-    forwarding = config.forwarding_of(service)
+def _translation(place: Place, field: str, port: int | None, reach: _Reach) -> Iterator[Problem]:
+    service, forwarding = reach.service, reach.forwarding
     if port is None:
         return
     if forwarding is not Forwarding.NAT and port != service.port:
@@ -194,14 +207,15 @@ def _translation(
         )
 
 
-def _real_servers(place: Place, config: LvsConfig, service: VirtualServer) -> Iterator[Problem]:
+def _real_servers(place: Place, reach: _Reach) -> Iterator[Problem]:
+    service = reach.service
     seen: dict[tuple[Address, int], str] = {}
     for server in service.real_servers:
         server_place = (*place, "server", server.name)
         yield from _thresholds(server_place, server)
         if server.address is not None:
-            yield from _family(server_place, "address", server.address, config, service)
-            yield from _translation(server_place, "port", server.port, config, service)
+            yield from _family(server_place, "address", server.address, reach)
+            yield from _translation(server_place, "port", server.port, reach)
             if service.address and server.address == service.address.address:
                 yield warning(server_place, "address", "it has the virtual address: write its own")
         if not server.active:

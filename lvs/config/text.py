@@ -10,6 +10,8 @@ _BARE = re.compile(r"[\w./:@%+,~^*?!&()\[\]<>|;$\\-]+")
 _UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 BLANKS = " \t\v\f"
 _TOKEN = re.compile(r"""[ \t\v\f]*(?:"([^"]*)"|'([^']*)'|([^ \t\v\f"'][^ \t\v\f]*)|(["']))""")
+# Where a block begins that ends with the next line which is nothing but }, as the writer sets them.
+_BEGINNING = re.compile(r"^(?:virtual|failover) [^\n#\0]*\{$", re.MULTILINE)
 _SHOWN = 40  # characters of a file's own text that a message repeats
 
 
@@ -44,6 +46,23 @@ def text_faults(text: str, limit: int) -> Iterator[str]:
     size = len(text.encode(errors="replace"))
     if size > limit:
         yield f"is {size} bytes long: shorten it to {limit}"
+
+
+def pieces(text: str) -> Iterator[tuple[bool, str]]:
+    """A file cut before and behind what looks like a whole block (True), line ends at the cuts left out."""
+    start = 0
+    while (head := _BEGINNING.search(text, start)) is not None:
+        end = text.find("\n}\n", head.end())
+        if end < 0:
+            end = len(text) - 2
+            if end < head.end() or not text.endswith("\n}"):
+                break
+        if head.start() > start:
+            yield False, text[start : head.start() - 1]
+        yield True, text[head.start() : end + 2]
+        start = end + 3
+    if start <= len(text):
+        yield False, text[start:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from lvs.config.keywords import GLOBAL, SERVER, VIRTUAL, Block, Keyword
+from lvs.config.memo import Memo
 from lvs.config.model import Comments, LvsConfig, RealServer, VirtualServer
 from lvs.config.text import bare
 from lvs.config.values import Context
@@ -24,9 +25,9 @@ def write(config: LvsConfig) -> str:
     _write_head(lines, config.comments)
     _write_directives(lines, Block.GLOBAL, GLOBAL, config, Context(), config.comments)
     for block in config.failover_services:
-        _write_virtual_server(lines, Block.FAILOVER, block)
+        lines.append(_virtual_server_text(block, Block.FAILOVER))
     for block in config.virtual_servers:
-        _write_virtual_server(lines, Block.VIRTUAL, block)
+        lines.append(_virtual_server_text(block, Block.VIRTUAL))
     _write_comments(lines, config.comments, "", "")
     return "\n".join(lines) + "\n"
 
@@ -48,8 +49,8 @@ def context_of(virtual_server: VirtualServer) -> Context:
     return Context(virtual_server.protocol, address.address.version if address else 4)
 
 
-def _write_virtual_server(lines: list[str], kind: Block, virtual_server: VirtualServer) -> None:
-    lines.append("")
+def _write_virtual_server(virtual_server: VirtualServer, kind: Block) -> str:
+    lines = [""]
     _write_comments(lines, virtual_server.comments, kind.value, "")
     lines.append(f"{kind} {bare(virtual_server.name)} {{")
     context = context_of(virtual_server)
@@ -58,6 +59,10 @@ def _write_virtual_server(lines: list[str], kind: Block, virtual_server: Virtual
         _write_real_server(lines, real_server)
     _write_comments(lines, virtual_server.comments, "", _INDENT[kind])
     lines.append("}")
+    return "\n".join(lines)
+
+
+_virtual_server_text = Memo(_write_virtual_server)
 
 
 def _write_real_server(lines: list[str], real_server: RealServer) -> None:
