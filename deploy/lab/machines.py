@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -87,7 +88,7 @@ class Lab:
         subprocess.run(["ip", "link", "delete", network.ROOT_LINK], capture_output=True)
         for name in filter(exists, network.NAMESPACES):
             batch([f"netns delete {name}"])
-        STATE.rmdir()
+        shutil.rmtree(STATE)
 
     def start_servers(self, *names: str) -> None:
         """Starts the web servers of these real servers and waits until they answer."""

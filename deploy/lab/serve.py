@@ -8,25 +8,33 @@ to the NAT virtual address.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from deploy.lab import errands, network
 from deploy.lab.machines import PROJECT, STATE, Lab
-from deploy.lab.namespaces import in_namespace
 from deploy.lab.relay import Relay
 from deploy.lab.traffic import Traffic
 
-PIRANHA = str(Path(sys.executable).with_name("piranha"))
 NODES = {"r1": "primary", "r2": "backup"}
 REDIS_PORT = 6379
-AGAIN_SECONDS = 2.0
+PULSE_MODULES = ("lvs.pulse.__main__",)
+# Celery loads most of itself late; these are what a worker with threads and Redis ends up with.
+WORKER_MODULES = (
+    "piranha_web.worker",
+    "celery.bin.worker",
+    "celery.worker.worker",
+    "celery.worker.consumer",
+    "celery.concurrency.thread",
+    "kombu.transport.redis",
+)
 LOOK_SECONDS = 0.1
 RATE_SECONDS = 1.0
 
@@ -36,31 +44,38 @@ def say(text: str) -> None:
 
 
 @dataclass
-class Service:
-    """A process of a router, started again whenever it ends."""
+class Twins:
+    """One program on both routers (deploy/lab/twins.py). load: what it needs, while the network is made."""
 
     name: str
-    namespace: str
-    command: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    load: Sequence[str]
+    runs: Sequence[Mapping[str, object]]
+    environment: Mapping[str, str]
+    process: asyncio.subprocess.Process | None = None
+
+    async def prepare(self) -> None:
+        """Starts loading."""
+        order = json.dumps({"load": list(self.load), "runs": list(self.runs)})
+        self.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(PROJECT / "deploy/lab/twins.py"), order),
+            env={**os.environ, **self.environment},
+            stdin=asyncio.subprocess.PIPE,
+            cwd=PROJECT,
+        )
 
     async def keep(self) -> None:
-        """Runs it until cancelled."""
-        while True:
-            process = await asyncio.create_subprocess_exec(
-                *in_namespace(self.namespace, self.command),
-                env={**os.environ, **self.environment},
-                stdin=asyncio.subprocess.DEVNULL,
-                cwd=PROJECT,
-            )
-            try:
-                status = await process.wait()
-            except asyncio.CancelledError:
-                process.terminate()
-                await process.wait()
-                raise
-            say(f"{self.name} ended with status {status}; it is started again")
-            await asyncio.sleep(AGAIN_SECONDS)
+        """Lets them run until cancelled. Raises RuntimeError when they end by themselves."""
+        assert self.process is not None, "prepare() comes first"
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"go\n")
+        status = await self.process.wait()
+        raise RuntimeError(f"{self.name} ended with status {status}")
+
+    async def stop(self) -> None:
+        """Ends them in order."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.terminate()
+            await self.process.wait()
 
 
 def pulse_socket(router: str) -> Path:
@@ -68,19 +83,22 @@ def pulse_socket(router: str) -> Path:
     return STATE / router / "pulse.sock"
 
 
-def services(exchange: Path, broker: str) -> list[Service]:
+def routers(exchange: Path, broker: str) -> tuple[Twins, Twins]:
     """pulse and the worker of each router. broker: Redis as the routers reach it."""
-    result = []
+    pulses, workers = [], []
     for router, node in NODES.items():
-        kept, own = exchange / router, STATE / router
-        for folder in (kept, kept / "etc", kept / "lib", own):
+        kept = exchange / router
+        for folder in (kept, kept / "etc", kept / "lib"):
             folder.mkdir(mode=0o700, exist_ok=True)
-        pulse = [PIRANHA, "pulse", "--name", router, "--node", node, "--socket", str(pulse_socket(router))]
+        pulse = ["pulse", "--name", router, "--node", node, "--socket", str(pulse_socket(router))]
         pulse += ["--config", str(kept / "etc"), "--state", str(kept / "lib")]
-        worker = [PIRANHA, "worker", "--router", router, "--pulse-socket", str(pulse_socket(router))]
-        result.append(Service(f"pulse of {router}", router, pulse))
-        result.append(Service(f"the worker of {router}", router, worker, {"PIRANHA_BROKER_URL": broker}))
-    return result
+        worker = ["worker", "--router", router, "--pulse-socket", str(pulse_socket(router))]
+        pulses.append({"name": f"pulse of {router}", "namespace": router, "words": pulse})
+        workers.append({"name": f"the worker of {router}", "namespace": router, "words": worker})
+    return (
+        Twins("pulse", PULSE_MODULES, pulses, {}),
+        Twins("the workers", WORKER_MODULES, workers, {"PIRANHA_BROKER_URL": broker}),
+    )
 
 
 def reached_from_routers(url: str) -> tuple[str, str, int]:
@@ -122,30 +140,42 @@ def listens(path: Path) -> bool:
 async def serve(lab: Lab) -> None:
     """Brings the lab up, stays until SIGTERM or SIGINT, and takes it down."""
     exchange = Path(os.environ["PIRANHA_EXCHANGE"])
-    (exchange / "ready").unlink(missing_ok=True)
     broker, host, port = reached_from_routers(os.environ["PIRANHA_BROKER_URL"])
-    vip_port = int(os.environ.get("PIRANHA_VIP_PORT", "8080"))
-    # In a guest the port must be open to the guest's network card; on this machine to itself only.
-    listen = "0.0.0.0" if os.environ.get("PIRANHA_GUEST") else "127.0.0.1"
+    this = asyncio.current_task()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, this.cancel if this else sys.exit)
     lab.down()
-    lab.up()
-    say("network and web servers are up")
-    rate = Rate(exchange)
-    relays = (
-        Relay(network.MANAGEMENT_HOST, REDIS_PORT, host, port),
-        Relay(listen, vip_port, network.NAT_VIP, 80, via=network.CLIENT, fresh=True),
-    )
+    twins = routers(exchange, broker)
     try:
-        async with asyncio.TaskGroup() as group:
-            work = [relay.serve() for relay in relays]
-            work += [service.keep() for service in services(exchange, broker)]
-            work += [announce(exchange), errands.run(exchange), rate.watch(), Traffic().run(lambda: rate.now)]
-            tasks = [group.create_task(one) for one in work]
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, lambda: [t.cancel() for t in tasks])
+        for one in twins:
+            await one.prepare()
+        lab.up()
+        for router in NODES:
+            pulse_socket(router).parent.mkdir(mode=0o700)
+        say("network and web servers are up")
+        await work(exchange, twins, Relay(network.MANAGEMENT_HOST, REDIS_PORT, host, port))
+    except asyncio.CancelledError:
+        say("told to end")
     finally:
         (exchange / "ready").unlink(missing_ok=True)
-        for router in NODES:
-            pulse_socket(router).unlink(missing_ok=True)
-            (STATE / router).rmdir()
+        for one in twins:
+            await one.stop()
         lab.down()
+
+
+async def work(exchange: Path, twins: Sequence[Twins], to_redis: Relay) -> None:
+    """Everything that goes on while the lab is served, until cancelled or until a part of it fails."""
+    # In a guest the port must be open to the guest's network card; on this machine to itself only.
+    listen = "0.0.0.0" if os.environ.get("PIRANHA_GUEST") else "127.0.0.1"
+    vip_port = int(os.environ.get("PIRANHA_VIP_PORT", "8080"))
+    to_vip = Relay(listen, vip_port, network.NAT_VIP, 80, via=network.CLIENT, fresh=True)
+    rate = Rate(exchange)
+    async with asyncio.TaskGroup() as group:
+        for one in twins:
+            group.create_task(one.keep())
+        for relay in (to_redis, to_vip):
+            group.create_task(relay.serve())
+        group.create_task(announce(exchange))
+        group.create_task(errands.run(exchange))
+        group.create_task(rate.watch())
+        group.create_task(Traffic().run(lambda: rate.now))
