@@ -1,0 +1,124 @@
+"""What the pages say, and how soon, when a part between the browser and the router stands still."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from deploy.start.place import PROJECT
+from tests.browser.conftest import Tool, log_in, start
+
+pytestmark = pytest.mark.browser
+
+INTERVAL = 2  # seconds: the shortest that the page offers
+TWO_REFRESHES_MS = 2 * INTERVAL * 1000 + 7000  # and the time after which a part is said to be silent
+ANSWERS_MS = 10_000  # no page may take longer, whatever hangs
+
+
+@pytest.fixture(scope="module")
+def planning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
+    """The tool with routers that only plan: what is tried here is between browser and pulse."""
+    running = start(tmp_path_factory.mktemp("run"), lab="none")
+    yield running
+    running.stop()
+
+
+@contextmanager
+def standing_still(tool: Tool, words: str) -> Iterator[None]:
+    """Stops the process of this tool whose command line has these words, as a hanging machine would."""
+    found = [
+        int(path.name)
+        for path in Path("/proc").iterdir()
+        if path.name.isdecimal() and words in command_line(path) and parent(path) == tool.process.pid
+    ]
+    assert found, f"no process has {words!r}"
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in found:
+            os.kill(pid, signal.SIGCONT)
+
+
+def command_line(process: Path) -> str:
+    """The words of a process; "" when it has just ended."""
+    try:
+        return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def parent(process: Path) -> int:
+    """The parent of a process (proc(5), stat); 0 when it has just ended."""
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def watch(page: Page, tool: Tool) -> None:
+    """The control page, updating itself as often as it can."""
+    log_in(page, tool)
+    page.get_by_label("Update interval in seconds").fill(str(INTERVAL))
+    page.get_by_role("button", name="Accept").click()
+    expect(page.locator("#status-line")).to_contain_text("r1: active")
+
+
+def import_sample(page: Page, tool: Tool) -> None:
+    """Something to apply."""
+    page.goto(f"{tool.url}/import")
+    page.get_by_label(re.compile("file", re.I)).first.set_input_files(PROJECT / "docs/samples/lab.cf")
+    page.get_by_role("button", name="Check it").click()
+    page.get_by_role("button", name="Replace the candidate").click()
+
+
+def test_a_worker_that_hangs_is_said_within_two_refreshes_and_apply_waits_for_it(
+    planning: Tool, page: Page
+) -> None:
+    watch(page, planning)
+    with standing_still(planning, "worker --router r2"):
+        line = page.locator("#status-line")
+        expect(line).to_contain_text("r2: its worker has been silent", timeout=TWO_REFRESHES_MS)
+        expect(line).to_contain_text("r1: active")
+        import_sample(page, planning)
+        page.set_default_timeout(ANSWERS_MS)
+        page.get_by_role("link", name="Review and apply").click()
+        expect(page.get_by_text("What you apply waits for it in its queue.")).to_be_visible()
+        page.get_by_role("button", name=re.compile("^Apply to")).click()
+        deployments = page.locator("#deployments")
+        expect(deployments).to_contain_text("nothing has changed there", timeout=30_000)
+        expect(deployments.get_by_role("heading", name=re.compile("r1.*applied"))).to_be_visible(
+            timeout=30_000
+        )
+    expect(deployments.get_by_role("heading", name=re.compile("r2.*applied"))).to_be_visible(timeout=30_000)
+
+
+def test_a_pulse_that_hangs_is_said_with_what_it_means(planning: Tool, page: Page) -> None:
+    watch(page, planning)
+    with standing_still(planning, "pulse --planning --no-checks --name r1"):
+        expect(page.locator("#status-line")).to_contain_text(
+            re.compile("r1: (pulse does not answer|its worker has been silent)"), timeout=TWO_REFRESHES_MS
+        )
+    expect(page.locator("#status-line")).to_contain_text("r1: active", timeout=30_000)
+
+
+def test_a_redis_that_hangs_is_said_and_every_page_still_comes(planning: Tool, page: Page) -> None:
+    watch(page, planning)
+    with standing_still(planning, "redis-server"):
+        expect(page.locator("#status-line")).to_contain_text(
+            "Redis cannot be reached", timeout=TWO_REFRESHES_MS
+        )
+        for path in ("", "virtual-servers", "review", "history"):
+            answer = page.goto(f"{planning.url}/{path}", timeout=ANSWERS_MS)
+            assert answer is not None
+            assert answer.status == 200
+    page.goto(planning.url)
+    expect(page.locator("#status-line")).to_contain_text("r1: active", timeout=60_000)
