@@ -1,4 +1,6 @@
-"""What a router's task answered, kept in Redis under the task's id until its sender has looked.
+"""What a router's task answered, kept in Redis under the task's id until its sender has looked; and whether
+it is still wanted: Redis may hand out a task again, an hour after the worker that had it was killed
+(visibility_timeout), when another one has long done its work and what it installs is out of date.
 
 Celery's own Redis result backend subscribes at every send and, when Redis is lost, blocks its caller for 20 s
 of retries (celery.backends.redis, ResultConsumer); no page may wait like that. An answer here is one SET by
@@ -15,6 +17,7 @@ import redis
 Answer = dict[str, Any]
 
 KEPT = 86_400  # seconds; the manager looks several times a second
+WANTED = 30 * 86_400  # seconds that a task may wait for a router that is down
 
 
 def key_of(task_id: str) -> str:
@@ -32,3 +35,23 @@ def take(client: redis.Redis, task_id: str) -> Answer | None:
     body = client.get(key_of(task_id))
     answer: Answer | None = None if body is None else json.loads(str(body))
     return answer
+
+
+def wanted_key_of(task_id: str) -> str:
+    """The Redis key that says that a task is wanted."""
+    return f"piranha:wanted:{task_id}"
+
+
+def want(client: redis.Redis, task_id: str) -> None:
+    """Notes, before a task is sent, that it may be carried out; redis.RedisError when Redis is away."""
+    client.set(wanted_key_of(task_id), "1", ex=WANTED)
+
+
+def unwant(client: redis.Redis, task_id: str) -> None:
+    """Takes that back: its answer has come, or another task is sent in its place."""
+    client.delete(wanted_key_of(task_id))
+
+
+def is_wanted(client: redis.Redis, task_id: str) -> bool:
+    """Whether a task may be carried out. A Redis that lost its tasks has lost this with them."""
+    return bool(client.exists(wanted_key_of(task_id)))

@@ -10,7 +10,11 @@ one step on:
     sent         -> applied, failed   the router's answer
     sent         -> queued        the answer is overdue although the worker lives: Redis lost the task
     applied      -> putting_back  another router refused the revision
+    putting_back -> putting_back  sent again, its answer being overdue
     putting_back -> rolled_back, failed
+
+A task is carried out only while it is the one that its deployment waits for (`answers.want`), so that what
+Redis delivers late or twice undoes nothing.
 
 A router that is silent does not hold the others up for longer than PATIENCE: its task waits in its own queue,
 and pulse refuses it there when something newer was installed meanwhile. Nothing is kept in memory between
@@ -89,6 +93,7 @@ def send(
 ) -> None:
     """Gives the revision to the router's queue, then notes that. A crash between the two sends it twice."""
     task_id = f"deployment-{deployment.pk}-{uuid.uuid4().hex}"
+    answers.want(dispatch.broker(), task_id)
     try:
         tasks.apply.apply_async(
             [revision.document, back_from],
@@ -110,8 +115,17 @@ def take_answer(deployment: models.Deployment) -> None:
     answer = answers.take(dispatch.broker(), deployment.task_id)
     if answer is not None:
         note(deployment, answer)
-    elif deployment.state == State.SENT and waited(deployment) > OVERDUE and not silent(deployment):
-        deployment.queue_again()
+        answers.unwant(dispatch.broker(), deployment.task_id)
+    elif waited(deployment) > OVERDUE:
+        if silent(deployment):
+            # A worker that comes back has the task before it in its queue, and time to carry it out.
+            deployment.wait_anew()
+            return
+        answers.unwant(dispatch.broker(), deployment.task_id)
+        if deployment.state == State.PUTTING_BACK:
+            put_back(deployment)
+        else:
+            deployment.queue_again()
 
 
 def note(deployment: models.Deployment, answer: dict[str, Any]) -> None:
@@ -155,4 +169,11 @@ def give_up(deployment: models.Deployment, failed: models.Deployment) -> None:
         )
         deployment.was_applied = True
         deployment.save(update_fields=["error", "was_applied"])
+        put_back(deployment)
+
+
+def put_back(deployment: models.Deployment) -> None:
+    """Sends what the router had before the deployment's revision, which another router refused."""
+    before = deployment.revision.before_on(deployment.router)
+    if before is not None:
         send(deployment, before, State.PUTTING_BACK, back_from=deployment.revision.number)

@@ -156,6 +156,11 @@ class Deployment(models.Model):
         self.state, self.task_id, self.sent_at = self.State.QUEUED, "", None
         self.save()
 
+    def wait_anew(self) -> None:
+        """Begins the wait for the answer again."""
+        self.sent_at = timezone.now()
+        self.save(update_fields=["sent_at"])
+
     def end(self, state: str, error: str = "", *, was_applied: bool | None = None) -> None:
         """Notes the outcome."""
         self.state, self.error, self.ended_at = self.State(state), error, timezone.now()

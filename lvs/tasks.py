@@ -7,6 +7,7 @@ answer, not an exception, so that the caller gets every problem with its line: {
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from lvs.config import document as documents
 from lvs.config import writer
 from lvs.errors import ConfigError, LvsError
 from lvs.pulse.client import PulseClient
+
+log = logging.getLogger("piranha.worker")
 
 APPLY_SECONDS = 60  # pulse's first checks of new real servers and the largest table stay far below
 PLAN_SECONDS = 20
@@ -42,7 +45,13 @@ def queue_of(router: str) -> str:
 
 @shared_task(name="piranha.apply", bind=True, acks_late=True)
 def apply(self: Task, document: dict[str, Any], back_from: int | None = None) -> None:
-    """Installs the configuration of document; back_from: the serial that this one takes back."""
+    """Installs the configuration of document; back_from: the serial that this one takes back.
+
+    Does nothing when the task is not wanted any more: Redis handed it out twice, or another took its place.
+    """
+    if not answers.is_wanted(reports.connect(self.app.conf.broker_url), self.request.id):
+        log.warning("left out %s: it is not wanted any more", self.request.id)
+        return
     answer(self, lambda: pulse(APPLY_SECONDS).install(rendered(document), back_from=back_from))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from ipaddress import IPv4Address
 
 import pytest
 import redis
+from django.utils import timezone
 
-from lvs import deploy, dispatch, models, store
+from lvs import deploy, dispatch, models, store, tasks
 from lvs.config.model import FloatingAddress, GlobalSettings, LvsConfig, RealServer, VirtualServer
 from tests.conftest import RedisServer, eventually
 from tests.workers.conftest import RouterProcesses
@@ -151,6 +153,79 @@ def test_what_one_router_refuses_is_put_back_on_the_other(cluster: models.Cluste
     assert done["r2"].state == State.ROLLED_BACK
     assert routers["r2"].client.running()["serial"] == 1
     assert [difference.text for difference in store.pending(cluster)] != []
+
+
+def begin_to_put_back(cluster: models.Cluster, routers: Routers) -> models.Revision:
+    """A revision that r2 took and r1 refused, so that r2, whose worker is killed, has to put it back."""
+    start(routers)
+    carry(freeze(cluster))
+    first = routers["r1"].client.running()["lvs_cf"]
+    routers["r1"].client.install(first.replace("serial_no = 1", "serial_no = 99"))
+    edit(cluster, persistence=300)
+    revision = freeze(cluster)
+    step_until(revision, "r2", State.APPLIED)
+    routers["r2"].stop("worker", signal.SIGKILL)
+    step_until(revision, "r2", State.PUTTING_BACK)
+    return revision
+
+
+def step_until(revision: models.Revision, router: str, state: str) -> None:
+    def holds() -> bool:
+        deploy.advance()
+        return revision.deployments.get(router__name=router).state == state
+
+    eventually(holds, f"{router} is {state}", 60)
+
+
+def age(revision: models.Revision) -> None:
+    """Makes what is under way long overdue."""
+    revision.deployments.update(sent_at=timezone.now() - 2 * deploy.OVERDUE)
+
+
+def test_a_put_back_that_redis_lost_is_sent_again(
+    cluster: models.Cluster, routers: Routers, redis_server: RedisServer
+) -> None:
+    revision = begin_to_put_back(cluster, routers)
+    redis.Redis(unix_socket_path=str(redis_server.socket)).flushall()
+    routers["r2"].start_worker()
+    eventually(lambda: heard("r2"), "the worker of r2 reports")
+    age(revision)
+    assert carry(revision)["r2"].state == State.ROLLED_BACK
+    assert routers["r2"].client.running()["serial"] == 1
+
+
+def test_the_task_of_a_router_that_was_long_away_is_not_taken_for_lost(
+    cluster: models.Cluster, routers: Routers
+) -> None:
+    revision = begin_to_put_back(cluster, routers)
+    eventually(lambda: not heard("r2"), "the worker of r2 is silent")
+    age(revision)
+    task = revision.deployments.get(router__name="r2").task_id
+    deploy.advance()
+    waiting = revision.deployments.get(router__name="r2")
+    assert waiting.task_id == task
+    assert deploy.waited(waiting) < deploy.OVERDUE
+    routers["r2"].start_worker()
+    assert carry(revision)["r2"].state == State.ROLLED_BACK
+
+
+def test_a_task_that_redis_hands_out_a_second_time_is_not_carried_out(
+    cluster: models.Cluster, routers: Routers
+) -> None:
+    """As it does an hour after a worker was killed between the install and the end of its task."""
+    start(routers)
+    first = freeze(cluster)
+    done = carry(first)
+    edit(cluster, persistence=300)
+    carry(freeze(cluster))
+    routers["r2"].client.install(first.lvs_cf, back_from=2)
+    second = cluster.newest_revision()
+    assert second is not None
+    tasks.apply.apply_async(
+        [second.document, None], queue=tasks.queue_of("r2"), task_id=done["r2"].task_id, retry=False
+    )
+    eventually(lambda: "left out" in (routers["r2"].folder / "worker.log").read_text(), "it is left out", 30)
+    assert routers["r2"].client.running()["serial"] == 1
 
 
 def test_a_pulse_that_is_down_is_named_in_the_page_and_its_deployment_fails_with_the_reason(
