@@ -7,12 +7,14 @@ pages show with its age.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import redis
 
@@ -91,15 +93,40 @@ def run_manager_worker(log_level: str) -> int:
     import django  # only here: a router's worker has no Django
 
     django.setup()
+    from django.conf import settings
+
     from lvs import deploy  # needs Django's models
 
+    lock = alone(settings.VAR / "manager.lock")
+    if lock is None:
+        sys.stderr.write(
+            "piranha worker: the manager's worker runs already. Use that one, or stop it first.\n"
+        )
+        return 1
     client = reports.connect(BROKER_URL)
 
     def work() -> None:
         deploy.advance()
         reports.publish(client, reports.MANAGER, None, None)
 
-    return serve("piranha@manager", "manager", Repeater("deploy", deploy.INTERVAL, work), log_level)
+    with lock:
+        return serve("piranha@manager", "manager", Repeater("deploy", deploy.INTERVAL, work), log_level)
+
+
+def alone(path: Path) -> IO[str] | None:
+    """Holds the lock file at path until it is closed, or the process ends; None: somebody else does.
+
+    Two workers that carry the same revisions would send them twice and overwrite what the other one noted.
+    They share the database, a file, so they are on one machine.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
 
 
 def serve(hostname: str, queue: str, repeater: Repeater, log_level: str) -> int:

@@ -1,15 +1,16 @@
-"""The thread beside a worker: what it carries and reports must outlive whatever goes wrong once."""
+"""The thread beside a worker must outlive whatever goes wrong once, and the manager's must be the only one."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from pathlib import Path
 
 import pytest
 import redis
 from django.db import OperationalError
 
-from piranha_web.worker import Repeater
+from piranha_web.worker import Repeater, alone
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,13 @@ def test_what_goes_wrong_again_and_again_is_logged_once(caplog: pytest.LogCaptur
         repeater.stop()
         repeater.join(10)
     assert caplog.text.count("unexpected error") == 1
+
+
+def test_there_is_one_worker_of_the_manager_at_a_time(tmp_path: Path) -> None:
+    first = alone(tmp_path / "var" / "manager.lock")
+    assert first is not None
+    assert alone(tmp_path / "var" / "manager.lock") is None
+    first.close()
+    second = alone(tmp_path / "var" / "manager.lock")
+    assert second is not None
+    second.close()
