@@ -26,7 +26,7 @@ check: .venv/.dev  ## format, lint, types, layers, migrations
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PY) manage.py makemigrations --check --dry-run
+	PIRANHA_DATABASE=:memory: $(PY) manage.py makemigrations --check --dry-run
 
 unit: .venv/.dev  ## the fast tests
 	.venv/bin/pytest tests/unit tests/web tests/test_docs.py
