@@ -1,4 +1,4 @@
-"""The thread beside a worker must outlive whatever goes wrong once, and the manager's must be the only one."""
+"""A worker's thread must outlive whatever goes wrong once, and the manager's must be the only one."""
 
 from __future__ import annotations
 
