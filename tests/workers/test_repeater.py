@@ -1,4 +1,4 @@
-"""A worker's thread must outlive whatever goes wrong once, and the manager's must be the only one."""
+"""The thread beside a worker outlives whatever goes wrong once, and the manager's is the only one."""
 
 from __future__ import annotations
 
