@@ -1,12 +1,13 @@
 """What was worked out once and still holds. Pure.
 
 A cluster of a thousand virtual servers is edited one virtual server at a time, and a router's programs live
-for months. So both kinds of result that are kept here are kept by what they were made of, which is frozen:
-an unchanged virtual server costs a look into a dictionary, and nothing ever has to be declared out of date.
+for months. So all results that are kept here are kept by what they were made of, which is frozen: an
+unchanged virtual server costs a look into a dictionary, and nothing ever has to be declared out of date.
 
 * `Turns`, for those who make virtual servers out of text or JSON: what the last turn made, by its source. So
   the same source gives the same object again.
 * `Memo`, for those who go on from there: what follows from one virtual server, for as long as it exists.
+* `Last`, for what follows from all of them together and seldom changes.
 
 Neither grows beyond the configurations that are in use, and both may be used by several threads.
 """
@@ -20,6 +21,7 @@ from weakref import ReferenceType, ref
 from lvs.config.model import VirtualServer
 
 Made = TypeVar("Made")
+Given = TypeVar("Given")
 
 
 class Turn(Generic[Made]):
@@ -82,3 +84,17 @@ class Memo(Generic[Made]):
     def __len__(self) -> int:
         """For how many virtual servers a result is kept."""
         return len(self._kept)
+
+
+class Last(Generic[Given, Made]):
+    """work(given), which only computes, with its last result: found again for whatever equals that given."""
+
+    def __init__(self, work: Callable[[Given], Made]) -> None:
+        self._work = work
+        self._known: tuple[Given, Made] | None = None
+
+    def __call__(self, given: Given) -> Made:
+        known = self._known
+        if known is None or known[0] != given:
+            known = self._known = (given, self._work(given))
+        return known[1]

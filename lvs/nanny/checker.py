@@ -128,6 +128,9 @@ class Checker:
         """
         results, seeds = results or {}, seeds or {}
         fresh = self._fresh(wanted)
+        if not fresh and len(wanted) == len(self._watched):  # at most the patience changed
+            self._watched = dict(wanted)
+            return
         self._verdicts = {
             target: self._verdicts.get(target) or seeds.get(target) or Verdict() for target in wanted
         }
@@ -174,9 +177,12 @@ class Checker:
 
     def _fresh(self, wanted: Mapping[Target, Watched]) -> list[Target]:
         known = self._watched
+        differing = [
+            (target, watched) for target, watched in wanted.items() if known.get(target) is not watched
+        ]
         return [
             target
-            for target, watched in wanted.items()
+            for target, watched in differing
             if target not in known or known[target].check != watched.check
         ]
 

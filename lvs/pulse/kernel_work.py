@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from lvs.config.model import LvsConfig
@@ -18,6 +18,7 @@ from lvs.router.apply import Kernel, Ledger, Report, reconcile
 from lvs.router.diff import differences
 from lvs.router.ipvs import Table
 from lvs.router.sentences import Names
+from lvs.router.settled import SettledKernel
 from lvs.router.state import Change, Health, InterfaceAddress, KernelState, Owned, Role
 
 Found = TypeVar("Found")
@@ -50,9 +51,10 @@ class KernelWork:
         self._worker.shutdown()
 
     async def reconcile(
-        self, config: LvsConfig, role: Role, health: Mapping[Target, Health], names: Names
+        self, config: LvsConfig, role: Role, health: Mapping[Target, Health], names: Names, *, whole: bool
     ) -> Outcome:
-        return await self.run(lambda: self._reconcile(plan.wanted(config, role, health), names))
+        """Bring the kernel to what is wanted; whole: look at all of it, not only at what is to change."""
+        return await self.run(lambda: self._reconcile(plan.wanted(config, role, health), names, whole=whole))
 
     async def clear(self, names: Names) -> Outcome:
         """Take out all that the ledger has."""
@@ -83,10 +85,15 @@ class KernelWork:
     async def announce(self, addresses: Collection[InterfaceAddress]) -> None:
         await self.run(lambda: self._kernel.announce(addresses))
 
-    def _reconcile(self, wanted: KernelState, names: Names) -> Outcome:
-        drifted = wanted == self._settled
-        self._settled = None
-        report = reconcile(self._kernel, wanted, self._ledger, names)
+    def _reconcile(self, wanted: KernelState, names: Names, *, whole: bool = True) -> Outcome:
+        settled, self._settled = self._settled, None
+        report = Report()
+        if settled is not None and not whole:
+            report = reconcile(SettledKernel(self._kernel, settled), wanted, self._ledger, names)
+        if settled is None or whole or report.refused or report.remaining:
+            # After a refusal or a surprise only the whole kernel says what is left to do.
+            rest = reconcile(self._kernel, wanted, self._ledger, names)
+            report = replace(rest, changes=report.changes + rest.changes)
         if not report.refused and not report.remaining:
             self._settled = wanted
-        return Outcome(wanted, report, drifted and bool(report.changes))
+        return Outcome(wanted, report, wanted == settled and bool(report.changes))

@@ -30,11 +30,12 @@ from lvs.pulse.announcer import Announcer
 from lvs.pulse.events import Events
 from lvs.pulse.kernel_work import KernelWork, Outcome
 from lvs.pulse.node import Locator, Place
-from lvs.pulse.running import Running, real_servers, understood
+from lvs.pulse.running import Running, understood
 from lvs.pulse.wire import problems_to_wire
 from lvs.router.apply import Refusal
 from lvs.router.files import Installation
 from lvs.router.ipvs import Table
+from lvs.router.plan import destination_keys, service_key
 from lvs.router.sentences import Names
 from lvs.router.state import Change, Health, Node, Owned, Part, Verb
 
@@ -88,18 +89,21 @@ class Lvsd:
 
     async def keep(self) -> None:
         """Follow the health of the real servers, and put back what others change, until cancelled."""
+        loop = asyncio.get_running_loop()
+        look = loop.time() + KEEP_SECONDS
         while True:
-            cause = "health"
+            cause, whole = "health", False
             try:
-                async with asyncio.timeout(KEEP_SECONDS):
+                async with asyncio.timeout_at(look):
                     await self._wake.wait()
                     await asyncio.sleep(COALESCE_SECONDS)
             except TimeoutError:
-                cause = "look at the kernel"
+                cause, whole = "look at the kernel", True
+                look = loop.time() + KEEP_SECONDS
             self._wake.clear()
             async with self._changing:
                 try:
-                    await self._reconcile(cause)
+                    await self._reconcile(cause, whole=whole)
                 except LvsError as error:
                     log.debug("%s; trying again", error)  # the account has said it
                 except Exception as error:
@@ -129,7 +133,7 @@ class Lvsd:
                 await self._work.run(
                     lambda: self._installation.install(text)
                 )  # the file may have been edited
-                outcome = await self._reconcile("install")
+                outcome = await self._reconcile("install", whole=True)
             else:
                 outcome = await self._replace(new)
         return {
@@ -215,7 +219,7 @@ class Lvsd:
         self._put_in_force(new, results, seeds)
         failure: LvsError | None = None
         try:
-            outcome = await self._reconcile(f"install of serial {new.serial}")
+            outcome = await self._reconcile(f"install of serial {new.serial}", whole=False)
             refused = [one for one in outcome.report.refused if one.change.text not in standing]
         except LvsError as error:
             failure, refused = error, []
@@ -241,7 +245,7 @@ class Lvsd:
             self.checker.watch({})
         try:
             if before is not None:
-                await self._reconcile("put back")
+                await self._reconcile("put back", whole=True)
             else:
                 self._note(await self._work.clear(names), "put back")
         except LvsError as error:
@@ -267,7 +271,7 @@ class Lvsd:
             self.account.fail(error)
         else:
             with suppress(LvsError):  # noted in the account, which says it; tried again by `keep`
-                await self._reconcile(cause)
+                await self._reconcile(cause, whole=True)
 
     async def _seeds(self, new: Running) -> dict[Target, Verdict]:
         """The verdicts that the kernel's table gives, for a pulse that has no others yet."""
@@ -283,7 +287,9 @@ class Lvsd:
 
     async def _first_results(self, new: Running, seeds: Mapping[Target, Verdict]) -> dict[Check, Result]:
         """The first checks of what is new or checked in a new way, so that the first table is a true one."""
-        strangers = {target: watched for target, watched in new.watched.items() if target not in seeds}
+        strangers = new.watched
+        if seeds:
+            strangers = {target: how for target, how in new.watched.items() if target not in seeds}
         checks = self.checker.unjudged(strangers)
         within = min(FIRST_CHECK_SECONDS, max((check.timeout for check in checks), default=0.0))
         return await self.checker.try_out(checks, within)
@@ -302,8 +308,11 @@ class Lvsd:
 
     # ---- the kernel
 
-    async def _reconcile(self, cause: str) -> Outcome:
-        """Bring the kernel to what is wanted now; raises KernelError when it cannot be read."""
+    async def _reconcile(self, cause: str, *, whole: bool) -> Outcome:
+        """Bring the kernel to what is wanted now; raises KernelError when it cannot be read.
+
+        whole: look for what others changed as well, at many times the cost.
+        """
         if self.running is None:
             raise RouterError(self._file_problem or "No configuration is in force yet.")
         found = self._locator.find(self.running.config)
@@ -312,7 +321,9 @@ class Lvsd:
         self.place = found
         health = {target: verdict.health for target, verdict in self.checker.verdicts.items()}
         try:
-            outcome = await self._work.reconcile(self.running.config, self.place.role, health, self._names)
+            outcome = await self._work.reconcile(
+                self.running.config, self.place.role, health, self._names, whole=whole
+            )
         except LvsError as error:
             self.account.fail(error)
             raise
@@ -377,8 +388,10 @@ def _log_services(before: Running | None, new: Running) -> None:
         log.info("shutting down virtual service %s", name)
     if not log.isEnabledFor(logging.DEBUG):
         return
-    known = before.watched if before else {}
-    for target, _, virtual_server, real_server in real_servers(new.config):
-        if target not in known:
-            names = (virtual_server.name, real_server.name, os.getpid())
-            log.debug("create_monitor for %s/%s running as pid %d", *names)
+    fresh = new.watched.keys() - (before.watched.keys() if before else ())
+    for virtual_server in new.config.virtual_servers:
+        places = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
+        for real_server, place in places:
+            if (service_key(virtual_server), place) in fresh:
+                names = (virtual_server.name, real_server.name, os.getpid())
+                log.debug("create_monitor for %s/%s running as pid %d", *names)

@@ -60,6 +60,9 @@ class Kernel(Protocol):
         only: the services whose real servers to read; None: all.
         """
 
+    def read_services(self, keys: Collection[ServiceKey]) -> Table:
+        """These services, as far as they exist, and their real servers. Raises KernelError."""
+
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         """Make the changes in order; the ones that were refused.
 
@@ -180,6 +183,10 @@ class LinuxKernel:
             sysctls=_read_sysctls(wanted.sysctls),
             timeouts=timeouts,
         )
+
+    def read_services(self, keys: Collection[ServiceKey]) -> Table:
+        with Ipvs() as ipvs:
+            return ipvs.services(keys)
 
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         refused: list[Refusal] = []

@@ -73,7 +73,7 @@ def _additions(actual: KernelState, wanted: KernelState, names: Names) -> Iterat
         if present is None:
             text = sentences.add_service(names, key, service)
             yield Change(Part.SERVICE, Verb.ADD, text, service_key=key, service=service)
-        elif present != service:
+        elif present is not service and present != service:
             text = sentences.change_service(names, key, present, service)
             yield Change(Part.SERVICE, Verb.CHANGE, text, service_key=key, service=service)
         yield from _destination_additions(actual, wanted, key, names)
@@ -82,8 +82,10 @@ def _additions(actual: KernelState, wanted: KernelState, names: Names) -> Iterat
 def _destination_additions(
     actual: KernelState, wanted: KernelState, service: ServiceKey, names: Names
 ) -> Iterator[Change]:
-    present = actual.destinations.get(service, {})
-    for key, destination in wanted.destinations.get(service, {}).items():
+    present, members = actual.destinations.get(service, {}), wanted.destinations.get(service, {})
+    if present is members:  # the plan that was carried out last
+        return
+    for key, destination in members.items():
         old = present.get(key)
         if old is None:
             verb, text = Verb.ADD, sentences.add_destination(names, service, key, destination)
@@ -140,7 +142,7 @@ def replaces(new: InterfaceAddress, old: InterfaceAddress) -> bool:
 def _destination_removals(actual: KernelState, wanted: KernelState, names: Names) -> Iterator[Change]:
     for service, kept in wanted.destinations.items():
         present = actual.destinations.get(service)
-        if not present:
+        if not present or present is kept:
             continue
         for key in present:
             if key not in kept:

@@ -83,6 +83,32 @@ class Ipvs:
         except LookupError as error:
             raise KernelError("read the IPVS table", f"{error}: run Linux 3.18 or newer") from error
 
+    def services(self, keys: Collection[ServiceKey]) -> Table:
+        """These services alone, as far as they exist, and their real servers."""
+        services: dict[ServiceKey, Service] = {}
+        destinations: dict[ServiceKey, Mapping[DestinationKey, Destination]] = {}
+        try:
+            for key in keys:
+                named = messages.service_attribute(key)
+                found = self._one(named)
+                if found is not None:
+                    services[key] = found
+                    destinations[key] = dict(
+                        self._netlink.dump(messages.GET_DEST, named, messages.destination)
+                    )
+        except OSError as error:
+            raise KernelError("read the IPVS table", _reason(error.errno or 0)) from error
+        return Table(services, destinations)
+
+    def _one(self, named: bytes) -> Service | None:
+        try:
+            found = self._netlink.get(messages.GET_SERVICE, named, messages.service)
+        except OSError as error:
+            if error.errno != errno.ESRCH:
+                raise
+            found = None
+        return found and found[1]
+
     def _table(self, only: Collection[ServiceKey] | None) -> Table:
         services = dict(filter(None, self._netlink.dump(messages.GET_SERVICE, b"", messages.service)))
         destinations = {

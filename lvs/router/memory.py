@@ -78,6 +78,13 @@ class MemoryKernel:
             timeouts=self.timeouts,
         )
 
+    def read_services(self, keys: Collection[ServiceKey]) -> Table:
+        found = [key for key in keys if key in self.services]
+        return Table(
+            services={key: self.services[key] for key in found},
+            destinations={key: dict(self.destinations[key]) for key in found},
+        )
+
     def table(self) -> Table:
         """The table; nothing passes through this kernel, so every counter is 0."""
         return Table(

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from lvs.config.memo import Last, Memo
 from lvs.config.model import (
     Address,
     FloatingAddress,
@@ -49,6 +50,9 @@ from lvs.router.state import (
 
 Place = tuple[ServiceKey, DestinationKey]  # where a real server is in the kernel
 HealthOf = Mapping[Place, Health]
+Active = tuple[ServiceKey, VirtualServer, Forwarding]
+Floating = tuple[FloatingAddress | None, int | None]  # with the mask, a prefix length
+Passing = tuple[tuple[MarkRule, ...], tuple[Address, ...]]
 
 # Flags of a service, include/uapi/linux/ip_vs.h. sh and mh give the same bits the same meanings.
 PERSISTENT = 0x0001
@@ -119,33 +123,45 @@ REASONS = {sysctl.path: sysctl.why for sysctl in SYSCTLS}
 
 
 def wanted(config: LvsConfig, role: Role, health: HealthOf) -> KernelState:
-    """The state to reach; a real server that health does not name is UNKNOWN."""
+    """The state to reach; a real server that health does not name is UNKNOWN.
+
+    Whatever is as it was the last time is the very same value, so that a comparison ends there.
+    """
     services: dict[ServiceKey, Service] = {}
-    members: dict[ServiceKey, dict[DestinationKey, Destination]] = {}
-    sorry: dict[ServiceKey, list[tuple[DestinationKey, Destination]]] = {}
-    for key, virtual_server, forwarding in _active(config):
+    members: dict[ServiceKey, Mapping[DestinationKey, Destination]] = {}
+    sorry: dict[ServiceKey, dict[DestinationKey, Destination]] = {}
+    active = list(_active(config))
+    for key, virtual_server, forwarding in active:
+        found = tuple(map(health.get, _checked_places(virtual_server)))
+        own = _members(virtual_server, forwarding, found)
         if key not in services:
-            services[key], members[key], sorry[key] = _service(key, virtual_server), {}, []
-        _add_members(members[key], key, virtual_server, forwarding, health)
+            services[key], members[key] = _service(virtual_server), own
+        else:
+            members[key] = {**members[key], **own}
         place = sorry_key(virtual_server)
         if place is not None:
-            sorry[key].append((place, Destination(forwarding, 1)))
+            sorry.setdefault(key, {})[place] = Destination(forwarding, 1)
     for key, stand_ins in sorry.items():
-        if stand_ins and not _served(key, members[key], health):
-            members[key].update(stand_ins)
+        if not _served(key, members[key], health):
+            members[key] = {**members[key], **stand_ins}
     settings = config.global_settings
     return KernelState(
         services=services,
         destinations=members,
-        addresses=frozenset(_addresses(config)) if role is Role.ACTIVE else frozenset(),
-        netfilter=_netfilter(config),
-        sysctls=_sysctls(config),
+        addresses=_addresses(_floating(config, active)) if role is Role.ACTIVE else frozenset(),
+        netfilter=_netfilter(tuple(_passing(each, forwarding) for _, each, forwarding in active)),
+        sysctls=_sysctls(active),
         timeouts=Timeouts(settings.tcp_timeout, settings.tcpfin_timeout, settings.udp_timeout),
     )
 
 
 def service_key(virtual_server: VirtualServer) -> ServiceKey | None:
     """What names virtual_server in the kernel; None while it has neither address nor firewall mark."""
+    return _service_key(virtual_server)
+
+
+@Memo
+def _service_key(virtual_server: VirtualServer) -> ServiceKey | None:
     address = virtual_server.address.address if virtual_server.address else None
     family = Family.V6 if address and address.version == 6 else Family.V4
     if virtual_server.fwmark:
@@ -164,6 +180,20 @@ def destination_key(virtual_server: VirtualServer, real_server: RealServer) -> D
     return DestinationKey(real_server.address, 0 if virtual_server.fwmark else virtual_server.port)
 
 
+@Memo
+def destination_keys(virtual_server: VirtualServer) -> tuple[DestinationKey | None, ...]:
+    """The keys of its real servers, in their order."""
+    return tuple(destination_key(virtual_server, each) for each in virtual_server.real_servers)
+
+
+@Memo
+def _checked_places(virtual_server: VirtualServer) -> tuple[Place, ...]:
+    """Where its active real servers are."""
+    key = service_key(virtual_server)
+    pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
+    return tuple((key, place) for each, place in pairs if each.active and place and key)
+
+
 def sorry_key(virtual_server: VirtualServer) -> DestinationKey | None:
     """What names virtual_server's sorry server; None when it has none."""
     if virtual_server.sorry_server is None:
@@ -177,8 +207,8 @@ def keys(config: LvsConfig) -> dict[tuple[str, str], Place]:
     found = {}
     for virtual_server in config.virtual_servers:
         service = service_key(virtual_server)
-        for real_server in virtual_server.real_servers:
-            destination = destination_key(virtual_server, real_server)
+        pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
+        for real_server, destination in pairs:
             if service and destination:
                 found[virtual_server.name, real_server.name] = (service, destination)
     return found
@@ -193,8 +223,8 @@ def adopted_health(config: LvsConfig, actual: KernelState) -> dict[Place, Health
     found = {}
     for key, virtual_server, _ in _active(config):
         present = actual.destinations.get(key, {})
-        for real_server in virtual_server.real_servers:
-            place = destination_key(virtual_server, real_server)
+        pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
+        for real_server, place in pairs:
             if not real_server.active or place is None or place not in present:
                 continue
             quiesced = virtual_server.quiesce and real_server.weight > 0 and present[place].weight == 0
@@ -202,51 +232,48 @@ def adopted_health(config: LvsConfig, actual: KernelState) -> dict[Place, Health
     return found
 
 
-def _active(config: LvsConfig) -> Iterator[tuple[ServiceKey, VirtualServer, Forwarding]]:
+def _active(config: LvsConfig) -> Iterator[Active]:
     for virtual_server in config.virtual_servers:
         key = service_key(virtual_server)
         if virtual_server.active and key is not None:
             yield key, virtual_server, config.forwarding_of(virtual_server)
 
 
-def _service(key: ServiceKey, virtual_server: VirtualServer) -> Service:
+@Memo
+def _service(virtual_server: VirtualServer) -> Service:
     flags = PERSISTENT if virtual_server.persistence else 0
-    if virtual_server.one_packet and (key.fwmark or virtual_server.protocol is Protocol.UDP):
+    if virtual_server.one_packet and (virtual_server.fwmark or virtual_server.protocol is Protocol.UDP):
         flags |= ONE_PACKET
     for flag in virtual_server.scheduler_flags:
         scheduler, bit = SCHEDULER_FLAGS[flag]
         if scheduler is virtual_server.scheduler:
             flags |= bit
-    netmask = 32 if key.family is Family.V4 else 128
+    key = service_key(virtual_server)
+    netmask = 128 if key and key.family is Family.V6 else 32
     if virtual_server.persistence and virtual_server.persistence_mask is not None:
         netmask = virtual_server.persistence_mask
     return Service(virtual_server.scheduler.value, flags, virtual_server.persistence, netmask)
 
 
-def _add_members(
-    members: dict[DestinationKey, Destination],
-    key: ServiceKey,
-    virtual_server: VirtualServer,
-    forwarding: Forwarding,
-    health: HealthOf,
-) -> None:
-    quiesce = virtual_server.quiesce
-    for real_server in virtual_server.real_servers:
-        if not real_server.active:
-            continue
-        place = destination_key(virtual_server, real_server)
-        if place is None:
-            continue
-        found = health.get((key, place))
+@Memo
+def _members(
+    virtual_server: VirtualServer, forwarding: Forwarding, health: tuple[Health | None, ...]
+) -> Mapping[DestinationKey, Destination]:
+    """Its real servers as they should be in the kernel; health: that of each of _checked_places."""
+    members: dict[DestinationKey, Destination] = {}
+    pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
+    active = [(real_server, place) for real_server, place in pairs if real_server.active and place]
+    for (real_server, place), found in zip(active, health, strict=True):
         if found is Health.HEALTHY:
             weight = real_server.weight
-        elif found is Health.FAILED and quiesce:
+        elif found is Health.FAILED and virtual_server.quiesce:
             weight = 0
         else:
             continue
         members[place] = Destination(
             forwarding, weight, real_server.upper_threshold, real_server.lower_threshold
         )
+    return members
 
 
 def _served(key: ServiceKey, members: Mapping[DestinationKey, Destination], health: HealthOf) -> bool:
@@ -256,45 +283,55 @@ def _served(key: ServiceKey, members: Mapping[DestinationKey, Destination], heal
     )
 
 
-def _addresses(config: LvsConfig) -> Iterator[InterfaceAddress]:
-    """Each floating address once; the first block that names it says on which device and with which mask."""
+def _floating(config: LvsConfig, active: list[Active]) -> tuple[Floating, ...]:
+    """The floating addresses with their masks, as often as they are named."""
     settings = config.global_settings
-    floating: list[tuple[FloatingAddress | None, int | None]] = []
-    nat = False
-    for _, virtual_server, forwarding in _active(config):
-        floating.append((virtual_server.address, virtual_server.address_mask))
-        nat = nat or forwarding is Forwarding.NAT
-    if nat:
+    floating = [(each.address, each.address_mask) for _, each, _ in active]
+    if any(forwarding is Forwarding.NAT for _, _, forwarding in active):
         floating += [(settings.nat_router, settings.nat_mask), (settings.nat_router6, None)]
-    seen: set[Address] = set()
+    return tuple(floating)
+
+
+@Last
+def _addresses(floating: tuple[Floating, ...]) -> frozenset[InterfaceAddress]:
+    """Each floating address once; the first block that names it says on which device and with which mask."""
+    found: dict[Address, InterfaceAddress] = {}
     for each, prefix in floating:
-        if each is None or each.address in seen:
+        if each is None or each.address in found:
             continue
-        seen.add(each.address)
         label = each.device if ":" in each.device and each.address.version == 4 else ""
         width = each.address.max_prefixlen
-        yield InterfaceAddress(each.address, width if prefix is None else prefix, each.interface, label)
+        found[each.address] = InterfaceAddress(
+            each.address, width if prefix is None else prefix, each.interface, label
+        )
+    return frozenset(found.values())
 
 
-def _netfilter(config: LvsConfig) -> Netfilter | None:
+@Memo
+def _passing(virtual_server: VirtualServer, forwarding: Forwarding) -> Passing:
+    """What netfilter does for one virtual server: marks, and the real servers to masquerade."""
+    marks: tuple[MarkRule, ...] = ()
+    if virtual_server.fwmark and virtual_server.address:
+        address, protocol = virtual_server.address.address, virtual_server.protocol
+        own = PortRange(virtual_server.port, virtual_server.port)
+        marks = tuple(
+            MarkRule(address, protocol, ports, virtual_server.fwmark)
+            for ports in (own, *virtual_server.ports)
+        )
+    if forwarding is not Forwarding.NAT:
+        return marks, ()
+    return marks, tuple(real.address for real in virtual_server.real_servers if real.active and real.address)
+
+
+@Last
+def _netfilter(passing: tuple[Passing, ...]) -> Netfilter | None:
     """Marks and masquerade; None when there is nothing to do."""
-    marks: list[MarkRule] = []
-    masquerade: list[Address] = []
-    for key, virtual_server, forwarding in _active(config):
-        if key.fwmark and virtual_server.address:
-            address, protocol = virtual_server.address.address, virtual_server.protocol
-            own = PortRange(virtual_server.port, virtual_server.port)
-            marks += [
-                MarkRule(address, protocol, ports, key.fwmark) for ports in (own, *virtual_server.ports)
-            ]
-        if forwarding is Forwarding.NAT:
-            reals = virtual_server.real_servers
-            masquerade += [real.address for real in reals if real.active and real.address]
-    return Netfilter(tuple(marks), tuple(masquerade)) if marks or masquerade else None
+    marks = tuple(mark for each, _ in passing for mark in each)
+    masquerade = tuple(address for _, each in passing for address in each)
+    return Netfilter(marks, masquerade) if marks or masquerade else None
 
 
-def _sysctls(config: LvsConfig) -> dict[str, str]:
-    active = list(_active(config))
+def _sysctls(active: list[Active]) -> dict[str, str]:
     nat = {key.family for key, _, forwarding in active if forwarding is Forwarding.NAT}
     use = Use(
         services=bool(active),

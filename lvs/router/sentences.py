@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lvs.config.model import Address, Forwarding, LvsConfig
+from lvs.config.memo import Memo
+from lvs.config.model import Address, Forwarding, LvsConfig, VirtualServer
 from lvs.router.plan import (
     ONE_PACKET,
     REASONS,
-    keys,
+    Place,
+    destination_keys,
     service_key,
     sorry_key,
 )
@@ -28,6 +30,41 @@ METHODS = {Forwarding.NAT: "NAT", Forwarding.DIRECT: "direct routing", Forwardin
 SCHEDULER_BITS = {"sh": {0x08: "sh-fallback", 0x10: "sh-port"}, "mh": {0x08: "mh-fallback", 0x10: "mh-port"}}
 
 
+@Memo
+def _names_in(virtual_server: VirtualServer) -> Mapping[DestinationKey, str]:
+    """The names of its real servers; "" for its sorry server where that is no real server as well."""
+    pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
+    named: dict[DestinationKey, str] = {}
+    for real_server, key in pairs:
+        if key is not None:
+            named[key] = named.get(key) or real_server.name
+    sorry = sorry_key(virtual_server)
+    return named if sorry is None else {sorry: ""} | named
+
+
+class RealServerNames(Mapping[Place, str]):
+    """The names of the real servers in some virtual servers, looked up only when a sentence needs them."""
+
+    def __init__(self, virtual_servers: Mapping[ServiceKey, Sequence[VirtualServer]]) -> None:
+        self._virtual_servers = virtual_servers
+
+    def __getitem__(self, place: Place) -> str:
+        service, key = place
+        found = [_names_in(each).get(key) for each in self._virtual_servers.get(service, ())]
+        known = [name for name in found if name is not None]
+        if not known:
+            raise KeyError(place)
+        return next(filter(None, known), "")
+
+    def __iter__(self) -> Iterator[Place]:
+        for service, virtual_servers in self._virtual_servers.items():
+            for key in dict.fromkeys(key for each in virtual_servers for key in _names_in(each)):
+                yield service, key
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """What lvs.cf calls the services and destinations of a kernel; what it does not know goes by its key.
@@ -42,19 +79,14 @@ class Names:
     def of(cls, *configs: LvsConfig) -> Names:
         """The names in several configurations; the first that has one counts (so: the new one first)."""
         services: dict[ServiceKey, str] = {}
-        real_servers: dict[tuple[ServiceKey, DestinationKey], str] = {}
+        virtual_servers: dict[ServiceKey, list[VirtualServer]] = {}
         for config in configs:
-            for (_, name), both in keys(config).items():
-                real_servers[both] = real_servers.get(both) or name
             for virtual_server in config.virtual_servers:
                 key = service_key(virtual_server)
-                if key is None:
-                    continue
-                services.setdefault(key, virtual_server.name)
-                place = sorry_key(virtual_server)
-                if place is not None:
-                    real_servers.setdefault((key, place), "")
-        return cls(services, real_servers)
+                if key is not None:
+                    services.setdefault(key, virtual_server.name)
+                    virtual_servers.setdefault(key, []).append(virtual_server)
+        return cls(services, RealServerNames(virtual_servers))
 
     def virtual_server(self, key: ServiceKey) -> str:
         """How a sentence about something else calls a service: "shop-http"."""

@@ -39,8 +39,25 @@ class Family(StrEnum):
     V6 = "inet6"
 
 
+class _HashedOnce:
+    """Keeps its hash: an address hashes its text, most of the time of a change at 10,000 real servers."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+    def _parts(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:  # asked for the first time
+            object.__setattr__(self, "_hash", hash(self._parts()))  # its dataclass is frozen
+            return self._hash
+
+
 @dataclass(frozen=True, slots=True, order=True)
-class ServiceKey:
+class ServiceKey(_HashedOnce):
     """What names an IPVS service in the kernel: protocol, address, port; or family and firewall mark."""
 
     family: Family
@@ -49,9 +66,10 @@ class ServiceKey:
     port: int = 0
     fwmark: int = 0
 
-    def __hash__(self) -> int:
-        # An address hashes its text, which at 10,000 real servers was most of a reconciliation's time.
-        return hash((int(self.address) if self.address else 0, self.port, self.fwmark))
+    __hash__ = _HashedOnce.__hash__  # a dataclass would make its own
+
+    def _parts(self) -> tuple[int, ...]:
+        return int(self.address) if self.address else 0, self.port, self.fwmark
 
     def __str__(self) -> str:
         if self.fwmark:
@@ -75,14 +93,16 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class DestinationKey:
+class DestinationKey(_HashedOnce):
     """What names a real server inside an IPVS service."""
 
     address: Address
     port: int
 
-    def __hash__(self) -> int:
-        return hash((int(self.address), self.port))  # as in ServiceKey
+    __hash__ = _HashedOnce.__hash__
+
+    def _parts(self) -> tuple[int, ...]:
+        return int(self.address), self.port
 
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"

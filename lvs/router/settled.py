@@ -1,0 +1,90 @@
+"""A kernel of which almost everything is known: for the change of a few services in a large table.
+
+Reading ten thousand real servers to change the weight of one is most of the work of that change. A pulse
+that has verified its table a moment ago, and looks at all of it every few seconds anyway, need not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from lvs.router.apply import Kernel, Refusal
+from lvs.router.ipvs import Table
+from lvs.router.state import Change, InterfaceAddress, KernelState, ServiceKey
+
+MOST_SERVICES = 64  # that are read one by one; from about there on the whole table is as quick
+
+
+def changed_services(settled: KernelState, wanted: KernelState) -> frozenset[ServiceKey] | None:
+    """The services that two plans want differently; None when they differ in anything else too."""
+    if (settled.addresses, settled.netfilter) != (wanted.addresses, wanted.netfilter):
+        return None
+    if (settled.sysctls, settled.timeouts) != (wanted.sysctls, wanted.timeouts):
+        return None
+    return frozenset(
+        (settled.services.keys() ^ wanted.services.keys())
+        | {key for key in wanted.services if not _alike(settled, wanted, key)}
+    )
+
+
+def _alike(one: KernelState, other: KernelState, key: ServiceKey) -> bool:
+    # A plan that did not change is the same value (lvs.router.plan), which is quicker to see than equality.
+    members, others = one.destinations.get(key), other.destinations.get(key)
+    if members is not others and members != others:
+        return False
+    return one.services.get(key) == other.services.get(key)
+
+
+class SettledKernel:
+    """A `Kernel` that is in the state settled, by a reconciliation that ended just now.
+
+    It reads the services that are wanted otherwise, and takes the rest for what was verified. Where one of
+    these is not as it was left, or more is to change than services, it reads everything, as `kernel` does.
+    """
+
+    def __init__(self, kernel: Kernel, settled: KernelState) -> None:
+        self._kernel = kernel
+        self._settled: KernelState | None = settled
+
+    def read(self, wanted: KernelState, only: Collection[ServiceKey] | None = None) -> KernelState:
+        settled = self._settled
+        if settled is not None:
+            keys = changed_services(settled, wanted) if only is None else only
+            if keys is not None and len(keys) <= MOST_SERVICES:
+                found = self._kernel.read_services(keys)
+                if only is not None or all(_as_left(found, settled, key) for key in keys):
+                    return _with_services(settled, keys, found)
+        self._settled = None
+        return self._kernel.read(wanted, only)
+
+    def read_services(self, keys: Collection[ServiceKey]) -> Table:
+        return self._kernel.read_services(keys)
+
+    def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
+        return self._kernel.carry_out(changes)
+
+    def table(self) -> Table:
+        return self._kernel.table()
+
+    def announce(self, floating: Collection[InterfaceAddress]) -> None:
+        self._kernel.announce(floating)
+
+
+def _with_services(settled: KernelState, keys: Collection[ServiceKey], found: Table) -> KernelState:
+    """The state settled with the services of these keys as they were found."""
+    services, destinations = dict(settled.services), dict(settled.destinations)
+    for key in keys:
+        services.pop(key, None)
+        destinations.pop(key, None)
+    return replace(
+        settled,
+        services={**services, **found.services},
+        destinations={**destinations, **found.destinations},
+    )
+
+
+def _as_left(found: Table, settled: KernelState, key: ServiceKey) -> bool:
+    return found.services.get(key) == settled.services.get(key) and found.destinations.get(
+        key
+    ) == settled.destinations.get(key)
