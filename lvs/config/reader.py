@@ -30,14 +30,14 @@ _MOST_HINTS = 100  # each takes a comparison with every directive's name
 class Reading:
     """What a text says.
 
-    lines: (place, field) -> line, field None for the block's own line (see Problem). complete: everything
-    could be read; else what could not has its default in config.
+    lines: (place, field) -> line, field None: the block's own. complete: all was read; else it has defaults.
     """
 
     config: LvsConfig
     problems: tuple[Problem, ...] = ()
     lines: Lines = field(default_factory=Lines)
     complete: bool = True
+    open_end: bool = False  # the file ends inside a block: it may have been cut off
 
     @property
     def ok(self) -> bool:
@@ -119,10 +119,9 @@ class _Reader:
         self.problems.append(Problem(message=message, line=line, place=self.current.place, field=field_name))
 
     def warn(self, line: int, message: str, field_name: str | None = None) -> None:
-        place = self.current.place
-        self.problems.append(
-            Problem(message=message, severity=Severity.WARNING, line=line, place=place, field=field_name)
-        )
+        place, severity = self.current.place, Severity.WARNING
+        found = Problem(message=message, severity=severity, line=line, place=place, field=field_name)
+        self.problems.append(found)
 
     def take_lines(self, number: int, piece: str) -> int:
         """Some lines, the first one's number given; the number of the line behind them."""
@@ -384,7 +383,8 @@ class _Reader:
 
     def finish(self, last_line: int) -> Reading:
         """The file has ended."""
-        if self.current is not self.top or self.skipped_depth:
+        open_end = bool(self.skipped_depth) or self.current is not self.top
+        if open_end:
             opened = f" of line {self.current.line}" if self.current is not self.top else ""
             self.warn(last_line, f"the file ends inside the block{opened}: add the missing }}")
             self.end(Block.VIRTUAL)
@@ -397,4 +397,4 @@ class _Reader:
             self.error(1, "the configuration is empty: write at least primary and one virtual server")
         problems = sorted(self.problems, key=lambda problem: problem.line or 0)
         complete = all(problem.severity is not Severity.ERROR for problem in problems)
-        return Reading(config, tuple(problems), self.lines, complete)
+        return Reading(config, tuple(problems), self.lines, complete, open_end)

@@ -52,6 +52,10 @@ def understood(text: str) -> Running:
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if errors:
         raise (InvalidConfig if reading.complete else ParseError)(errors)
+    if reading.open_end:
+        # Half a file would take half of the cluster out of service.
+        reason = "the file ends inside a block and may have been cut off: complete it, or add the missing }"
+        raise ParseError([Problem(message=reason, line=decoded.count("\n") + 1)])
     return Running(
         text=text,
         sha256=hashlib.sha256(raw).hexdigest(),

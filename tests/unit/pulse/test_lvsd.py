@@ -250,6 +250,25 @@ def test_a_hand_edited_file_is_taken_up_on_reread_and_a_bad_one_is_not(world: Wo
     play(story())
 
 
+def test_a_file_that_was_cut_off_inside_a_block_is_not_taken_up(world: World) -> None:
+    async def story() -> None:
+        async with world.pulse() as lvsd:
+            await lvsd.install(lvs_cf(serial=5))
+            table = members(world)
+            whole = lvs_cf(serial=6).rstrip().splitlines()
+            opened = next(number for number, line in enumerate(whole) if line.startswith("virtual"))
+            for length in range(opened + 1, len(whole)):
+                world.installation.path.write_text("\n".join(whole[:length]) + "\n")
+                await lvsd.reread()
+                assert (await lvsd.running_text())["serial"] == 5, length
+                assert members(world) == table
+            assert "the file ends inside a block" in (await lvsd.status())["problems"][0]
+            with pytest.raises(ParseError, match="ends inside a block"):
+                await lvsd.install("\n".join(whole[:-1]))
+
+    play(story())
+
+
 def test_a_refusal_by_the_kernel_takes_the_whole_install_back(tmp_path: Path) -> None:
     async def story() -> None:
         world = World(tmp_path, MemoryKernel(schedulers={"wlc"}))
