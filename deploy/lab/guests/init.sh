@@ -18,8 +18,13 @@ mount -t sysfs sysfs /sys
 mounted /dev || mount -t devtmpfs devtmpfs /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
-for folder in /dev/shm /run /tmp /var/tmp; do mount -t tmpfs -o mode=1777 tmpfs "$folder"; done
-mkdir -p /run/lock /run/netns /run/home /run/exchange
+mount -t tmpfs -o mode=1777 tmpfs /run
+mkdir -p /run/lock /run/netns /run/home /run/exchange /run/project
+# A project below /tmp would vanish behind the next mounts: it is held on to, and put back where it was.
+project=$(setting piranha.project)
+mount --bind "$project" /run/project
+for folder in /dev/shm /tmp /var/tmp; do mount -t tmpfs -o mode=1777 tmpfs "$folder"; done
+[ -d "$project" ] || { mkdir -p "$project" && mount --bind /run/project "$project"; }
 [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
 
 case $(setting piranha.share) in

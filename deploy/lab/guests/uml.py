@@ -33,6 +33,7 @@ def command_line(job: Job, consoles: Consoles) -> list[str]:
         "ro",
         f"init={INIT}",
         "piranha.share=hostfs",
+        f"piranha.project={job.project}",
         f"piranha.exchange={job.exchange}",
         "piranha.output=/dev/tty0",
         f"uml_dir={job.exchange}/",

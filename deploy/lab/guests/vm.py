@@ -72,7 +72,9 @@ def command_line(job: Job, consoles: Consoles, kernel: Path, first_files: Path, 
         "mitigations=off",
         "tsc=reliable",  # all processors read the host's; the kernel's own test of that fails on a busy host
         "random.trust_cpu=on",
+        "rcupdate.rcu_expedited=1",  # waits of namespaces and interfaces; costs only where time is real
         "piranha.share=9p",
+        f"piranha.project={job.project}",
         "piranha.output=/dev/vport0p1",
         "loglevel=7" if job.verbose else "quiet",
     ]
