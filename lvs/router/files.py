@@ -147,12 +147,17 @@ def _replace(path: Path, content: bytes, *, like: Path) -> None:
         descriptor = os.open(
             beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
         )
-        with open(descriptor, "wb") as file:
-            _resemble(file.fileno(), like)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(beside, path)
+        try:
+            with open(descriptor, "wb") as file:
+                _resemble(file.fileno(), like)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(beside, path)
+        except OSError:
+            # On a full disk half a file would take the room that a smaller one needs.
+            beside.unlink(missing_ok=True)
+            raise
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from ipaddress import ip_address
@@ -116,6 +117,20 @@ def test_a_text_that_cannot_be_written_leaves_both_files_alone(tmp_path: Path) -
         installation.install("\ud800")
     assert installation.read() == "serial_no = 1\n"
     assert installation.previous() is None
+
+
+def test_a_disk_that_is_full_keeps_no_half_file_in_the_room_of_a_smaller_one(tmp_path: Path) -> None:
+    installation = Installation(tmp_path)
+    installation.install("small")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # as a full disk: part of it is written
+    try:
+        with pytest.raises(RouterError, match="check the disk"):
+            installation.install("large" * 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert installation.read() == "small"
+    assert {file.name for file in tmp_path.iterdir()} <= {"lvs.cf", "lvs.cf.previous"}
 
 
 def test_a_missing_folder_is_said_with_what_to_do(tmp_path: Path) -> None:
