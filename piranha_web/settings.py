@@ -68,6 +68,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "piranha_web.access.allowlist.AllowlistMiddleware",
+    "piranha_web.access.size.SizeMiddleware",
     "piranha_web.access.headers.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

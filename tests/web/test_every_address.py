@@ -151,3 +151,19 @@ def test_a_page_that_does_not_exist_says_where_to_go(administrator: Client, clus
 
     assert response.status_code == 404
     assert "/virtual-servers" in response.content.decode()
+
+
+@pytest.mark.parametrize("length", [str(17 * 1024 * 1024), "9" * 5000])
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(anonymous: Client, length: str) -> None:
+    class Body:
+        def read(self, *_size: int) -> bytes:
+            raise AssertionError("the body was read")
+
+        readline = read
+
+    multipart = "multipart/form-data; boundary=b"
+    response = anonymous.post(
+        "/import", b"", content_type=multipart, CONTENT_LENGTH=length, **{"wsgi.input": Body()}
+    )
+    assert response.status_code == 413
+    assert "at most 16 MB" in response.content.decode()
