@@ -18,9 +18,10 @@ def table(status: Mapping[str, Any]) -> str:
     for service in [*status["virtual_servers"], *status["foreign"]]:
         if service["in_kernel"]:
             lines.append(service_line(service))
+            servers = [*service["real_servers"], *filter(None, [service.get("sorry_server")])]
             lines += [
                 destination_line(server, service["forwarding"])
-                for server in service["real_servers"]
+                for server in servers
                 if server["weight"] is not None
             ]
     return "\n".join(lines)

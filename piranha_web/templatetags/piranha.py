@@ -18,6 +18,7 @@ STATES = {
     "healthy": ("✔", "success", "healthy"),
     "failed": ("✖", "danger", "failed"),
     "unknown": ("?", "secondary", "unknown"),
+    "sorry": ("!", "warning", "sorry server"),
     "inactive": ("◌", "secondary", "inactive"),
     "in_table": ("✔", "success", "in service"),
 }

@@ -116,7 +116,7 @@ def with_counts(virtual_server: Mapping[str, Any]) -> dict[str, Any]:
         **virtual_server,
         "real_servers": servers,
         "healthy": sum(one["health"] == "healthy" for one in servers),
-        "active": sum(one["counters"]["active"] for one in servers),
+        "active": sum(one["counters"]["active"] for one in servers if one["counters"]),
     }
 
 

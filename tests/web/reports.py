@@ -33,7 +33,7 @@ def real_server(
         "reason": reason,
         "since": time.time() - 600,
         "checked_at": time.time(),
-        "counters": COUNTERS,
+        "counters": COUNTERS if health == "healthy" else None,
     }
 
 
@@ -69,6 +69,7 @@ def status(role: str = "active", **changes: Any) -> dict[str, Any]:
                     real_server("web1", "10.11.12.1"),
                     real_server("web2", "10.11.12.2", "failed", "connect: refused"),
                 ],
+                "sorry_server": None,
             }
         ],
         "foreign": [],

@@ -9,7 +9,7 @@ from django.test import Client
 from lvs import dispatch, models, reports
 from tests.conftest import RedisServer
 from tests.web.pages import text_of
-from tests.web.reports import report, status
+from tests.web.reports import COUNTERS, report, status
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -127,3 +127,19 @@ def test_the_real_server_list_shows_what_the_active_router_found(
     assert "3 active connections" in page
     report("r1", status(virtual_servers=[]))
     assert "not in service" in text_of(administrator.get(address))
+
+
+def test_a_sorry_server_that_serves_is_shown_in_the_table_and_the_list(
+    administrator: Client, redis_server: RedisServer
+) -> None:
+    document = status()
+    document["virtual_servers"][0]["sorry_server"] = {
+        "address": "10.11.12.9",
+        "port": 8080,
+        "weight": 1,
+        "counters": COUNTERS,
+    }
+    report("r1", document)
+    page = text_of(administrator.get("/"))
+    assert "sorry server" in page
+    assert "-&gt; 10.11.12.9:8080" in page
