@@ -116,11 +116,24 @@ def described(router: models.Router, report: reports.Report | None) -> RouterSta
         level, sentence = "success", str(report.pulse["role"])
         if report.pulse["mode"] == "planning":
             level, sentence = "warning", f"{sentence}, planning only: nothing is written to a kernel"
+        strange = stray(router, report.pulse)
         if report.pulse["sha256"] is None:
             level, sentence = "warning", f"{sentence}, no configuration yet: apply one"
+        elif strange:
+            level, sentence = "warning", f"{sentence}, {strange}"
         elif report.pulse["problems"]:
             level, sentence = "warning", f"{sentence}, {report.pulse['problems'][0]}"
     return RouterState(router=router, report=report, level=level, sentence=sentence)
+
+
+def stray(router: models.Router, pulse: Mapping[str, Any]) -> str | None:
+    """How what a router runs differs from every revision, or None: it is what was applied."""
+    if pulse["sha256"] is None:
+        return None
+    revision = router.cluster.revisions.filter(number=pulse["serial"]).first()
+    if revision is None or revision.sha256 != pulse["sha256"]:
+        return "its lvs.cf was changed outside: it is no revision of this cluster"
+    return None
 
 
 def duration(age: float) -> str:

@@ -6,7 +6,7 @@ import pytest
 import redis
 from django.test import Client
 
-from lvs import dispatch, models, reports
+from lvs import dispatch, models, reports, store
 from tests.conftest import RedisServer
 from tests.web.pages import text_of
 from tests.web.reports import COUNTERS, report, status
@@ -27,6 +27,16 @@ def test_the_page_shows_who_is_active_what_failed_and_why(
     assert "10\xa0minutes" in page
     assert "TCP  192.168.26.10:80 wlc" in page
     assert "-&gt; 10.11.12.1:80                Masq    1      3          1" in page
+
+
+def test_a_router_whose_lvs_cf_is_no_revision_is_said_to_be_changed_outside(
+    administrator: Client, redis_server: RedisServer, cluster: models.Cluster
+) -> None:
+    revision = store.freeze(cluster, author="anna", message="")
+    report("r1", status(serial=1, sha256=revision.sha256))
+    assert "changed outside" not in text_of(administrator.get("/"))
+    report("r1", status(serial=1, sha256="1" * 64))
+    assert "r1: active, its lvs.cf was changed outside" in text_of(administrator.get("/"))
 
 
 def test_the_live_part_brings_the_status_line_with_it(
