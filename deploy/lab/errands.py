@@ -71,12 +71,15 @@ async def run(place: Path) -> None:
 
 async def carry_out(namespace: str, words: Sequence[str]) -> dict[str, object]:
     """Runs one command; its exit status and everything it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *in_namespace(namespace, words),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *in_namespace(namespace, words),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+    except OSError as error:
+        return {"status": 127, "output": f"{error}\n"}
     try:
         output, _ = await asyncio.wait_for(process.communicate(), ERRAND_SECONDS / 2)
     except TimeoutError:

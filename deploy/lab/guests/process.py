@@ -16,7 +16,7 @@ from types import FrameType
 from deploy.lab.guests.job import GuestError, Job
 
 TIMED_OUT = 124  # as timeout(1)
-LONGEST_LOOK = 3600.0  # seconds; poll(2) takes no more than 24 days, and a lab may run for longer
+LOOK_SECONDS = 1.0  # how often the guest itself is looked at, besides what it prints
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +30,27 @@ class Consoles:
     log: int
 
 
-def guard(group: int) -> subprocess.Popen[bytes]:
-    """A shell that kills the process group once this process is gone, even by SIGKILL.
+# Tells the guard its process group, then becomes the guest.
+INTRODUCE = 'echo $$; exec "$@" >/dev/null'
+# Waits for the end of its input, which only the launcher holds, and ends that group.
+GUARD = 'read -r group; read -r _; [ -z "$group" ] || kill -9 "-$group" 2>/dev/null'
 
-    It waits on a pipe whose other end only this process holds. (PR_SET_PDEATHSIG would reach User-Mode Linux'
-    first process only, and leave its helpers behind.)
+
+def guard() -> subprocess.Popen[bytes]:
+    """A shell that ends the guest once this process is gone, even by SIGKILL.
+
+    PR_SET_PDEATHSIG would reach User-Mode Linux' first process only, and leave its helpers behind.
     """
-    script = 'read -r _; kill -9 -- "-$1" 2>/dev/null'
-    return subprocess.Popen(
-        ["/bin/sh", "-c", script, "guard", str(group)], stdin=subprocess.PIPE, start_new_session=True
-    )
+    return subprocess.Popen(["/bin/sh", "-c", GUARD], stdin=subprocess.PIPE, process_group=0)
 
 
-def end(child: subprocess.Popen[bytes]) -> None:
-    """Ends the child, or what is left of its process group, at once; a guest has nothing to save."""
+def end(child: subprocess.Popen[bytes], watch: subprocess.Popen[bytes]) -> None:
+    """Ends the guest and everything in its process group at once: it has nothing to save."""
     with contextlib.suppress(ProcessLookupError):  # all of it has ended by itself
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
-    if child.stdin is not None:
-        child.stdin.close()
+    watch.kill()
+    watch.communicate()
 
 
 def stop(number: int, frame: FrameType | None) -> None:
@@ -66,21 +68,20 @@ def run(command_line: Callable[[Consoles], Sequence[str]], job: Job) -> int:
         signal.signal(number, stop)
     output, output_end = os.pipe()
     log, log_end = os.pipe()
+    watch = guard()
     child = subprocess.Popen(
-        command_line(Consoles(output_end, log_end)),
+        ["/bin/sh", "-c", INTRODUCE, "guest", *command_line(Consoles(output_end, log_end))],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=watch.stdin,
         pass_fds=[output_end, log_end],
         start_new_session=True,
     )
-    watch = guard(child.pid)
     os.close(output_end)
     os.close(log_end)
     try:
-        kernel_words, in_time = follow(output, log, job)
+        kernel_words, in_time = follow(output, log, child, job)
     finally:
-        end(child)
-        end(watch)
+        end(child, watch)
         os.close(output)
         os.close(log)
     status = job.status()
@@ -93,10 +94,11 @@ def run(command_line: Callable[[Consoles], Sequence[str]], job: Job) -> int:
     return status
 
 
-def follow(output: int, log: int, job: Job) -> tuple[bytes, bool]:
+def follow(output: int, log: int, child: subprocess.Popen[bytes], job: Job) -> tuple[bytes, bool]:
     """Shows the job's output as it comes until the guest ends.
 
-    Returns the end of the kernel's log, and whether the guest ended within its time.
+    Returns the end of the kernel's log, and whether the guest ended within its time. A helper that outlives
+    the guest and holds its pipes is not waited for.
     """
     deadline = time.monotonic() + job.timeout
     words = b""
@@ -104,10 +106,13 @@ def follow(output: int, log: int, job: Job) -> tuple[bytes, bool]:
         selector.register(output, selectors.EVENT_READ)
         selector.register(log, selectors.EVENT_READ)
         while selector.get_map():
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
+            ended = child.poll() is not None
+            if time.monotonic() >= deadline:
                 return words, False
-            for key, _ in selector.select(min(remaining, LONGEST_LOOK)):
+            ready = selector.select(0 if ended else LOOK_SECONDS)
+            if ended and not ready:
+                break
+            for key, _ in ready:
                 chunk = os.read(key.fd, 65536)
                 if not chunk:
                     selector.unregister(key.fd)

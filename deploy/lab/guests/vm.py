@@ -34,19 +34,22 @@ def emulator() -> str:
 
 
 def can_virtualise(
-    device: Path = Path("/dev/kvm"), processor: Path = Path("/proc/cpuinfo"), qemu: str | None = None
+    device: Path = Path("/dev/kvm"),
+    processor: Path = Path("/proc/cpuinfo"),
+    qemu: str | None = None,
+    limit: float = PROBE_SECONDS,
 ) -> bool:
-    """Whether KVM serves here: the processor has it, we may use it, and QEMU answers with it in time.
+    """Whether KVM serves here: the processor has it, we may use it, QEMU answers with it in limit seconds.
 
     A /dev/kvm without the processor's vmx or svm is some nested substitute; those have been seen to hang.
     """
     flags = processor.read_text(encoding="ascii", errors="replace").split()
     if not {"vmx", "svm"} & set(flags) or not os.access(device, os.R_OK | os.W_OK):
         return False
-    probe = [qemu or emulator(), "-accel", "kvm", "-M", "microvm", "-nodefaults", "-display", "none", "-S"]
+    probe = [qemu or emulator(), "-accel", "kvm", "-M", "q35", "-nodefaults", "-display", "none", "-S"]
     try:
         child = subprocess.run(
-            [*probe, "-monitor", "stdio"], input=b"quit\n", timeout=PROBE_SECONDS, capture_output=True
+            [*probe, "-monitor", "stdio"], input=b"quit\n", timeout=limit, capture_output=True
         )
     except subprocess.TimeoutExpired:
         return False
@@ -72,7 +75,6 @@ def command_line(job: Job, consoles: Consoles, kernel: Path, first_files: Path, 
         "mitigations=off",
         "tsc=reliable",  # all processors read the host's; the kernel's own test of that fails on a busy host
         "random.trust_cpu=on",
-        "rcupdate.rcu_expedited=1",  # waits of namespaces and interfaces; costs only where time is real
         "piranha.share=9p",
         f"piranha.project={job.project}",
         "piranha.output=/dev/vport0p1",
