@@ -10,7 +10,7 @@ import pytest
 import redis
 from django.utils import timezone
 
-from lvs import deploy, dispatch, models, store, tasks
+from lvs import deploy, dispatch, models, reports, store, tasks
 from lvs.config.model import FloatingAddress, GlobalSettings, LvsConfig, RealServer, VirtualServer
 from tests.conftest import RedisServer, eventually
 from tests.workers.conftest import RouterProcesses
@@ -153,6 +153,32 @@ def test_what_one_router_refuses_is_put_back_on_the_other(cluster: models.Cluste
     assert done["r2"].state == State.ROLLED_BACK
     assert routers["r2"].client.running()["serial"] == 1
     assert [difference.text for difference in store.pending(cluster)] != []
+
+
+def states(revision: models.Revision) -> dict[str, str]:
+    return {one.router.name: one.state for one in revision.deployments.select_related("router")}
+
+
+def test_the_active_router_waits_until_a_standby_that_lives_has_answered(
+    cluster: models.Cluster, redis_server: RedisServer
+) -> None:
+    revision = freeze(cluster)
+    reports.publish(dispatch.broker(), "r2", None, "its pulse is slow")
+    for _ in range(3):
+        deploy.advance()
+    assert states(revision) == {"r2": State.SENT, "r1": State.QUEUED}
+    revision.deployments.filter(router__name="r2").update(sent_at=timezone.now() - deploy.PATIENCE)
+    deploy.advance()
+    assert states(revision) == {"r2": State.SENT, "r1": State.SENT}
+
+
+def test_the_active_router_does_not_wait_for_a_standby_that_is_silent(
+    cluster: models.Cluster, redis_server: RedisServer
+) -> None:
+    revision = freeze(cluster)
+    deploy.advance()
+    deploy.advance()
+    assert states(revision) == {"r2": State.SENT, "r1": State.SENT}
 
 
 def begin_to_put_back(cluster: models.Cluster, routers: Routers) -> models.Revision:
