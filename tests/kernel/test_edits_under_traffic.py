@@ -94,6 +94,16 @@ def test_changing_costs_no_connection(scene: Scene, name: str) -> None:
     scene.clients.go_on()
 
 
+def test_going_through_every_scheduler_costs_no_connection(scene: Scene) -> None:
+    for scheduler in Scheduler:
+        # Weights that ovf does not find used up by so few clients: full ones it would turn away.
+        scene.install(
+            virtual("nat", traffic.NAT, (100, 100, 100), scheduler=scheduler),
+            virtual("direct", traffic.DIRECT, (100, 100, 100), scheduler=scheduler),
+            BASE[2],
+        )
+
+
 def test_draining_a_real_server_keeps_its_streams_and_its_removal_costs_nothing(scene: Scene) -> None:
     clients, router = scene.clients, scene.router
     assert {stream.server for stream in clients.streams} == {"s1", "s2", "s3"}

@@ -92,6 +92,15 @@ def test_a_netmask_keeps_all_clients_of_one_net_with_one_real_server(router: Rou
     assert found[0] == found[1] != found[2]
 
 
+def test_a_persistent_client_leaves_a_real_server_that_is_drained(router: Router) -> None:
+    service = virtual("web", traffic.DIRECT, scheduler=RR, persistence=300)
+    router.install(service)
+    (chosen,) = router.lab.client_get(url(traffic.DIRECT), 3, source="198.51.100.1")
+    router.install(real(service, chosen, weight=0))
+    (other,) = router.lab.client_get(url(traffic.DIRECT), 3, source="198.51.100.1")
+    assert other in {"s1", "s2", "s3"} - {chosen}
+
+
 ALL, ONE = {"s1", "s2", "s3"}, 1
 # Who answers twelve requests of one client, one after the other: these names, or so many of them.
 SCHEDULERS: list[tuple[Scheduler, tuple[SchedulerFlag, ...], tuple[int, ...], set[str] | int]] = [

@@ -196,8 +196,9 @@ class Router:
         """Installs these virtual servers; the changes. ipvsadm must then agree with the plan."""
         text = lvs_cf(*services)
         report = self.client.install(text)
-        assert report["refused"] == []
-        assert self.table() == saved(planned(text))
+        assert not report["refused"], report["refused"]
+        table, wanted = self.table(), saved(planned(text))
+        assert table == wanted, f"ipvsadm sees {table}, the plan is {wanted}"
         return list(report["changes"])
 
     def table(self) -> list[str]:

@@ -74,8 +74,9 @@ class Clients:
 
     def check(self) -> None:
         """Nothing has failed, and every stream is open."""
-        assert self.failed == []
-        assert [(stream.place, stream.server, stream.end) for stream in self.streams if stream.end] == []
+        assert not self.failed, f"{len(self.failed)} requests failed: {self.failed[:5]}"
+        lost = [(stream.place, stream.server, stream.end) for stream in self.streams if stream.end]
+        assert not lost, f"{len(lost)} streams ended: {lost[:5]}"
 
     def open_streams(self, count: int) -> None:
         """So many more streams to each place, all of them sending."""
