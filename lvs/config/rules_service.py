@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +15,7 @@ from lvs.config.model import (
     SchedulerFlag,
     VirtualServer,
 )
+from lvs.config.patterns import searcher
 from lvs.config.sentences import Place, error, warning
 
 _FLAGS_OF = {
@@ -132,18 +131,13 @@ def _check(place: Place, service: VirtualServer) -> Iterator[Problem]:
 
 
 def _regular_expression(place: Place, service: VirtualServer) -> Iterator[Problem]:
-    """expect as Python's re takes it, standing for the POSIX extended expressions of regcomp(3)."""
+    """expect as `lvs.config.patterns` takes it."""
     expect = service.check.expect
     if not service.check.use_regex or expect is None or service.check.send_program is not None:
         return
-    if "[[:" in expect or "[^[:" in expect:
-        yield error(place, "expect", "expect has a class such as [:alpha:]: write its characters, [A-Za-z]")
-        return
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "possible nested set": valid, and not for an administrator
-            re.compile(expect)
-    except (re.error, OverflowError, RecursionError) as failure:
+        searcher(expect.encode())
+    except ValueError as failure:
         yield error(
             place, "expect", f"expect is not a regular expression ({failure}): correct it, or use_regex = 0"
         )

@@ -26,22 +26,6 @@ ANYTHING = b"*"
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
-# POSIX bracket classes (POSIX.1-2017, 9.3.5) in Python's words; use_regex promises extended expressions.
-_POSIX_CLASSES = {
-    "[:alnum:]": "0-9A-Za-z",
-    "[:alpha:]": "A-Za-z",
-    "[:blank:]": r" \t",
-    "[:cntrl:]": r"\x00-\x1f\x7f",
-    "[:digit:]": "0-9",
-    "[:graph:]": r"\x21-\x7e",
-    "[:lower:]": "a-z",
-    "[:print:]": r"\x20-\x7e",
-    "[:punct:]": r"!-/:-@\[-`{-~",
-    "[:space:]": r"\s",
-    "[:upper:]": "A-Z",
-    "[:xdigit:]": "0-9A-Fa-f",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -96,7 +80,7 @@ def _exchange(check: HealthCheck) -> tuple[bytes, bytes, bool]:
         return b"", b"", False
     send = unescape(check.send or "")
     if check.use_regex and check.expect:
-        return send, posix_to_python(check.expect).encode(), True
+        return send, check.expect.encode(), True
     return send, unescape(check.expect or ""), False
 
 
@@ -135,10 +119,3 @@ def unescape(text: str) -> bytes:
     A backslash at the very end stands for itself.
     """
     return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text, flags=re.DOTALL).encode()
-
-
-def posix_to_python(pattern: str) -> str:
-    """The pattern with POSIX bracket classes written as Python's `re` wants them."""
-    for posix, python in _POSIX_CLASSES.items():
-        pattern = pattern.replace(posix, python)
-    return pattern

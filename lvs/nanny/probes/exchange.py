@@ -7,10 +7,10 @@ as soon as it can be, and at most BOUND bytes of it are kept.
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 
 from lvs.config.model import Protocol
+from lvs.config.patterns import is_found
 from lvs.nanny.checks import ANYTHING, Check
 from lvs.nanny.probes.connect import connect, open_socket
 from lvs.nanny.probes.finding import Finding, explain
@@ -77,7 +77,7 @@ async def _datagrams(opened: socket.socket, check: Check, answer: bytearray) -> 
 def judge(check: Check, answer: bytes) -> Finding | None:
     """The finding on what has come so far; None: more could still make it good."""
     if check.use_regex:
-        return Finding(True, "answered as expected") if re.search(check.expect, answer) else None
+        return Finding(True, "answered as expected") if is_found(check.expect, answer) else None
     if check.expect == ANYTHING:
         return Finding(True, "answered") if answer else None
     if answer.startswith(check.expect):

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from deploy.lab.guests.command import split
-from deploy.lab.guests.job import Forward, Job, environment_from, job_script
+from deploy.lab.guests.job import Forward, GuestError, Job, environment_from, job_script
 
 
 def make_job(tmp_path, *command: str, **fields: object) -> Job:
@@ -74,3 +74,8 @@ def test_a_variable_without_a_value_is_taken_from_our_own_environment(monkeypatc
 def test_everything_after_the_first_dashes_belongs_to_the_command():
     assert split(["vm", "--verbose", "--", "ls", "--", "-l"]) == (["vm", "--verbose"], ["ls", "--", "-l"])
     assert split(["uml"]) == (["uml"], [])
+
+
+def test_a_path_that_a_kernels_command_line_cannot_carry_is_refused_with_the_remedy(tmp_path):
+    with pytest.raises(GuestError, match="without spaces"):
+        make_job(tmp_path / "my project", "true").write()

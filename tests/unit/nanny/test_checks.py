@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from lvs.config.model import HealthCheck, LvsConfig, Protocol, RealServer, VirtualServer
-from lvs.nanny.checks import check_of, posix_to_python, problems, unescape
+from lvs.nanny.checks import check_of, problems, unescape
 
 REAL = RealServer(name="a", address=ip_address("10.0.0.1"), active=True)
 
@@ -82,16 +82,3 @@ def test_a_regular_expression_keeps_its_backslashes() -> None:
     assert check.use_regex
     assert re.search(check.expect, b"220 mail.example ESMTP")
     assert not re.search(check.expect, b"220 mailXexample ESMTP")
-
-
-@pytest.mark.parametrize(
-    ("pattern", "matches", "fails"),
-    [
-        ("[[:digit:]]+ OK", "200 OK", "x OK"),
-        ("^[[:upper:]_]{3}$", "A_B", "a_b"),
-        ("a[[:space:]]b", "a\tb", "ab"),
-    ],
-)
-def test_posix_classes_mean_what_posix_says(pattern: str, matches: str, fails: str) -> None:
-    assert re.search(posix_to_python(pattern), matches)
-    assert not re.search(posix_to_python(pattern), fails)
