@@ -29,7 +29,7 @@ from deploy.start.processes import Child, Children, say, wait_for  # noqa: E402
 
 PIRANHA = str(Path(sys.executable).with_name("piranha"))
 GUNICORN = str(Path(sys.executable).with_name("gunicorn"))
-PORT = int(os.environ.get("PIRANHA_PORT", "3636"))
+PORT = os.environ.get("PIRANHA_PORT", "3636")
 BIND = os.environ.get("PIRANHA_BIND", "127.0.0.1")
 
 
@@ -68,7 +68,9 @@ def stop(_number: int, _frame: object) -> None:
 
 def run(place: Place, children: Children) -> None:
     """Every step, then the watch over them."""
-    if is_taken(BIND, PORT):
+    if not PORT.isdecimal() or not 0 < int(PORT) < 65536:
+        raise RuntimeError(f"PIRANHA_PORT must be a number from 1 to 65535, and is {PORT!r}")
+    if is_taken(BIND, int(PORT)):
         raise RuntimeError(f"Port {PORT} is in use; choose another one: PIRANHA_PORT=3637 make run")
     environment = {
         "PIRANHA_VAR": str(place.folder),
@@ -118,7 +120,7 @@ def first_password(place: Place) -> str | None:
 def web_server(place: Place) -> Child:
     """gunicorn with the site."""
     argv = [
-        GUNICORN, "piranha_web.wsgi", "--bind", f"{BIND}:{PORT}", "--workers", "2", "--threads", "4",
+        GUNICORN, "piranha_web.wsgi", "--bind", f"{BIND}:{PORT}", "--workers", "2", "--threads", "24",
         "--access-logfile", "-", "--chdir", str(PROJECT), "--worker-tmp-dir", "/dev/shm",
     ]  # fmt: skip
     return Child("the web server", argv, place.log("web"))
@@ -126,7 +128,7 @@ def web_server(place: Place) -> Child:
 
 def answers() -> bool:
     """Whether the login page comes."""
-    connection = http.client.HTTPConnection(BIND, PORT, timeout=10)
+    connection = http.client.HTTPConnection(BIND, int(PORT), timeout=10)
     try:
         connection.request("GET", "/login")
         return connection.getresponse().status in (200, 301, 302)

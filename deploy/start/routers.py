@@ -84,7 +84,7 @@ class Lab:
             "PIRANHA_VIP_PORT": str(VIP_PORT),
         }
         if self.in_guest:
-            say("Booting the lab in a small virtual machine: this kernel has no IPVS, Debian's has")
+            say("Booting the lab in a small virtual machine, whose kernel has IPVS")
             names = [word for name in environment for word in ("--env", name)]
             lab = [
                 "deploy/lab/guest", "vm", "--timeout", FOR_EVER, "--exchange", str(self.exchange),
@@ -115,24 +115,24 @@ class Lab:
 
 def choose(place: Place, redis_port: int) -> Routers:
     """The most real cluster that this machine allows; the reason where it is not the lab."""
-    why = reason_to_plan()
+    here = os.geteuid() == 0 and os.environ.get("PIRANHA_LAB", "auto") != "none" and has_ipvs()
+    why = None if here else reason_to_plan()
     if why:
         return Planning(place, why)
     if is_taken("127.0.0.1", VIP_PORT):
         raise RuntimeError(f"Port {VIP_PORT} is in use; choose another one: PIRANHA_VIP_PORT=8081 make run")
-    return Lab(place, redis_port, in_guest=not has_ipvs())
+    return Lab(place, redis_port, in_guest=not here)
 
 
 def reason_to_plan() -> str | None:
-    """Why there can be no lab here; None: there can."""
+    """Why there can be no lab in a virtual machine either, which needs no root; None: there can."""
     if os.environ.get("PIRANHA_LAB", "auto") == "none":
         return "PIRANHA_LAB=none"
-    if os.geteuid() != 0:
-        return "the lab needs root"
-    if not has_ipvs() and shutil.which("qemu-system-x86_64") is None:
-        return "this kernel has no IPVS, and QEMU is not installed"
-    if not has_ipvs() and not list(Path("/boot").glob("vmlinuz-*-amd64")):
-        return "this kernel has no IPVS, and Debian's (linux-image-amd64) is not installed"
+    where = "this kernel has no IPVS" if os.geteuid() == 0 else "without root"
+    if shutil.which("qemu-system-x86_64") is None:
+        return f"{where}, and QEMU is not installed"
+    if not list(Path("/boot").glob("vmlinuz-*-amd64")):
+        return f"{where}, and Debian's kernel (linux-image-amd64) is not installed"
     return None
 
 

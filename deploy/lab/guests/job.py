@@ -58,7 +58,10 @@ class Job:
         return self.exchange / "status"
 
     def write(self) -> None:
-        """Puts the job where the guest's init looks for it."""
+        """Puts the job where the guest's init looks for it. Raises GuestError for paths with spaces."""
+        for path in (self.project, self.exchange):
+            if set(str(path)) & set(' \t\n,"'):
+                raise GuestError(f"{path}: move it to a path without spaces, commas and quotes")
         self.exchange.mkdir(parents=True, exist_ok=True)
         self.status_file.unlink(missing_ok=True)
         script = job_script(self.command, self.project, self.kind, self.environment)

@@ -118,7 +118,7 @@ def compile_sources(project: Path) -> None:
     """
     python = project / ".venv" / "bin" / "python"
     sources = [name for name in SOURCES if (project / name).is_dir()]
-    if python.exists():
+    if os.access(python, os.X_OK):
         subprocess.run([python, "-m", "compileall", "-qq", *sources], cwd=project, check=False)
 
 
