@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lvs.config.keywords import KEYWORDS, Block, Keyword
+from lvs.config.keywords import GLOBAL, KEYWORDS, Block, Keyword
 from lvs.config.model import (
     Comments,
     FloatingAddress,
@@ -57,6 +57,16 @@ class OpenBlock:
         for text in lines:
             if text or (kept and kept[-1]):
                 kept.append(text)
+
+    def settle_head(self) -> None:
+        """Under a file's head, a blank line in the first directive's comments ends it, as when read again."""
+        head, first = self.comments.get(Block.GLOBAL.value), self.comments.get(GLOBAL[0].name)
+        while first and not first[-1]:
+            first.pop()
+        if head and first and "" in first:
+            end = len(first) - first[::-1].index("")
+            self.keep_comments(Block.GLOBAL.value, ["", *first[:end]])
+            del first[:end]
 
     def sorted_comments(self) -> Comments:
         """The comments in the writer's order."""
@@ -117,29 +127,27 @@ def _read_value(
     report: Report,
 ) -> None:
     line, words = entry
-
-    def say(message: str, severity: Severity) -> None:
-        report(
-            Problem(message=message, severity=severity, line=line, place=block.place, field=keyword.attribute)
-        )
-
     wanted = keyword.kind.words
     if not words or (wanted is not None and len(words) != wanted):
-        say(word_problem(keyword, words), Severity.ERROR)
+        report(_problem(block, keyword, line, word_problem(keyword, words), Severity.ERROR))
         return
     try:
         value = keyword.kind.parse(words, context)
     except BadValue as error:
-        say(f"{keyword.name}: {error}", Severity.ERROR)
+        report(_problem(block, keyword, line, f"{keyword.name}: {error}", Severity.ERROR))
         return
-    if context.notes:
-        for note in context.notes:
-            say(f"{keyword.name}: {note}", Severity.WARNING)
-        context.notes.clear()
+    for note in context.notes:
+        report(_problem(block, keyword, line, f"{keyword.name}: {note}", Severity.WARNING))
+    context.notes.clear()
     if keyword.ignored:
-        say(f"{keyword.name} is kept in the file but has no effect: it {keyword.ignored}", Severity.WARNING)
+        note = f"{keyword.name} is kept in the file but has no effect: it {keyword.ignored}"
+        report(_problem(block, keyword, line, note, Severity.WARNING))
     if value is not None:
         values.setdefault(keyword.owner, {})[keyword.attribute] = value
+
+
+def _problem(block: OpenBlock, keyword: Keyword, line: int, message: str, severity: Severity) -> Problem:
+    return Problem(message=message, severity=severity, line=line, place=block.place, field=keyword.attribute)
 
 
 def make_real_server(block: OpenBlock, report: Report) -> RealServer:

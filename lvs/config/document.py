@@ -87,7 +87,7 @@ def from_document(document: object) -> LvsConfig:
     return config
 
 
-def _source(kind: Block, block: Document) -> tuple[Block, bytes] | None:
+def _source(kind: Block, block: Any) -> tuple[Block, bytes] | None:
     """A block as a key that is the same for the same JSON only (1, 1.0 and true are equal in Python).
 
     None when there are other values in it than JSON's.
@@ -120,15 +120,16 @@ class _Import:
         )
 
     def virtual_servers(self, kind: Block, parent: Document) -> tuple[VirtualServer, ...]:
-        return tuple(self.known(kind, block, place) for block, place in self.blocks(kind, parent, ()))
+        listed = enumerate(self.listed(kind, parent, ()), 1)
+        return tuple(self.known(kind, number, value) for number, value in listed)
 
-    def known(self, kind: Block, block: Document, place: tuple[str, ...]) -> VirtualServer:
+    def known(self, kind: Block, number: int, value: object) -> VirtualServer:
         """The virtual server of a block: last time's, if the block is the same and had no problem."""
-        source = _source(kind, block)
+        source = _source(kind, value)
         made = self.turn.recall(source) if source else None
         if made is None:
             problems = len(self.problems)
-            made = self.virtual_server(kind, block, place)
+            made = self.virtual_server(kind, *self.block(kind, number, value, ()))
             if source and len(self.problems) == problems:
                 self.turn.keep(source, made)
         return made
@@ -136,7 +137,8 @@ class _Import:
     def virtual_server(self, kind: Block, block: Document, place: tuple[str, ...]) -> VirtualServer:
         values = self.values(kind, block, place, ("name", "server", "comments"))
         servers = []
-        for server, server_place in self.blocks(Block.SERVER, block, place):
+        for number, each in enumerate(self.listed(Block.SERVER, block, place), 1):
+            server, server_place = self.block(Block.SERVER, number, each, place)
             own = self.values(Block.SERVER, server, server_place, ("name", "comments"))
             comments = self.comments(Block.SERVER, server, server_place)
             servers.append(RealServer(name=server_place[-1], comments=comments, **own.get("server", {})))
@@ -159,23 +161,24 @@ class _Import:
         self.problem("an object with directives as keys is expected: write { ... }", place)
         return {}
 
-    def blocks(
-        self, kind: Block, parent: Document, place: tuple[str, ...]
-    ) -> list[tuple[Document, tuple[str, ...]]]:
-        """The objects of a list of blocks, each with its place."""
+    def listed(self, kind: Block, parent: Document, place: tuple[str, ...]) -> list[object]:
+        """What is in a list of blocks."""
         listed = parent.get(kind.value, [])
         if not isinstance(listed, list) or len(listed) > _MOST_BLOCKS:
             self.problem(f"{kind}: a list of at most {_MOST_BLOCKS} blocks is expected: write [ ... ]", place)
             return []
-        found = []
-        for number, value in enumerate(listed, 1):
-            block = self.object_of(value, (*place, kind.value, f"number {number}"))
-            name = block.get("name")
-            if not isinstance(name, str):
-                self.problem(f"{kind} number {number} has no name: give it a text as name", place)
-                name = ""
-            found.append((block, (*place, kind.value, name)))
-        return found
+        return listed
+
+    def block(
+        self, kind: Block, number: int, value: object, place: tuple[str, ...]
+    ) -> tuple[Document, tuple[str, ...]]:
+        """The object of a block, with its place."""
+        block = self.object_of(value, (*place, kind.value, f"number {number}"))
+        name = block.get("name")
+        if not isinstance(name, str):
+            self.problem(f"{kind} number {number} has no name: give it a text as name", place)
+            name = ""
+        return block, (*place, kind.value, name)
 
     def values(self, kind: Block, block: Document, place: tuple[str, ...], others: tuple[str, ...]) -> Values:
         table = _TABLES[kind]

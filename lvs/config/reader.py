@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 
 from lvs.config.blocks import OpenBlock, make_config, make_real_server, make_virtual_server
 from lvs.config.hints import foreign_grammar, unknown_directive
-from lvs.config.keywords import GLOBAL, GUI_ONLY, KEYWORDS, Block
+from lvs.config.keywords import GUI_ONLY, KEYWORDS, Block
 from lvs.config.lines import BlockLines, Lines, Numbers
 from lvs.config.memo import Turn, Turns
 from lvs.config.model import LvsConfig, Problem, Severity, VirtualServer
 from lvs.config.text import BLANKS, Words, bare, pieces, shown, split_words
 
-# The usual line, directive = value, both single words; everything else takes the longer way.
-_USUAL = re.compile(r"[ \t]*([a-z_][a-z_0-9]*)[ \t]+=[ \t]+([^\s\"'#\0]+)[ \t]*")
+# The usual lines: directive = value, both single words; BLOCK NAME {; }. All others take the longer way.
+_USUAL = re.compile(
+    r"[ \t]*(?:([a-z_][a-z_0-9]*)[ \t]+=[ \t]+([^\s\"'#\0]+)"
+    r"|(virtual|failover|server) ([^\s\"'#{}=\0]+) \{|\})[ \t]*"
+)
 _DIRECTIVE = re.compile(r"([^\s=\"'{}]+)([ \t]*)=([ \t]*)(.*)", re.DOTALL)
 _HEADER = re.compile(r"(virtual|failover|server)([ \t\v\f]*[{\"']|[ \t\v\f]+[^= \t\v\f]|$)")
 _BLOCKS = ("virtual", "failover", "server")
@@ -125,10 +128,10 @@ class _Reader:
 
     def take_lines(self, number: int, piece: str) -> int:
         """Some lines, the first one's number given; the number of the line behind them."""
-        lines = piece.split("\n")
-        for offset, line in enumerate(lines):
-            self.take(number + offset, line)
-        return number + len(lines)
+        for line in piece.split("\n"):
+            self.take(number, line)
+            number += 1
+        return number
 
     def take_block(self, number: int, piece: str) -> int:
         """Lines that look like a whole block: if they were read without a problem before, not again."""
@@ -142,23 +145,21 @@ class _Reader:
             self.saw_anything = True
             self.names[known.kind][known.virtual_server.name] = 1
             self.made[known.kind].append(known.virtual_server)
-            self.lines.add(known.lines.moved_to(number))
+            self.lines.add(known.lines, number)
             return number + known.length
         problems, blocks = len(self.problems), self.lines.blocks
         behind = self.take_lines(number, piece)
         if self.current is self.top and len(self.problems) == problems and self.lines.blocks == blocks + 1:
-            lines = self.lines.newest()
-            kind = Block(lines.place[0])
+            lines, kind = self.lines.newest(), Block(self.lines.newest().place[0])
             self.turn.keep(source, _Read(kind, self.made[kind][-1], lines, behind - number))
         return behind
 
     def take(self, number: int, line: str) -> None:
         """One line, without its end."""
-        if not self.skipped_depth:
-            match = _USUAL.fullmatch(line)
-            if match:
-                self.directive(number, match[1], [match[2]])
-                return
+        match = None if self.skipped_depth else _USUAL.fullmatch(line)
+        if match:
+            self.usual(number, match)
+            return
         line = line.strip(BLANKS)
         if not line:
             self.comments.append("")
@@ -179,6 +180,17 @@ class _Reader:
             self.error(number, "the line contains a NUL byte: remove it")
         else:
             self.unusual(number, line)
+
+    def usual(self, number: int, match: re.Match[str]) -> None:
+        """A line of _USUAL's form; the longer way would come to the same."""
+        name, value, kind, block_name = match.groups()
+        self.saw_anything, self.brace_expected = True, False
+        if name:
+            self.directive(number, name, [value])
+        elif kind:
+            self.open(number, Block(kind), block_name)
+        else:
+            self.close(number, "")
 
     def unusual(self, number: int, line: str) -> None:
         """A line that is neither blank nor a comment nor of the usual form."""
@@ -208,8 +220,6 @@ class _Reader:
 
     def directive(self, number: int, name: str, words: list[str]) -> None:
         block = self.current
-        self.saw_anything = True
-        self.brace_expected = False
         keyword = KEYWORDS[block.kind].get(name)
         if keyword is None:
             self.unknown(number, name)
@@ -236,16 +246,6 @@ class _Reader:
             lines = lines[end:]
         self.head_passed = True
         return lines
-
-    def settle_head(self) -> None:
-        """Under a head, a blank line in the first directive's comments ends it, as when read again."""
-        head, first = self.top.comments.get(Block.GLOBAL.value), self.top.comments.get(GLOBAL[0].name)
-        while first and not first[-1]:
-            first.pop()
-        if head and first and "" in first:
-            end = len(first) - first[::-1].index("")
-            self.top.keep_comments(Block.GLOBAL.value, ["", *first[:end]])
-            del first[:end]
 
     def unknown(self, number: int, name: str) -> None:
         if name in GUI_ONLY[self.current.kind]:
@@ -389,7 +389,7 @@ class _Reader:
             self.warn(last_line, f"the file ends inside the block{opened}: add the missing }}")
             self.end(Block.VIRTUAL)
         self.top.keep_comments("", self.comments)
-        self.settle_head()
+        self.top.settle_head()
         config = make_config(
             self.top, self.made[Block.VIRTUAL], self.made[Block.FAILOVER], self.problems.append
         )

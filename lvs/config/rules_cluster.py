@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lvs.config.addresses import device_faults
+from lvs.config.memo import Last, Memo
 from lvs.config.model import (
     Address,
     FloatingAddress,
     Forwarding,
+    GlobalSettings,
     LvsConfig,
     PortRange,
     Problem,
     Protocol,
+    Redundancy,
     Service,
     VirtualServer,
 )
 from lvs.config.sentences import Place, error, warning
+
+Fronts = tuple[GlobalSettings, Redundancy, tuple[VirtualServer, ...]]
 
 
 def cluster_problems(config: LvsConfig) -> Iterator[Problem]:
@@ -26,10 +32,21 @@ def cluster_problems(config: LvsConfig) -> Iterator[Problem]:
     yield from _routers(config)
     yield from _gateways(config)
     yield from _kept_only(config)
-    active = tuple(service for service in config.virtual_servers if service.active)
-    yield from _same_mark(active)
-    yield from _same_ports(active)
-    yield from _floating_addresses(config, active)
+    own = (replace(config.global_settings, serial_no=0), config.redundancy)
+    yield from _between((*own, tuple(_front(one) for one in config.virtual_servers if one.active)))
+
+
+@Memo
+def _front(service: VirtualServer) -> VirtualServer:
+    """What others can be in conflict with: the real servers, which change more often, left out."""
+    return replace(service, real_servers=(), comments=())
+
+
+@Last
+def _between(given: Fronts) -> tuple[Problem, ...]:
+    """What the active virtual servers do to each other and to the routers."""
+    active = given[2]
+    return (*_same_mark(active), *_same_ports(active), *_floating_addresses(given))
 
 
 def _heartbeat(config: LvsConfig) -> Iterator[Problem]:
@@ -179,8 +196,8 @@ def _same_ports(active: tuple[VirtualServer, ...]) -> Iterator[Problem]:
                 last, owner = ports, name
 
 
-def _floating_addresses(config: LvsConfig, active: tuple[VirtualServer, ...]) -> Iterator[Problem]:
-    settings, redundancy = config.global_settings, config.redundancy
+def _floating_addresses(given: Fronts) -> Iterator[Problem]:
+    settings, redundancy, active = given
     own = {settings.primary, settings.primary_private, redundancy.backup, redundancy.backup_private}
     first: dict[Address, tuple[str, FloatingAddress, int | None]] = {}
     labels: dict[str, tuple[str, Address]] = {}

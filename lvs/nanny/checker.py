@@ -24,7 +24,7 @@ from lvs.nanny.checks import Check
 from lvs.nanny.health import Patience, Result, Verdict
 from lvs.nanny.probes import connect, exchange
 from lvs.nanny.probes.finding import Finding
-from lvs.router.state import DestinationKey, ServiceKey
+from lvs.router.state import DestinationKey, Health, ServiceKey
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ class Checker:
         self._watched: dict[Target, Watched] = {}
         self._targets: dict[Check, tuple[Target, ...]] = {}
         self._verdicts: dict[Target, Verdict] = {}
+        self._health: dict[Target, Health] = {}  # that of each verdict
         # The queue keeps entries of checks that are no longer wanted until their time has come; what counts
         # is _due: when, on the monotonic clock, each wanted check is or was due.
         self._queue: list[tuple[float, int, Check]] = []
@@ -104,6 +105,11 @@ class Checker:
     @property
     def verdicts(self) -> Mapping[Target, Verdict]:
         return self._verdicts
+
+    @property
+    def health(self) -> dict[Target, Health]:
+        """What was found of each real server, as of now."""
+        return dict(self._health)
 
     @property
     def checks(self) -> int:
@@ -134,6 +140,7 @@ class Checker:
         self._verdicts = {
             target: self._verdicts.get(target) or seeds.get(target) or Verdict() for target in wanted
         }
+        self._health = {target: verdict.health for target, verdict in self._verdicts.items()}
         self._watched = dict(wanted)
         gathered: dict[Check, list[Target]] = {}
         for target, watched in wanted.items():
@@ -177,12 +184,11 @@ class Checker:
 
     def _fresh(self, wanted: Mapping[Target, Watched]) -> list[Target]:
         known = self._watched
-        differing = [
-            (target, watched) for target, watched in wanted.items() if known.get(target) is not watched
-        ]
+        if wanted == known:  # mostly; and it takes no look at each
+            return []
         return [
             target
-            for target, watched in differing
+            for target, watched in wanted.items()
             if target not in known or known[target].check != watched.check
         ]
 
@@ -236,4 +242,5 @@ class Checker:
         after = before.judge(result, self._watched[target].patience)
         self._verdicts[target] = after
         if after.health is not before.health:
+            self._health[target] = after.health
             self._told(target, before, after)

@@ -153,7 +153,7 @@ class Lvsd:
             new = await asyncio.to_thread(understood, text)
         except ConfigError as error:
             return {"changes": [], "problems": problems_to_wire(error.problems)}
-        found = {target: verdict.health for target, verdict in self.checker.verdicts.items()}
+        found = self.checker.health
         if self.running is None:
             found = await self._work.adopted_health(new.config)
         unchecked = {target for target in new.watched if found.get(target, Health.UNKNOWN) is Health.UNKNOWN}
@@ -319,7 +319,7 @@ class Lvsd:
         if found.node is not self.place.node:
             self.events.warning(f"this router is the {found.node} and so {found.role}")
         self.place = found
-        health = {target: verdict.health for target, verdict in self.checker.verdicts.items()}
+        health = self.checker.health
         try:
             outcome = await self._work.reconcile(
                 self.running.config, self.place.role, health, self._names, whole=whole

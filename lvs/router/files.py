@@ -62,6 +62,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem: str | None = None  # a sentence for the administrator; None: the ledger was understood
+        self._known: tuple[str, Owned] | None = None  # a text and what it says: mostly it did not change
 
     def load(self) -> Owned:
         """What is pulse's; nothing before the first save."""
@@ -70,7 +71,9 @@ class Ledger:
         if text is None:
             return Owned()
         try:
-            return _owned(json.loads(text))
+            if self._known is None or self._known[0] != text:
+                self._known = text, _owned(json.loads(text))
+            return self._known[1]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             self.problem = (
                 f"{self.path} cannot be understood ({error}), so nothing in the kernel counts as pulse's but "
@@ -81,7 +84,8 @@ class Ledger:
 
     def save(self, owned: Owned) -> None:
         """Writes it down; returns when it is on the disk."""
-        content = json.dumps(_document(owned), indent=1).encode() + b"\n"
+        text = json.dumps(_document(owned), indent=1) + "\n"
+        content, self._known = text.encode(), (text, owned)
         before = _content(self.path)
         if before == content:
             return

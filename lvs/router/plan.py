@@ -130,17 +130,18 @@ def wanted(config: LvsConfig, role: Role, health: HealthOf) -> KernelState:
     services: dict[ServiceKey, Service] = {}
     members: dict[ServiceKey, Mapping[DestinationKey, Destination]] = {}
     sorry: dict[ServiceKey, dict[DestinationKey, Destination]] = {}
+    passing: list[Passing] = []
     active = list(_active(config))
     for key, virtual_server, forwarding in active:
-        found = tuple(map(health.get, _checked_places(virtual_server)))
-        own = _members(virtual_server, forwarding, found)
+        share = _share(virtual_server, forwarding)
+        passing.append(share.passing)
+        own = _members(virtual_server, forwarding, tuple(map(health.get, share.places)))
         if key not in services:
-            services[key], members[key] = _service(virtual_server), own
+            services[key], members[key] = share.service, own
         else:
             members[key] = {**members[key], **own}
-        place = sorry_key(virtual_server)
-        if place is not None:
-            sorry.setdefault(key, {})[place] = Destination(forwarding, 1)
+        if share.sorry is not None:
+            sorry.setdefault(key, {})[share.sorry] = Destination(forwarding, 1)
     for key, stand_ins in sorry.items():
         if not _served(key, members[key], health):
             members[key] = {**members[key], **stand_ins}
@@ -149,7 +150,7 @@ def wanted(config: LvsConfig, role: Role, health: HealthOf) -> KernelState:
         services=services,
         destinations=members,
         addresses=_addresses(_floating(config, active)) if role is Role.ACTIVE else frozenset(),
-        netfilter=_netfilter(tuple(_passing(each, forwarding) for _, each, forwarding in active)),
+        netfilter=_netfilter(tuple(passing)),
         sysctls=_sysctls(active),
         timeouts=Timeouts(settings.tcp_timeout, settings.tcpfin_timeout, settings.udp_timeout),
     )
@@ -184,14 +185,6 @@ def destination_key(virtual_server: VirtualServer, real_server: RealServer) -> D
 def destination_keys(virtual_server: VirtualServer) -> tuple[DestinationKey | None, ...]:
     """The keys of its real servers, in their order."""
     return tuple(destination_key(virtual_server, each) for each in virtual_server.real_servers)
-
-
-@Memo
-def _checked_places(virtual_server: VirtualServer) -> tuple[Place, ...]:
-    """Where its active real servers are."""
-    key = service_key(virtual_server)
-    pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
-    return tuple((key, place) for each, place in pairs if each.active and place and key)
 
 
 def sorry_key(virtual_server: VirtualServer) -> DestinationKey | None:
@@ -239,7 +232,36 @@ def _active(config: LvsConfig) -> Iterator[Active]:
             yield key, virtual_server, config.forwarding_of(virtual_server)
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one virtual server adds to a plan, whatever the health of its real servers.
+
+    places: where the active ones are. sorry: its sorry server. passing: what netfilter does for it.
+    """
+
+    service: Service
+    places: tuple[Place, ...]
+    sorry: DestinationKey | None
+    passing: Passing
+
+
 @Memo
+def _share(virtual_server: VirtualServer, forwarding: Forwarding) -> Share:
+    return Share(
+        _service(virtual_server),
+        _checked_places(virtual_server),
+        sorry_key(virtual_server),
+        _passing(virtual_server, forwarding),
+    )
+
+
+def _checked_places(virtual_server: VirtualServer) -> tuple[Place, ...]:
+    """Where its active real servers are."""
+    key = service_key(virtual_server)
+    pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
+    return tuple((key, place) for each, place in pairs if each.active and place and key)
+
+
 def _service(virtual_server: VirtualServer) -> Service:
     flags = PERSISTENT if virtual_server.persistence else 0
     if virtual_server.one_packet and (virtual_server.fwmark or virtual_server.protocol is Protocol.UDP):
@@ -307,7 +329,6 @@ def _addresses(floating: tuple[Floating, ...]) -> frozenset[InterfaceAddress]:
     return frozenset(found.values())
 
 
-@Memo
 def _passing(virtual_server: VirtualServer, forwarding: Forwarding) -> Passing:
     """What netfilter does for one virtual server: marks, and the real servers to masquerade."""
     marks: tuple[MarkRule, ...] = ()

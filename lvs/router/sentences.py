@@ -80,12 +80,12 @@ class Names:
         """The names in several configurations; the first that has one counts (so: the new one first)."""
         services: dict[ServiceKey, str] = {}
         virtual_servers: dict[ServiceKey, list[VirtualServer]] = {}
-        for config in configs:
-            for virtual_server in config.virtual_servers:
-                key = service_key(virtual_server)
-                if key is not None:
-                    services.setdefault(key, virtual_server.name)
-                    virtual_servers.setdefault(key, []).append(virtual_server)
+        # Most virtual servers are the same in an old and a new configuration.
+        for each in {id(one): one for config in configs for one in config.virtual_servers}.values():
+            key = service_key(each)
+            if key is not None:
+                services.setdefault(key, each.name)
+                virtual_servers.setdefault(key, []).append(each)
         return cls(services, RealServerNames(virtual_servers))
 
     def virtual_server(self, key: ServiceKey) -> str:
