@@ -23,6 +23,7 @@ steps, so a manager that dies goes on where it was; every step may be taken twic
 
 from __future__ import annotations
 
+import logging
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -39,6 +40,8 @@ PATIENCE = timedelta(seconds=15)  # how long the next router waits for one that 
 OVERDUE = timedelta(seconds=tasks.APPLY_SECONDS + 30)  # after this an answer will not come any more
 
 State = models.Deployment.State
+
+log = logging.getLogger("piranha.deploy")
 
 
 def advance() -> None:
@@ -114,7 +117,12 @@ def take_answer(deployment: models.Deployment) -> None:
         return
     answer = answers.take(dispatch.broker(), deployment.task_id)
     if answer is not None:
-        note(deployment, answer)
+        try:
+            note(deployment, answer)
+        except (KeyError, TypeError, AttributeError) as error:
+            log.exception("the answer of %s makes no sense", deployment.router)
+            text = f"The answer of its worker makes no sense ({error!r}): is it as new as this site?"
+            deployment.end(State.FAILED, text)
         answers.unwant(dispatch.broker(), deployment.task_id)
     elif waited(deployment) > OVERDUE:
         if silent(deployment):

@@ -8,6 +8,7 @@ silence and on the number of connections.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -46,7 +47,10 @@ class ControlServer:
         self._closed = False
 
     async def start(self) -> None:
-        """Listen. A socket file left behind is replaced: nobody may listen on it any more."""
+        """Listen. A socket file left behind is replaced; one that somebody listens on is an OSError."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            if other.connect_ex(str(self._path)) == 0:
+                raise OSError(errno.EADDRINUSE, "another pulse listens there")
         self._path.unlink(missing_ok=True)
         self._server = await asyncio.start_unix_server(self._serve, self._path, limit=MAX_LINE, backlog=64)
         os.chmod(self._path, 0o666)  # noqa: S103 - the peer's user is checked at each connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -57,10 +58,16 @@ def deployments(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @require_POST
+@transaction.atomic  # what is taken back replaces what was looked at, and nothing newer
 def take_back(request: HttpRequest, number: int) -> HttpResponse:
     """Makes a revision the candidate; nothing reaches a router before Apply."""
     cluster = cluster_or_404(request)
     shown = get_object_or_404(cluster.revisions, number=number)
+    if request.POST.get("edition") != str(cluster.edition):
+        messages.warning(
+            request, "Somebody changed the configuration after this page was shown. Nothing was taken back."
+        )
+        return redirect("revision", number=number)
     store.take_back(shown)
     messages.success(
         request, f"Revision {shown.number} is the candidate now. Look at what would change, then apply it."

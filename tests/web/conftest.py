@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -13,7 +14,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
-from lvs import models, store
+from lvs import dispatch, models, store
 from lvs.config.model import (
     FloatingAddress,
     GlobalSettings,
@@ -24,6 +25,7 @@ from lvs.config.model import (
 )
 from piranha_web.access.backend import bound
 from piranha_web.access.passwords import set_password
+from piranha_web.celery import app
 
 # The site has no key of its own and refuses to work without one (tests/web/test_settings.py).
 django_settings.SECRET_KEY = "only for these tests, and made of nothing random at all"
@@ -58,10 +60,13 @@ def password_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def site(settings: Any, db: None, password_file: Path) -> Iterator[Any]:
+def site(settings: Any, db: None, password_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Every web test starts with nothing remembered."""
     settings.PIRANHA_PASSWORD_FILE = password_file
     settings.PIRANHA_HOSTS = ["localhost", "testserver"]
+    # Pages ask the tests' own Redis, and no test waits for a router that is not there.
+    monkeypatch.setattr(app.conf, "broker_url", os.environ["PIRANHA_BROKER_URL"])
+    monkeypatch.setattr(dispatch, "DRY_RUN_SECONDS", 0.3)
     cache.clear()
     yield settings
     cache.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import redis
 from django.test import Client
@@ -52,10 +54,12 @@ def test_the_live_part_brings_the_status_line_with_it(
 def test_a_report_that_is_old_is_shown_grey_with_its_age_and_never_as_now(
     administrator: Client, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said_at = time.time()
+    monkeypatch.setattr(reports, "seconds", lambda _time: said_at)
     report("r1", status())
-    monkeypatch.setattr(reports, "SILENT_AFTER", -1.0)
+    monkeypatch.setattr(reports, "seconds", lambda _time: said_at + 7)
     page = text_of(administrator.get("/"))
-    assert "its worker has been silent for" in page
+    assert "its worker has been silent for 7 s" in page
     assert "It is not known how it is now." in page
     assert "real server failed" not in page
 
@@ -153,3 +157,13 @@ def test_a_sorry_server_that_serves_is_shown_in_the_table_and_the_list(
     page = text_of(administrator.get("/"))
     assert "sorry server" in page
     assert "-&gt; 10.11.12.9:8080" in page
+
+
+def test_a_report_of_five_seconds_ago_is_still_the_word_of_the_router(
+    administrator: Client, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said_at = time.time()
+    monkeypatch.setattr(reports, "seconds", lambda _time: said_at)
+    report("r1", status())
+    monkeypatch.setattr(reports, "seconds", lambda _time: said_at + 5)
+    assert "silent for" not in text_of(administrator.get("/"))

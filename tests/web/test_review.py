@@ -144,7 +144,12 @@ def test_history_compares_any_two_revisions_and_takes_one_back_as_candidate(
     page = text_of(administrator.get("/history/3?against=1"))
     assert "Changes against revision 1" in page
     assert "persistent = 90" in page
-    assert administrator.post("/history/1/take-back")["Location"] == "/review"
+    cluster.refresh_from_db()
+    stale = {"edition": str(cluster.edition - 1)}
+    assert administrator.post("/history/1/take-back", stale)["Location"] == "/history/1"
+    assert store.load(cluster).virtual_servers[0].persistence == 90
+    seen = {"edition": str(cluster.edition)}
+    assert administrator.post("/history/1/take-back", seen)["Location"] == "/review"
     assert store.load(cluster).virtual_servers[0].persistence == 0
     assert cluster.revisions.count() == 3
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 from django.utils import timezone
 
-from lvs import deploy, dispatch, models, reports, store, tasks
+from lvs import answers, deploy, dispatch, models, reports, store, tasks
 from lvs.config.model import FloatingAddress, GlobalSettings, LvsConfig, RealServer, VirtualServer
 from tests.conftest import RedisServer, eventually
 from tests.workers.conftest import RouterProcesses
@@ -309,3 +309,16 @@ def test_an_earlier_revision_taken_back_is_applied_as_a_new_one(
     carry(third)
     assert third.number == 3
     assert "persistent" not in routers["r1"].client.running()["lvs_cf"]
+
+
+def test_an_answer_that_makes_no_sense_fails_its_deployment_and_no_other(
+    cluster: models.Cluster, redis_server: RedisServer
+) -> None:
+    revision = freeze(cluster)
+    deploy.advance()
+    sent = revision.deployments.get(state=State.SENT)
+    answers.give(dispatch.broker(), sent.task_id, {"ok": True, "result": {"changes": None}})
+    deploy.advance()
+    states = {one.router.name: one.state for one in revision.deployments.all()}
+    assert states == {"r2": State.FAILED, "r1": State.CANCELLED}
+    assert "makes no sense" in revision.deployments.get(router__name="r2").error

@@ -213,6 +213,15 @@ def test_a_socket_left_behind_is_replaced(tmp_path: Path) -> None:
 # ---- the client against what is not pulse
 
 
+def test_a_socket_that_another_pulse_listens_on_is_left_to_it(tmp_path: Path) -> None:
+    def second(path: Path) -> str:
+        with pytest.raises(OSError, match="another pulse listens there"):
+            asyncio.run(ControlServer(path, {}, ME).start())
+        return str(PulseClient(path, timeout=5).status()["call"])
+
+    assert served(tmp_path, {"status": echo}, second) == "status"
+
+
 def test_a_missing_socket_is_unreachable_and_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(PulseUnreachable, match="systemctl start piranha-pulse"):
         PulseClient(tmp_path / "none.sock").status()
