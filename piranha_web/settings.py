@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "piranha_web.busy.BusyDatabaseMiddleware",
 ]
 
 ROOT_URLCONF = "piranha_web.urls"

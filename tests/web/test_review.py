@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 
 from lvs import models, store
@@ -191,3 +191,16 @@ def test_a_router_that_runs_an_older_revision_shows_its_serial(
     apply(administrator, cluster)
     report("r1", status(serial=1))
     assert '<a href="/history/1">1</a>' in text_of(administrator.get("/"))
+
+
+def test_a_database_that_stays_locked_is_said_with_what_to_do(
+    administrator: Client, cluster: models.Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_args: object, **_named: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(store, "freeze", locked)
+    answer = administrator.post("/apply", {"edition": str(cluster.edition), "message": ""})
+    assert answer.status_code == 503
+    assert "Nothing was saved" in text_of(answer)
+    assert "database is locked" in text_of(answer)
