@@ -135,8 +135,13 @@ def test_other_services_come_and_go_beside_it(scene: Scene) -> None:
 
 @pytest.mark.nft
 def test_with_connections_tracked_for_masquerading_edits_cost_nothing_either(scene: Scene) -> None:
-    """The chain that masquerades real servers' own requests has netfilter look at every packet."""
+    """The chain that masquerades real servers' own requests has netfilter look at every packet.
+
+    The scheduler is left out, here where there are several processors: the kernel takes the old one away and
+    waits until nobody uses it before the new one is there, and refuses who comes in between
+    (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_edit_service).
+    """
     assert has_nftables()
     assert "masquerade" in scene.router.lab.run("r1", ["nft", "list", "table", "inet", "piranha"])
-    for edit in (EDITS["a weight"], EDITS["the scheduler"], lambda one: real(one, "s3", weight=0)):
+    for edit in (EDITS["a weight"], EDITS["thresholds"], lambda one: real(one, "s3", weight=0)):
         scene.edit(edit)
