@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 log = logging.getLogger("piranha.web")
 
 TEXT = (
-    "Nothing was saved: the database is busy, another program has held it for too long ({error}). The routers "
+    "Nothing was saved: the database is busy, another program has held it too long ({error}). The routers "
     "go on as they are. Go back in your browser, where the form is as you left it, and send it again.\n"
 )
 
