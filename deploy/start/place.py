@@ -60,6 +60,7 @@ class Place:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            file.close()
             raise AlreadyRunning(
                 f"{self.folder} is in use by another `make run`: use that one, or end it"
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections import Counter
 from ipaddress import ip_address
@@ -10,6 +11,7 @@ import pytest
 
 from deploy.lab import network
 from deploy.lab.machines import STATE, Lab, LabError
+from deploy.lab.traffic import Traffic
 
 pytestmark = pytest.mark.kernel
 
@@ -67,6 +69,21 @@ def test_datagrams_come_back_from_every_real_server(lab, vip, method, reals):
 def test_a_real_server_sees_the_client_that_asked(lab):
     balance(lab, network.NAT_VIP, "--masquerading", PRIVATE, protocol="tcp", port=80)
     assert lab.client_line("http://192.168.26.10/", source="203.0.113.1").split()[1:] == ["203.0.113.1", "80"]
+
+
+def test_the_traffic_generator_counts_who_answered(lab):
+    balance(lab, network.NAT_VIP, "--masquerading", PRIVATE, protocol="tcp", port=80)
+    traffic = Traffic()
+
+    async def until_all_answered() -> None:
+        task = asyncio.create_task(traffic.run(lambda: 50.0))
+        async with asyncio.timeout(60):
+            while len(traffic.seen) < 3 and not task.done():
+                await asyncio.sleep(0.02)
+        task.cancel()
+
+    asyncio.run(until_all_answered())
+    assert set(traffic.seen) == {"s1", "s2", "s3"}
 
 
 def test_a_stopped_web_server_refuses_and_a_started_one_answers(lab):
