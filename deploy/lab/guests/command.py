@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
             timeout=options.timeout,
             forwards=tuple(Forward.read(text) for text in options.forward),
             verbose=options.verbose,
+            scratch=options.exchange is None,
         )
         try:
             boot: Callable[[Job], int] = uml.boot if options.kind == "uml" else vm.boot

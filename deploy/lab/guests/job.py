@@ -52,6 +52,7 @@ class Job:
     timeout: float
     forwards: tuple[Forward, ...] = ()
     verbose: bool = False
+    scratch: bool = False  # the exchange folder is of no use once the guest has ended
 
     @property
     def status_file(self) -> Path:

@@ -32,16 +32,19 @@ class Consoles:
 
 # Tells the guard its process group, then becomes the guest.
 INTRODUCE = 'echo $$; exec "$@" >/dev/null'
-# Waits for the end of its input, which only the launcher holds, and ends that group.
-GUARD = 'read -r group; read -r _; [ -z "$group" ] || kill -9 "-$group" 2>/dev/null'
+# Waits for the end of its input, which only the launcher holds, and ends that group; removes a scratch folder.
+GUARD = """read -r group; read -r _; [ -z "$group" ] || kill -9 "-$group" 2>/dev/null
+[ -z "$1" ] || rm -rf -- "$1"
+"""
 
 
-def guard() -> subprocess.Popen[bytes]:
+def guard(job: Job) -> subprocess.Popen[bytes]:
     """A shell that ends the guest once this process is gone, even by SIGKILL.
 
     PR_SET_PDEATHSIG would reach User-Mode Linux' first process only, and leave its helpers behind.
     """
-    return subprocess.Popen(["/bin/sh", "-c", GUARD], stdin=subprocess.PIPE, process_group=0)
+    folder = str(job.exchange) if job.scratch else ""
+    return subprocess.Popen(["/bin/sh", "-c", GUARD, "guard", folder], stdin=subprocess.PIPE, process_group=0)
 
 
 def end(child: subprocess.Popen[bytes], watch: subprocess.Popen[bytes]) -> None:
@@ -68,7 +71,7 @@ def run(command_line: Callable[[Consoles], Sequence[str]], job: Job) -> int:
         signal.signal(number, stop)
     output, output_end = os.pipe()
     log, log_end = os.pipe()
-    watch = guard()
+    watch = guard(job)
     child = subprocess.Popen(
         ["/bin/sh", "-c", INTRODUCE, "guest", *command_line(Consoles(output_end, log_end))],
         stdin=subprocess.DEVNULL,

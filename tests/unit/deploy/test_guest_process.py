@@ -67,7 +67,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from deploy.lab.guests.process import run
 from tests.unit.deploy.test_guest_job import make_job
-job = make_job(Path({str(tmp_path)!r}), "unused", timeout=1000.0)
+job = make_job(Path({str(tmp_path)!r}), "unused", timeout=1000.0, scratch=True)
 run(lambda consoles: ["sh", "-c", "echo $$ >{tmp_path}/pid; sleep 1000"], job)
 """
     process = subprocess.Popen([sys.executable, "-c", launcher])
@@ -75,6 +75,7 @@ run(lambda consoles: ["sh", "-c", "echo $$ >{tmp_path}/pid; sleep 1000"], job)
     process.kill()
     process.wait()
     eventually(lambda: not alive(tmp_path / "pid"), "the guest is gone")
+    eventually(lambda: not (tmp_path / "exchange").exists(), "its folder is gone")
 
 
 def alive(file: Path) -> bool:
