@@ -32,7 +32,7 @@ class Consoles:
 
 # Tells the guard its process group, then becomes the guest.
 INTRODUCE = 'echo $$; exec "$@" >/dev/null'
-# Waits for the end of its input, which only the launcher holds, and ends that group; removes a scratch folder.
+# Waits for the end of its input, which only the launcher holds; ends that group, removes a scratch folder.
 GUARD = """read -r group; read -r _; [ -z "$group" ] || kill -9 "-$group" 2>/dev/null
 [ -z "$1" ] || rm -rf -- "$1"
 """
