@@ -69,7 +69,10 @@ class Daemon:
         self._environment = environment
         self._started_at = time.time()
         ledger = MemoryLedger() if options.planning else Ledger(options.state / "ledger.json")
-        kernel = MemoryKernel() if options.planning else LinuxKernel()
+        kernel: MemoryKernel | LinuxKernel = MemoryKernel()
+        if not options.planning:
+            kernel = LinuxKernel()
+            kernel.recover()
         self._work = KernelWork(kernel, ledger)
         self._lvsd = Lvsd(
             work=self._work,

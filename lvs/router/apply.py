@@ -6,8 +6,8 @@ every change that is refused is reported with its reason and does not keep the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Protocol
@@ -207,6 +207,11 @@ class LinuxKernel:
         with Ipvs() as ipvs:
             return ipvs.table(counters=True)
 
+    def recover(self) -> None:
+        """Undoes what a pulse that was killed in the middle of a change may have left."""
+        with suppress(KernelError):  # without nftables it can have left nothing
+            netfilter.let_refusals_out()
+
     def announce(self, floating: Collection[InterfaceAddress]) -> None:
         announce.announce(floating)
 
@@ -232,12 +237,24 @@ def _change_table(changes: Sequence[Change]) -> list[Refusal]:
     coming = [c for c in changes if c.part is Part.SERVICE and c.verb is not Verb.REMOVE]
     going = [c for c in changes if c.part is Part.SERVICE and c.verb is Verb.REMOVE]
     with Ipvs() as ipvs:
-        refused += _batch(ipvs, coming)
+        with _unheard_refusals(coming):
+            refused += _batch(ipvs, coming)
         not_added = _services_not_added(refusal.change for refusal in refused)
         members = [c for c in changes if c.part is Part.DESTINATION and not _pointless(c, not_added)]
         refused += _batch(ipvs, members)
         refused += _batch(ipvs, going)
     return refused
+
+
+@contextmanager
+def _unheard_refusals(changes: Iterable[Change]) -> Iterator[None]:
+    """While a service is edited it may have no scheduler for a moment: no client is to hear of that."""
+    with ExitStack() as stack:
+        if any(change.verb is Verb.CHANGE for change in changes):
+            # A kernel without nftables (User-Mode Linux) has one processor and no such moment.
+            with suppress(KernelError):
+                stack.enter_context(netfilter.no_refusals())
+        yield
 
 
 def _batch(ipvs: Ipvs, changes: Sequence[Change]) -> list[Refusal]:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
 
@@ -31,10 +32,24 @@ from lvs.router import nft
 from lvs.router.state import MarkRule, Netfilter
 
 TABLE = "inet piranha"
+HUSH = "inet piranha_hush"  # there for a moment only: see no_refusals
 SEAL = "fingerprint"  # the chain, bound to no hook, whose only rule has the fingerprint for a comment
 PROTOCOL_NUMBERS = {Protocol.TCP: 6, Protocol.UDP: 17, Protocol.SCTP: 132}  # IANA
 PROTOCOLS = {number: protocol for protocol, number in PROTOCOL_NUMBERS.items()}
 FAMILIES = {4: ("ip", "ipv4_addr"), 6: ("ip6", "ipv6_addr")}  # nft's word for the header, type of an address
+
+
+_HUSH = f"""\
+table {HUSH}
+delete table {HUSH}
+table {HUSH} {{
+	chain output {{
+		type filter hook output priority filter; policy accept;
+		icmp type destination-unreachable icmp code port-unreachable drop
+		icmpv6 type destination-unreachable icmpv6 code port-unreachable drop
+	}}
+}}
+"""
 
 
 def text(netfilter: Netfilter) -> str:
@@ -74,6 +89,27 @@ def remove() -> None:
     """Takes the table out; fine if there is none."""
     if nft.available():
         nft.run(f"table {TABLE}\ndelete table {TABLE}", f"remove the nftables table {TABLE}")
+
+
+@contextmanager
+def no_refusals() -> Iterator[None]:
+    """Keeps ICMP "port unreachable" from leaving this machine; a client that gets no answer asks again.
+
+    IPVS answers so whenever a service has no scheduler, and ip_vs_edit_service (Linux,
+    net/netfilter/ipvs/ip_vs_ctl.c) takes the old scheduler away, waits until no processor uses it, and only
+    then binds the new one. A table of its own, so that `inet piranha` stays what it is; KernelError where
+    this kernel has no nftables.
+    """
+    nft.run(_HUSH, "keep clients from being refused while a scheduler changes")
+    try:
+        yield
+    finally:
+        let_refusals_out()
+
+
+def let_refusals_out() -> None:
+    """Ends `no_refusals`, also that of a pulse that was killed meanwhile; KernelError without nftables."""
+    nft.run(f"table {HUSH}\ndelete table {HUSH}\n", "let refusals out again")
 
 
 def _check(netfilter: Netfilter, change: str) -> None:

@@ -131,11 +131,12 @@ def wanted(config: LvsConfig, role: Role, health: HealthOf) -> KernelState:
     members: dict[ServiceKey, Mapping[DestinationKey, Destination]] = {}
     sorry: dict[ServiceKey, dict[DestinationKey, Destination]] = {}
     passing: list[Passing] = []
+    found = _found(dict(health))
     active = list(_active(config))
     for key, virtual_server, forwarding in active:
         share = _share(virtual_server, forwarding)
         passing.append(share.passing)
-        own = _members(virtual_server, forwarding, tuple(map(health.get, share.places)))
+        own = _own_members(virtual_server, forwarding, found)
         if key not in services:
             services[key], members[key] = share.service, own
         else:
@@ -156,13 +157,9 @@ def wanted(config: LvsConfig, role: Role, health: HealthOf) -> KernelState:
     )
 
 
+@Memo
 def service_key(virtual_server: VirtualServer) -> ServiceKey | None:
     """What names virtual_server in the kernel; None while it has neither address nor firewall mark."""
-    return _service_key(virtual_server)
-
-
-@Memo
-def _service_key(virtual_server: VirtualServer) -> ServiceKey | None:
     address = virtual_server.address.address if virtual_server.address else None
     family = Family.V6 if address and address.version == 6 else Family.V4
     if virtual_server.fwmark:
@@ -275,6 +272,24 @@ def _service(virtual_server: VirtualServer) -> Service:
     if virtual_server.persistence and virtual_server.persistence_mask is not None:
         netmask = virtual_server.persistence_mask
     return Service(virtual_server.scheduler.value, flags, virtual_server.persistence, netmask)
+
+
+class Found:
+    """The health of all real servers at one moment; the same object as long as none of it changes."""
+
+    def __init__(self, health: HealthOf) -> None:
+        self.health = health
+
+
+_found = Last(Found)
+
+
+@Memo
+def _own_members(
+    virtual_server: VirtualServer, forwarding: Forwarding, found: Found
+) -> Mapping[DestinationKey, Destination]:
+    places = _share(virtual_server, forwarding).places
+    return _members(virtual_server, forwarding, tuple(map(found.health.get, places)))
 
 
 @Memo

@@ -137,11 +137,13 @@ def test_other_services_come_and_go_beside_it(scene: Scene) -> None:
 def test_with_connections_tracked_for_masquerading_edits_cost_nothing_either(scene: Scene) -> None:
     """The chain that masquerades real servers' own requests has netfilter look at every packet.
 
-    The scheduler is left out, here where there are several processors: the kernel takes the old one away and
-    waits until nobody uses it before the new one is there, and refuses who comes in between
-    (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_edit_service).
+    Here are several processors too, so that clients come in while the kernel takes the old scheduler away and
+    the new one is not there yet (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_edit_service): ten times, both ways.
     """
     assert has_nftables()
     assert "masquerade" in scene.router.lab.run("r1", ["nft", "list", "table", "inet", "piranha"])
     for edit in (EDITS["a weight"], EDITS["thresholds"], lambda one: real(one, "s3", weight=0)):
         scene.edit(edit)
+    for scheduler in (Scheduler.LC, Scheduler.WRR) * 5:
+        scene.edit(lambda one, scheduler=scheduler: replace(one, scheduler=scheduler))
+    assert "piranha_hush" not in scene.router.lab.run("r1", ["nft", "list", "tables"])

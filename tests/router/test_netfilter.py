@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import time
 from ipaddress import ip_address
 
@@ -43,6 +44,37 @@ VALUES = [
 
 def listing(router: Namespace) -> str:
     return router.run("nft", "list", "table", "inet", "piranha")
+
+
+def refusal() -> str:
+    """What a client hears that asks a UDP port on which nobody listens."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(0.3)
+        client.connect(("127.0.0.1", 9))
+        client.send(b"?")
+        try:
+            client.recv(1)
+        except (ConnectionRefusedError, TimeoutError) as error:
+            return type(error).__name__
+        return "an answer"
+
+
+def test_no_refusal_is_heard_while_it_is_asked_for_and_every_one_afterwards(router: Namespace) -> None:
+    def story() -> list[str]:
+        heard = [refusal()]
+        with netfilter.no_refusals():
+            heard.append(refusal())
+        return [*heard, refusal()]
+
+    router.run("ip", "link", "set", "lo", "up")
+    assert router.call(story) == ["ConnectionRefusedError", "TimeoutError", "ConnectionRefusedError"]
+    assert netfilter.HUSH not in router.run("nft", "list", "tables")
+
+
+def test_what_a_killed_pulse_left_is_taken_away(router: Namespace) -> None:
+    router.call(lambda: nft.run(f"table {netfilter.HUSH} {{}}\n", "left over"))
+    router.call(netfilter.let_refusals_out)
+    assert netfilter.HUSH not in router.run("nft", "list", "tables")
 
 
 @pytest.mark.parametrize("value", VALUES)
