@@ -8,6 +8,7 @@ those about one service are in lvs.config.rules_service, those about the cluster
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
@@ -88,14 +89,18 @@ def _name_problems(
         if block.name in taken:
             yield error(place, "name", "the name is taken already: give each its own")
         taken.add(block.name)
-        for fault in text_faults(block.name, MAX_NAME):
+        for fault in _name_faults(block.name):
             yield error(place, "name", f"the name {fault}")
-        if "'" in block.name or '"' in block.name:
-            yield error(
-                place, "name", "the name contains a quote, which lvs.cf would end it at: leave it out"
-            )
-        elif block.name != block.name.strip():
-            yield error(place, "name", "the name begins or ends with a blank: leave it out")
+
+
+@lru_cache(maxsize=1 << 14)
+def _name_faults(name: str) -> tuple[str, ...]:
+    faults = list(text_faults(name, MAX_NAME))
+    if "'" in name or '"' in name:
+        faults.append("contains a quote, which lvs.cf would end it at: leave it out")
+    elif name != name.strip():
+        faults.append("begins or ends with a blank: leave it out")
+    return tuple(faults)
 
 
 def _comment_problems(place: Place, comments: Comments) -> Iterator[Problem]:

@@ -76,16 +76,15 @@ def _additions(actual: KernelState, wanted: KernelState, names: Names) -> Iterat
         elif present is not service and present != service:
             text = sentences.change_service(names, key, present, service)
             yield Change(Part.SERVICE, Verb.CHANGE, text, service_key=key, service=service)
-        yield from _destination_additions(actual, wanted, key, names)
+        if actual.destinations.get(key) is not wanted.destinations.get(key):  # else: what was left there last
+            yield from _destination_additions(actual, wanted, key, names)
 
 
 def _destination_additions(
     actual: KernelState, wanted: KernelState, service: ServiceKey, names: Names
 ) -> Iterator[Change]:
-    present, members = actual.destinations.get(service, {}), wanted.destinations.get(service, {})
-    if present is members:  # the plan that was carried out last
-        return
-    for key, destination in members.items():
+    present = actual.destinations.get(service, {})
+    for key, destination in wanted.destinations.get(service, {}).items():
         old = present.get(key)
         if old is None:
             verb, text = Verb.ADD, sentences.add_destination(names, service, key, destination)

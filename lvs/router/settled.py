@@ -52,7 +52,7 @@ class SettledKernel:
         if settled is not None:
             keys = changed_services(settled, wanted) if only is None else only
             if keys is not None and len(keys) <= MOST_SERVICES:
-                found = self._kernel.read_services(keys)
+                found = self._kernel.read_services(keys) if keys else Table()
                 if only is not None or all(_as_left(found, settled, key) for key in keys):
                     return _with_services(settled, keys, found)
         self._settled = None

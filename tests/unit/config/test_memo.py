@@ -17,7 +17,7 @@ from lvs.config import document as documents
 from lvs.config import reader
 from lvs.config.check import check
 from lvs.config.document import from_document, to_document
-from lvs.config.memo import Memo, Turns
+from lvs.config.memo import Last, Memo, Turns
 from lvs.config.model import Forwarding, VirtualServer
 from lvs.config.rules import problems
 from lvs.config.writer import write
@@ -207,3 +207,11 @@ def test_a_document_says_the_same_whatever_came_before(before, config):
     from_document(document)
     from_document(to_document(before))
     assert from_document(document) == config
+
+
+def test_the_last_result_is_found_again_for_an_equal_argument_only():
+    asked = []
+    doubled = Last(lambda numbers: asked.append(numbers) or [*numbers, *numbers])
+    assert doubled((1, 2)) is doubled((1, 2))
+    assert [doubled((3,)), doubled((1, 2))] == [[3, 3], [1, 2, 1, 2]]
+    assert asked == [(1, 2), (3,), (1, 2)]

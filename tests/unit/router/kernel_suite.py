@@ -15,6 +15,7 @@ from lvs.config.model import Forwarding, PortRange, Protocol, Scheduler
 from lvs.router import plan
 from lvs.router.apply import Kernel, Refusal, reconcile
 from lvs.router.memory import MemoryLedger
+from lvs.router.settled import SettledKernel
 from lvs.router.state import (
     Change,
     Destination,
@@ -244,6 +245,30 @@ class KernelSuite:
         for _ in range(60):
             cluster.step()
             wanted = plan.wanted(cluster.config, cluster.role, cluster.health())
+            check_reconciled(kernel, wanted, ledger)
+            assert kernel.read(wanted).destinations[foreign] == {ONE: DIRECT}
+
+    def test_services_read_one_by_one_are_what_the_whole_table_says_of_them(self, kernel: Kernel):
+        kernel.carry_out([add_service(WEB), member(Verb.ADD, WEB, ONE, DIRECT), add_service(WEB6)])
+        kernel.carry_out([add_service(MARK), member(Verb.ADD, MARK, TWO, DIRECT), add_service(OTHER)])
+        whole, asked = kernel.read(KernelState()), {WEB, WEB6, MARK, replace(OTHER, port=26)}
+        found = kernel.read_services(asked)
+        there = asked & whole.services.keys()
+        assert found.services == {key: whole.services[key] for key in there}
+        assert found.destinations == {key: whole.destinations[key] for key in there}
+        assert len(there) == 3
+
+    def test_a_cluster_changed_service_by_service_is_always_as_planned(self, kernel: Kernel):
+        foreign = replace(OTHER, port=26)
+        kernel.carry_out([add_service(foreign), member(Verb.ADD, foreign, ONE, DIRECT)])
+        cluster, ledger = Cluster(Random(6), nat=False), MemoryLedger()
+        settled = KernelState(timeouts=kernel.read(KernelState()).timeouts)
+        for _ in range(60):
+            cluster.step()
+            wanted = plan.wanted(cluster.config, cluster.role, cluster.health())
+            report = reconcile(SettledKernel(kernel, settled), wanted, ledger)
+            assert (report.refused, report.remaining) == ((), ())
+            settled = wanted
             check_reconciled(kernel, wanted, ledger)
             assert kernel.read(wanted).destinations[foreign] == {ONE: DIRECT}
 
