@@ -108,8 +108,14 @@ def no_refusals() -> Iterator[None]:
 
 
 def let_refusals_out() -> None:
-    """Ends `no_refusals`, also that of a pulse that was killed meanwhile; KernelError without nftables."""
-    nft.run(f"table {HUSH}\ndelete table {HUSH}\n", "let refusals out again")
+    """Ends `no_refusals`, also that of a pulse that was killed meanwhile; KernelError without nftables.
+
+    Where there is nothing to end, nothing is written: a restart must leave the kernel as it is.
+    """
+    change = "let refusals out again"
+    tables = nft.objects("list tables inet", change)
+    if any(f"inet {thing.get('table', {}).get('name')}" == HUSH for thing in tables):
+        nft.run(f"delete table {HUSH}\n", change)
 
 
 def _check(netfilter: Netfilter, change: str) -> None:
