@@ -29,7 +29,8 @@ def write(config: LvsConfig) -> str:
     for block in config.virtual_servers:
         lines.append(_virtual_server_text(block, Block.VIRTUAL))
     _write_comments(lines, config.comments, "", "")
-    return "\n".join(lines) + "\n"
+    lines.append("")  # for the newline at the end
+    return "\n".join(lines)
 
 
 def _write_head(lines: list[str], comments: Comments) -> None:

@@ -50,7 +50,7 @@ class PulseClient:
 
     def _call(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
-            answer = json.loads(self._exchange(json.dumps(request).encode() + b"\n"))
+            answer = json.loads(self._exchange(json.dumps(request).encode()))
             if answer["ok"]:
                 result: dict[str, Any] = answer["result"]
                 return result
@@ -72,7 +72,7 @@ class PulseClient:
             ) from error
         raise refused
 
-    def _exchange(self, line: bytes) -> bytes:
+    def _exchange(self, request: bytes) -> bytes:
         deadline = time.monotonic() + self.timeout
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as opened:
             opened.settimeout(self.timeout)
@@ -80,7 +80,8 @@ class PulseClient:
             with suppress(
                 BrokenPipeError, ConnectionResetError
             ):  # hung up on us, it may have said why before
-                opened.sendall(line)
+                opened.sendall(request)
+                opened.sendall(b"\n")
             received = bytearray()
             while not received.endswith(b"\n"):
                 opened.settimeout(max(0.001, deadline - time.monotonic()))

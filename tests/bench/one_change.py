@@ -31,7 +31,7 @@ from tests.bench.report import (
     work_of,
 )
 
-CHANGES = 15
+CHANGES = 25
 PATIENCE = 120  # seconds for the whole table to be built
 
 
