@@ -43,7 +43,7 @@ kernel: .venv/.dev  ## the tests in booted kernels with IPVS
 	deploy/lab/guest uml --timeout 900 -- .venv/bin/pytest tests/kernel -p no:cacheprovider
 	deploy/lab/guest vm --timeout 1800 -- .venv/bin/pytest tests/kernel -p no:cacheprovider -m nft
 
-bench: .venv/.dev  ## the figures of the README, as ratios measured in one run
+bench: .venv/.dev  ## the figures of docs/benchmarks.md, measured in one run
 	@deploy/setup test
 	deploy/lab/guest uml --timeout 900 -- $(PY) -m tests.bench
 
