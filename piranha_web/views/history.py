@@ -12,7 +12,6 @@ from django.views.decorators.http import require_POST, require_safe
 from lvs import models, store
 from lvs.config import document
 from lvs.config.diff import differences
-from lvs.config.model import LvsConfig
 from piranha_web.context import current_cluster, current_state
 from piranha_web.views.review import revision_or_none, text_difference
 
@@ -34,7 +33,7 @@ def revision(request: HttpRequest, number: int) -> HttpResponse:
     cluster = cluster_or_404(request)
     shown = get_object_or_404(cluster.revisions, number=number)
     against = revision_or_none(cluster, request.GET.get("against")) or shown.before()
-    old = document.from_document(against.document) if against else LvsConfig()
+    old = document.from_document(against.document) if against else store.empty()
     context = {
         **deployments_context(request, cluster, shown),
         "against": against,
