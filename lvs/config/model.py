@@ -226,6 +226,12 @@ class Redundancy:
     syncdaemon: bool = False
     syncd_iface: str = "eth0"
     syncd_id: int = 0
+    syncd_maxlen: int = 0  # bytes of one sync message; 0: the kernel's choice
+    syncd_group: Address | None = None  # multicast group; None: 224.0.0.81
+    syncd_port: int = 0  # UDP; 0: 8848
+    syncd_ttl: int = 0  # of the multicast; 0: 1
+    failback: float = 0  # seconds after which a primary that is well again gets its role back; 0: never
+    check_gateway: Address | None = None  # must answer before this router takes over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

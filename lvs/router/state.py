@@ -209,6 +209,29 @@ class Timeouts:
     udp: int = 0
 
 
+class SyncState(StrEnum):
+    """The two halves of the kernel's sync daemon (ip_vs_sync.c); both may run at once."""
+
+    MASTER = "master"  # tells of this router's connections
+    BACKUP = "backup"  # takes in the other router's
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SyncDaemon:
+    """One half of the sync daemon, as the kernel has it (IPVS_DAEMON_ATTR_*, include/uapi/linux/ip_vs.h).
+
+    maxlen: bytes of one message; 0, port 0, ttl 0 and group None when wanted: the kernel's choice.
+    """
+
+    state: SyncState
+    interface: str
+    syncid: int = 0
+    maxlen: int = 0
+    group: Address | None = None
+    port: int = 0
+    ttl: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class KernelState:
     """All that pulse looks after.
@@ -223,6 +246,7 @@ class KernelState:
     netfilter: Netfilter | None = None
     sysctls: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
+    sync: frozenset[SyncDaemon] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +255,7 @@ class Owned:
 
     services: frozenset[ServiceKey] = frozenset()
     addresses: frozenset[InterfaceAddress] = frozenset()
+    sync: frozenset[SyncState] = frozenset()
 
 
 class Verb(StrEnum):
@@ -249,6 +274,7 @@ class Part(StrEnum):
     DESTINATION = "destination"
     NETFILTER = "netfilter"
     ADDRESS = "address"
+    SYNC = "sync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +283,7 @@ class Change:
 
     Exactly the attributes that part needs are set: SERVICE service_key and (unless REMOVE) service;
     DESTINATION service_key, destination_key and (unless REMOVE) destination; ADDRESS address; NETFILTER
-    netfilter; SYSCTL sysctl (path, value); TIMEOUTS timeouts.
+    netfilter; SYSCTL sysctl (path, value); TIMEOUTS timeouts; SYNC sync.
     """
 
     part: Part
@@ -271,3 +297,4 @@ class Change:
     netfilter: Netfilter | None = None
     sysctl: tuple[str, str] | None = None
     timeouts: Timeouts | None = None
+    sync: SyncDaemon | None = None
