@@ -19,7 +19,7 @@ from typing import Any
 
 from lvs.config.model import Protocol
 from lvs.errors import RouterError
-from lvs.router.state import Family, InterfaceAddress, Owned, ServiceKey
+from lvs.router.state import Family, InterfaceAddress, Owned, ServiceKey, SyncState
 
 MODE = 0o640  # of a file that is new; it may name hosts and programs that are not for everyone
 VERSION = 1  # of the ledger's form
@@ -122,6 +122,11 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def write_private(path: Path, text: str) -> None:
+    """Puts a text at path in one step, for nobody's eyes but the owner's (0600)."""
+    _replace(path, text.encode(), like=None)
+
+
 def _content(path: Path) -> bytes | None:
     with _refusing(f"read {path}"):
         try:
@@ -143,8 +148,8 @@ def _encoded(text: str, path: Path) -> bytes:
         raise RouterError(f"cannot write {path}: {reason}") from error
 
 
-def _replace(path: Path, content: bytes, *, like: Path) -> None:
-    """Puts content at path in one step, with the owner and mode of `like` if that exists."""
+def _replace(path: Path, content: bytes, *, like: Path | None) -> None:
+    """Puts content at path in one step, with the owner and mode of `like` if that exists; None: 0600."""
     # A fixed name: what a crash left is written over; the lock keeps a second writer away.
     beside = path.with_name(f".{path.name}.new")
     with _refusing(f"write {path}"):
@@ -153,7 +158,10 @@ def _replace(path: Path, content: bytes, *, like: Path) -> None:
         )
         try:
             with open(descriptor, "wb") as file:
-                _resemble(file.fileno(), like)
+                if like is None:
+                    os.fchmod(file.fileno(), 0o600)  # what a crash left there may be open to others
+                else:
+                    _resemble(file.fileno(), like)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -201,6 +209,7 @@ def _document(owned: Owned) -> dict[str, Any]:
         "version": VERSION,
         "services": sorted((_fields(key) for key in owned.services), key=str),
         "addresses": sorted((_fields(address) for address in owned.addresses), key=str),
+        "sync": sorted(owned.sync),
     }
 
 
@@ -217,6 +226,8 @@ def _owned(document: dict[str, Any]) -> Owned:
     return Owned(
         services=frozenset(_service_key(fields) for fields in document["services"]),
         addresses=frozenset(_interface_address(fields) for fields in document["addresses"]),
+        # A pulse before redundancy wrote none, and reads past it.
+        sync=frozenset(SyncState(state) for state in document.get("sync", ())),
     )
 
 
