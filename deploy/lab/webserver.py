@@ -1,7 +1,8 @@
 """The lab's real servers: say who they are, over HTTP and UDP, IPv4 and IPv6.
 
 `webserver.py s1 s2 s3` starts one process in each of these namespaces. A page is one line: the server's name,
-the client's address, the port that was asked. /stream sends it twenty times a second until the client leaves.
+the client's address, the port that was asked. /stream sends it twenty times a second until the client leaves;
+/download sends bytes without end, 0 to 255 over and over.
 Ports 80, 443 (plain HTTP as well: what is told apart is the port) and 8080; UDP port 5353 echoes.
 """
 
@@ -22,6 +23,7 @@ from deploy.lab.namespaces import move_into
 PORTS = (80, 443, 8080)
 UDP_PORT = 5353
 STREAM_SECONDS = 0.05
+DOWNLOAD_SECONDS, DOWNLOAD_BLOCK = 0.02, bytes(range(256)) * 32  # 400 kB a second
 IDLE_SECONDS = 60.0
 IPV6_PKTINFO = 50  # include/uapi/linux/in6.h; Python leaves it out on some builds
 
@@ -76,20 +78,23 @@ class WebServer:
         client, port = writer.get_extra_info("peername")[0], writer.get_extra_info("sockname")[1]
         line = f"{self.name} {plain(client)} {port}\n".encode()
         if path.startswith("/stream"):
-            await self.stream(writer, line)
+            await self.stream(writer, line, STREAM_SECONDS)
+            return False
+        if path.startswith("/download"):
+            await self.stream(writer, DOWNLOAD_BLOCK, DOWNLOAD_SECONDS)
             return False
         keep = "connection: close" not in fields and not request.endswith("http/1.0")
         writer.write(page("200 OK", line, keep=keep))
         await writer.drain()
         return keep
 
-    async def stream(self, writer: asyncio.StreamWriter, line: bytes) -> None:
-        """Sends the line again and again until the client leaves."""
+    async def stream(self, writer: asyncio.StreamWriter, block: bytes, pause: float) -> None:
+        """Sends the block again and again until the client leaves."""
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n")
         while True:
-            writer.write(line)
+            writer.write(block)
             await writer.drain()
-            await asyncio.sleep(STREAM_SECONDS)
+            await asyncio.sleep(pause)
 
     def echo(self, sock: socket.socket) -> None:
         """Answers one datagram, from the address it was sent to: a virtual one, with direct routing."""

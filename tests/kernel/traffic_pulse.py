@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lvs.pulse.__main__ import main
@@ -32,9 +33,15 @@ class NetfilterFile:
         self.path.unlink(missing_ok=True)
 
 
+def run(words: Sequence[str] | None = None) -> int:
+    """Runs pulse until it ends; its exit status. With a stand-in where PIRANHA_NETFILTER_FILE names one."""
+    if path := os.environ.get("PIRANHA_NETFILTER_FILE"):
+        stand_in = NetfilterFile(Path(path))
+        netfilter.read = stand_in.read
+        netfilter.replace = stand_in.replace
+        netfilter.remove = stand_in.remove
+    return main(words)
+
+
 if __name__ == "__main__":
-    stand_in = NetfilterFile(Path(os.environ["PIRANHA_NETFILTER_FILE"]))
-    netfilter.read = stand_in.read
-    netfilter.replace = stand_in.replace
-    netfilter.remove = stand_in.remove
-    sys.exit(main())
+    sys.exit(run())

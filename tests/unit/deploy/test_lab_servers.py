@@ -62,6 +62,21 @@ def test_a_stream_goes_on_until_the_client_leaves():
     assert all(line.startswith(b"s2 ") for line in asyncio.run(scene()))
 
 
+def test_a_download_is_bytes_that_show_whether_one_is_missing():
+    async def scene() -> bytes:
+        server, port = await listen(WebServer("s2").talk)
+        async with server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /download HTTP/1.1\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            found = await reader.readexactly(20_000)
+            writer.close()
+            await writer.wait_closed()
+            return found
+
+    assert asyncio.run(scene()) == (bytes(range(256)) * 100)[:20_000]
+
+
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_relay_carries_both_ways_and_asks_for_a_fresh_connection_if_told(fresh):
     heard = bytearray()
