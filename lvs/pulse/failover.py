@@ -1,97 +1,73 @@
-"""Who of the two routers is active: the election, as a state machine that only computes."""
+"""Who of the two routers is active: the election, as a state machine that only computes.
+
+The theory
+----------
+Two routers, one role to have. Each says of itself in a heartbeat, every `keepalive` (K) seconds on each link,
+what it is, and believes of the other what it said last; after `deadtime` (T) without a word it is *silent*.
+There is no third vote, so the rules are made such that whoever can know that something is wrong acts on it:
+
+1. A router that is not fit never takes over (an administrator may force it).
+2. Standby beside an active router: stay. Beside a standby one: the primary takes over at once; the backup
+   does when the primary says that it is not fit, or does nothing for 1.5 T although it says that it is.
+3. Silence for T: take over, unless the network says that the other machine still answers for a floating
+   address (the *witness*, asked from T/2 on every P = min(K, T/6) seconds, within 0.01 and 1). Then only the
+   heartbeat is cut, or the processes are dead and the kernel balances on: stay, raise an alarm, and go on
+   asking; three questions without an answer end it.
+4. Both active and in contact: the one that was forced, else the fit one, else the primary stays and announces
+   again; the other stands down. One that hears, and is not heard, stands down, since only it can know.
+   Both active, no contact, and the witness sees the other: the backup stands down.
+5. Handing over never leaves a gap: the active router *yields*, the other takes over and says so; only when it
+   holds the addresses (`released` is false) does the first one stand down. No answer within max(1 s, T): it
+   stays.
+6. An active router that is not fit yields to one that is. With its own links lost and nobody to yield to, or
+   with neither the peer nor the gateway to be heard, it stands down: a useless owner is one too many.
+7. What another router said is worth as much as what was sent last: heartbeats that overtook each other on two
+   links are sorted by `session` and `number`.
+8. Silence counts only while this router listened: a pause (an event that comes more than T/2 after the last,
+   as after a suspended machine or SIGSTOP; `next_at` is never further away than T/4) starts the count anew,
+   and nothing is taken over for a moment (min(K, T/4)), until what was queued meanwhile has been read. So
+   does a return of the own links or of the gateway.
+
+Bounds, with d the longest way of a datagram, q the lateness of the edge (tick after next_at), r and l the
+time to raise and to lower addresses, I the longer of both keepalives:
+
+* nobody owns the addresses, while one fit router runs and may know it: at most T + d + q + r after a crash;
+  at most 1.5 T + I + d + q + r from any state; 3 P + q + r more after a witness that fell silent.
+* both own them, while heartbeats pass in at least one direction: at most 4 I + d + q + l, and 2 d + q + l
+  when both directions pass and nothing is lost. While only the witness sees: at most max(P, 1 s) + q + l.
+* a hand-over: none without an owner, at most 2 d + q + l with two.
+
+Silence in both directions with the network between the routers cut as well cannot be told from a crash: then
+both are active, unless the gateway is watched, and rule 4 ends it once anything passes again.
+
+The transition table is `lvs.pulse.failover_table.TABLE`: what the words in it mean is worked out in
+`Failover.facts`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
+from lvs.pulse import failover_alarms, failover_peer
+from lvs.pulse.failover_peer import Peer
+from lvs.pulse.failover_table import (
+    Action,
+    Fitness,
+    Order,
+    Own,
+    Row,
+    Rules,
+    Stage,
+    Verb,
+    row_for,
+)
+from lvs.pulse.failover_view import WAITING, View
 from lvs.pulse.heartbeat import Heartbeat, Link
-from lvs.router.state import Node, Role
+from lvs.router.state import Role
 
+__all__ = ["Action", "Failover", "Fitness", "Order", "Own", "Rules", "Stage", "Step", "Verb"]
 
-class Stage(StrEnum):
-    """Where a router stands; its role is ACTIVE in the stages ACTIVE, YIELDING and STANDING_DOWN."""
-
-    LISTENING = "listening"  # just started: nothing is known of the other router
-    STANDBY = "standby"
-    ACTIVE = "active"
-    YIELDING = "yielding"  # active, and has asked the other router to take over
-    STANDING_DOWN = "standing down"  # its floating addresses are on their way out
-
-
-class Order(StrEnum):
-    """What an administrator, or pulse itself, may ask for."""
-
-    HAND_OVER = "hand over"  # the active router gives its role to the other, if that is fit
-    HAND_OVER_ANYWAY = "hand over anyway"  # also to one with another lvs.cf or fewer healthy real servers
-    TAKE = "take"  # the standby asks the active router to hand over
-    FORCE = "force"  # active now, whatever the other says
-    STOP = "stop"  # hand over if somebody can take it, then end
-
-
-class Verb(StrEnum):
-    TAKE_OVER = "take over"  # raise the floating addresses and announce them
-    STAND_DOWN = "stand down"  # lower them; to be answered with lowered()
-    ANNOUNCE = "announce"  # again, all floating addresses
-    SEND = "send"  # a heartbeat now, not at the next interval
-    PROBE = "probe"  # ask the network whether the other router answers for a floating address
-    LEAVE = "leave"  # a STOP is done: pulse may end
-    REFUSE = "refuse"  # an order is not carried out; reason says why
-    DONE = "done"  # an order is carried out
-    TELL = "tell"  # reason is news for the log: an alarm that came or went
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What the edge is to do; reason: a sentence, or Piranha's own words where it had some."""
-
-    verb: Verb
-    reason: str = ""
-    level: str = "info"  # of the event: info, warning, error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What the configuration says; times in seconds.
-
-    failback: how long the primary must have been well before it gets its role back by itself; 0: never.
-    witness: whether the network can be asked who answers for a floating address.
-    """
-
-    node: Node
-    keepalive: float
-    deadtime: float
-    failback: float = 0.0
-    witness: bool = True
-    links: frozenset[Link] = frozenset({Link.PUBLIC})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fitness:
-    """Whether this router could serve.
-
-    reasons: why it is not fit, in sentences; empty: it is. cut_off: its own links are down, so that being active
-    is of no use to anybody. gateway_lost: the gateway that is to be watched does not answer.
-    """
-
-    reasons: tuple[str, ...] = ()
-    cut_off: bool = False
-    gateway_lost: bool = False
-
-    @property
-    def is_fit(self) -> bool:
-        return not self.reasons
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Own:
-    """What the heartbeat says of this router besides its role."""
-
-    serial: int = 0
-    sha256: bytes = bytes(32)
-    healthy: int = 0
-    total: int = 0
-    fitness: Fitness = field(default_factory=Fitness)
+_AGAIN = 10.0  # seconds before a hand-over that failed is tried again by itself, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,66 +79,317 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failover:
+class Failover(View):
     """One router's view of the election. now: seconds of a clock that never steps (CLOCK_BOOTTIME).
 
-    Made by `start`. Every event gives a Step; after each of them, and at `next_at` at the latest, comes `tick`.
+    Made by `start`. Every event gives a Step; after each of them, and at `next_at` at the latest, comes
+    `tick`. The questions that can be asked of it are in View.
     """
-
-    rules: Rules
-    own: Own
-    stage: Stage
-    since: float
-    reason: str
 
     @classmethod
     def start(cls, rules: Rules, own: Own, now: float, *, held: bool, forced: bool = False) -> Failover:
-        """A router whose pulse begins; held: its floating addresses are up, pulse was away for a moment."""
-        raise NotImplementedError
+        """A router whose pulse begins; held: its floating addresses are up, pulse was away for a moment.
 
-    @property
-    def role(self) -> Role:
-        raise NotImplementedError
+        forced: as ordered(FORCE) would. The first event's Step tells what is to be done at the start.
+        """
+        stage, reason = Stage.LISTENING, "listening for the other router"
+        pending: tuple[Action, ...] = (Action(Verb.SEND),)
+        if forced:
+            stage, reason = Stage.ACTIVE, "forced to be active"
+            pending = (Action(Verb.TAKE_OVER, reason, "warning"), *pending)
+        elif held:
+            stage, reason = Stage.ACTIVE, "its floating addresses are up: active as before"
+        return cls(
+            rules=rules,
+            own=own,
+            stage=stage,
+            since=now,
+            reason=reason,
+            up=held,
+            forced=forced,
+            stage_at=now,
+            listening_from=now,
+            last_at=now,
+            pending=pending,
+        )
 
-    def heard(self, now: float, link: Link, heartbeat: Heartbeat) -> Step:
-        """An accepted heartbeat of the other router."""
-        raise NotImplementedError
+    def heard(
+        self,
+        now: float,
+        link: Link,
+        heartbeat: Heartbeat,
+        *,
+        session: int | None = None,
+        number: int | None = None,
+    ) -> Step:
+        """An accepted heartbeat of the other router.
+
+        session: names one run of its heart. number: grows with each round of sending and is the same on both
+        links, so that a heartbeat overtaken on the other link is known as old; None: the last to come is the
+        newest.
+        """
+        me, actions = self._woken(now)
+        if heartbeat.node is self.rules.node:
+            return replace(me, double_at=now)._decided(now, actions)
+        me = replace(me, ears=(*((name, at) for name, at in me.ears if name is not link), (link, now)))
+        peer = me.peer
+        if peer is not None and peer.is_older(session, number):
+            return me._decided(now, actions)
+        known = peer if peer is not None and now < peer.at + me.rules.deadtime and not peer.gone else None
+        restarted = peer is not None and (peer.is_another(session) or peer.heartbeat.leaving)
+        if restarted or known is None:
+            known = None
+            actions = [*actions, Action(Verb.SEND)]  # it is to learn at once that it is heard
+        fresh = failover_peer.heard(known, now, heartbeat, me.own.sha256, session, number)
+        me = replace(me, peer=fresh, keeps=me.keeps and not restarted)
+        step = me._newer_force(known, fresh)._decided(now, actions)
+        return Step(step.failover, (*step.actions, *step.failover._contact(me, known)))
 
     def tick(self, now: float) -> Step:
         """Time has passed."""
-        raise NotImplementedError
+        me, actions = self._woken(now)
+        return me._decided(now, actions)
 
     def judged(self, now: float, own: Own) -> Step:
         """This router's own condition or configuration's number is another now."""
-        raise NotImplementedError
+        me, actions = self._woken(now)
+        before, after = me.own.fitness, own.fitness
+        if (before.cut_off and not after.cut_off) or (before.gateway_lost and not after.gateway_lost):
+            me = replace(me, listening_from=now)
+        if before.cut_off and not after.cut_off:
+            actions.append(Action(Verb.TELL, "Local NIC link(s) restored: Pulse enabled"))
+        if before.is_fit is not after.is_fit or me.own.sha256 != own.sha256:
+            actions.append(Action(Verb.SEND))
+        return replace(me, own=own)._decided(now, actions)
 
     def ruled(self, now: float, rules: Rules) -> Step:
         """Another configuration is in force."""
-        raise NotImplementedError
+        me, actions = self._woken(now)
+        ears = tuple(ear for ear in me.ears if ear[0] in rules.links)
+        return replace(me, rules=rules, ears=ears)._decided(now, [*actions, Action(Verb.SEND)])
 
     def witnessed(self, now: float) -> Step:
         """The other router's machine answered for a floating address (ARP, neighbour discovery)."""
-        raise NotImplementedError
+        me, actions = self._woken(now)
+        return replace(me, witnessed_at=now)._decided(now, actions)
 
-    def ordered(self, now: float, order: Order) -> Step:
-        raise NotImplementedError
+    def raised(self, now: float) -> Step:
+        """The floating addresses are up, as TAKE_OVER asked; until then the other router keeps its own."""
+        me, actions = self._woken(now)
+        if me.role is not Role.ACTIVE or me.stage is Stage.STANDING_DOWN:
+            return me._decided(now, actions)  # overtaken by a stand down
+        return replace(me, up=True)._decided(now, [*actions, Action(Verb.SEND)])
 
     def lowered(self, now: float) -> Step:
         """The floating addresses are down, as STAND_DOWN asked."""
-        raise NotImplementedError
+        me, actions = self._woken(now)
+        if me.stage is not Stage.STANDING_DOWN:
+            return me._decided(now, actions)  # overtaken by an order to be active
+        order = me.order
+        me = replace(
+            me,
+            stage=Stage.STANDBY,
+            stage_at=now,
+            since=now,
+            up=False,
+            forced=False,
+            order=None,
+            leaving=me.leaving or order is Order.STOP,
+        )
+        actions.append(Action(Verb.SEND))
+        if order is Order.STOP:
+            actions.append(Action(Verb.LEAVE, "the other router is active", order=order))
+        elif order is not None:
+            actions.append(Action(Verb.DONE, "handed over to the other router", order=order))
+        return me._decided(now, actions)
 
-    def next_at(self, now: float) -> float:
-        """When the next tick is due at the latest."""
-        raise NotImplementedError
+    def ordered(self, now: float, order: Order) -> Step:
+        """An administrator's will; its answer (DONE, LEAVE, REFUSE with order) may come in a later Step."""
+        me, actions = self._woken(now)
+        if me.order is not None and order not in (Order.FORCE, Order.STOP):
+            refusal = f"another order is being carried out: {me.order}; wait until it is done"
+            return me._decided(now, [*actions, Action(Verb.REFUSE, refusal, "warning", order)])
+        if me.order is not None:
+            actions.append(Action(Verb.REFUSE, f"another order came: {order}", "warning", me.order))
+        me = replace(me, order=None, keeps=False)
+        if order is Order.FORCE:
+            return me._force(now, actions)
+        me = replace(me, forced=False)
+        if order is Order.STOP:
+            return me._stop(now, actions)
+        if me.role is Role.ACTIVE:
+            return me._hand_over(now, order, actions)
+        return me._ask(now, order, actions)
 
-    def heartbeat(self, now: float) -> Heartbeat:
-        """What to say now."""
-        raise NotImplementedError
+    def _woken(self, now: float) -> tuple[Failover, list[Action]]:
+        """This machine at now: after a pause it listens anew."""
+        me = replace(self, last_at=now, pending=())
+        if now - self.last_at > self.rules.deadtime / 2:
+            settled_at = now + min(self.rules.keepalive, self.rules.deadtime / 4)
+            me = replace(me, listening_from=now, settled_at=settled_at)
+        return me, list(self.pending)
 
-    def refusals(self, now: float) -> tuple[str, ...]:
-        """Why a hand-over would be refused now; empty: it would be done."""
-        raise NotImplementedError
+    def _decided(self, now: float, actions: list[Action]) -> Step:
+        """What the table says, then what goes on by itself: orders that time out, questions, news."""
+        me = self
+        row = None if me.leaving else row_for(me.stage, me.facts(now))
+        if row is not None and row.to is not None:
+            me, more = me._moved(now, row, row.to)
+            actions += more
+        me, more = me._order_ended(now)
+        actions += more
+        if me._probe_due(now):
+            me = replace(me, probed_at=now)
+            actions.append(Action(Verb.PROBE))
+        me, more = me._told(now)
+        return Step(me, (*actions, *more))
 
-    def alarms(self, now: float) -> tuple[str, ...]:
-        """What is wrong with the pair, in sentences: a silent link, a silent peer, both active, differing files."""
-        raise NotImplementedError
+    def _moved(self, now: float, row: Row, to: Stage) -> tuple[Failover, list[Action]]:
+        """A row of the table carried out."""
+        me = replace(self, stage=to, stage_at=now)
+        if to is Stage.STANDBY:
+            return replace(me, reason=row.reason), []
+        if to is Stage.YIELDING:
+            return me._yielding(now, row.reason)
+        if to is Stage.STANDING_DOWN:
+            return me._standing_down(row.reason, row.level)
+        if self.stage is Stage.YIELDING:
+            return me._staying(now, row)
+        asked = self.order is not None or (row.soft and self.peer is not None and self.peer.heartbeat.fit)
+        return replace(me, keeps=asked)._taking_over(now, row.reason, row.level, soft=row.soft)
+
+    def _taking_over(
+        self, now: float, reason: str, level: str = "info", *, soft: bool = False
+    ) -> tuple[Failover, list[Action]]:
+        me = replace(self, stage=Stage.ACTIVE, stage_at=now, since=now, reason=reason, up=False)
+        return me, [Action(Verb.TAKE_OVER, reason, level, soft=soft), Action(Verb.SEND)]
+
+    def _yielding(self, now: float, wish: str) -> tuple[Failover, list[Action]]:
+        me = replace(self, stage=Stage.YIELDING, stage_at=now, wish=wish)
+        return me, [Action(Verb.TELL, f"handing over: {wish}"), Action(Verb.SEND)]
+
+    def _standing_down(self, reason: str, level: str) -> tuple[Failover, list[Action]]:
+        told = f"{reason} ({self.wish})" if self.wish else reason
+        me = replace(self, stage=Stage.STANDING_DOWN, reason=told, wish="")
+        return me, [Action(Verb.STAND_DOWN, told, level), Action(Verb.SEND)]
+
+    def _staying(self, now: float, row: Row) -> tuple[Failover, list[Action]]:
+        """A hand-over that did not come about."""
+        patient_at = now + max(_AGAIN, 3 * self.rules.deadtime)
+        me = replace(self, order=None, wish="", patient_at=patient_at)
+        if row.leave:
+            return me._left(row.reason)
+        refusal = f"{row.reason}: this one stays active; see what the other router's log says"
+        verb = Verb.TELL if self.order is None else Verb.REFUSE
+        return me, [Action(verb, refusal, "warning", self.order), Action(Verb.SEND)]
+
+    def _left(self, reason: str) -> tuple[Failover, list[Action]]:
+        """The end of a STOP that leaves the addresses where they are: the kernel goes on balancing."""
+        reason = f"{reason}: the kernel goes on balancing" if self.role is Role.ACTIVE else reason
+        left = Action(Verb.LEAVE, reason, order=Order.STOP)
+        return replace(self, leaving=True, order=None), [Action(Verb.SEND), left]
+
+    # Orders.
+
+    def _force(self, now: float, actions: list[Action]) -> Step:
+        me = replace(self, forced=True, keeps=True, leaving=False, order=Order.FORCE, order_at=now, wish="")
+        if me.stage in (Stage.ACTIVE, Stage.YIELDING):
+            me, more = replace(me, stage=Stage.ACTIVE), [Action(Verb.SEND)]
+        else:
+            me, more = me._taking_over(now, "forced to be active", "warning")
+        return me._decided(now, [*actions, *more])
+
+    def _stop(self, now: float, actions: list[Action]) -> Step:
+        peer, alive = self.peer, self.peer_alive(now)
+        me = replace(self, order=Order.STOP, order_at=now)
+        more: list[Action] = []
+        if me.stage in WAITING:
+            me, more = me._left("this router is standby")
+        elif me.stage is Stage.ACTIVE and peer is not None and alive and peer.takes:
+            me, more = me._yielding(now, "pulse stops")
+        elif me.stage is Stage.ACTIVE and peer is not None and alive and peer.active:
+            me = replace(me, stage_at=now)
+            me, more = me._standing_down("partner active", "info")
+        elif me.stage is Stage.ACTIVE:
+            me, more = me._left("nobody can take over")
+        return me._decided(now, [*actions, *more])
+
+    def _hand_over(self, now: float, order: Order, actions: list[Action]) -> Step:
+        if order is Order.TAKE:
+            handing = self.stage is not Stage.ACTIVE
+            refused = Action(Verb.REFUSE, "this router is handing over just now", "warning", order)
+            done = Action(Verb.DONE, "this router is active already", order=order)
+            return self._decided(now, [*actions, refused if handing else done])
+        me = replace(self, order=order, order_at=now)
+        if me.stage is not Stage.ACTIVE:
+            return me._decided(now, actions)
+        refusals = failover_alarms.refusals(self, now, anyway=order is Order.HAND_OVER_ANYWAY)
+        if refusals:
+            return self._decided(now, [*actions, Action(Verb.REFUSE, " ".join(refusals), "warning", order)])
+        me, more = me._yielding(now, "ordered by hand")
+        return me._decided(now, [*actions, *more])
+
+    def _ask(self, now: float, order: Order, actions: list[Action]) -> Step:
+        """A standby that is to become active."""
+        refusals = self.refusals(now)
+        if order is Order.HAND_OVER_ANYWAY and self.own.fitness.is_fit:
+            refusals = ("This router is standby: order that on the active router.",)
+        if refusals:
+            return self._decided(now, [*actions, Action(Verb.REFUSE, " ".join(refusals), "warning", order)])
+        me, more = replace(self, order=order, order_at=now), [Action(Verb.SEND)]
+        if self.peer is not None and not self.peer.active:
+            me, more = replace(me, keeps=True)._taking_over(now, "ordered by hand")
+        return me._decided(now, [*actions, *more])
+
+    def _order_ended(self, now: float) -> tuple[Failover, list[Action]]:
+        """The end of an order that makes this router active: it is, or the other did not answer."""
+        order = self.order
+        if order in (None, Order.STOP):
+            return self, []
+        if self.stage is Stage.ACTIVE and (self.up or now >= self.stage_at + self.rules.patience):
+            return replace(self, order=None), [Action(Verb.DONE, "this router is active", order=order)]
+        if self.stage in WAITING and now >= self.order_at + self.asking_time:
+            refusal = "the other router did not hand over: see there what speaks against it"
+            return replace(self, order=None), [Action(Verb.REFUSE, refusal, "warning", order)]
+        return self, []
+
+    # What goes on by itself.
+
+    def _contact(self, before: Failover, known: Peer | None) -> list[Action]:
+        """Announcements once a heartbeat has come. known: the other router before it; None: silent, or anew.
+
+        The neighbours believe who announced last: so after any time in which the other router may have
+        announced. Not beside one that is active and does not hear this router: it would not answer.
+        """
+        peer = self.peer
+        if self.stage is not Stage.ACTIVE or before.role is not Role.ACTIVE or peer is None:
+            return []
+        if not peer.active:
+            if known is None:
+                return [Action(Verb.ANNOUNCE, "partner heard: resending arps")]
+            return [Action(Verb.ANNOUNCE, "partner inactive: resending arps")] if known.active else []
+        if not peer.heartbeat.hears or peer.heartbeat.yielding:
+            return []
+        if known is not None and known.active and known.heartbeat.hears:
+            return []
+        return [Action(Verb.ANNOUNCE, "partner active: resending arps", "warning")]
+
+    def _newer_force(self, known: Peer | None, fresh: Peer) -> Failover:
+        """Of two routers that were forced, the one forced last is active."""
+        newer = known is not None and not known.active and fresh.active and fresh.heartbeat.forced
+        return replace(self, forced=self.forced and not newer)
+
+    def _probe_due(self, now: float) -> bool:
+        if not self.rules.witness or self.leaving or (self.peer is not None and self.peer.gone):
+            return False
+        return now >= max(
+            self.quiet_from + self.rules.deadtime / 2, self.probed_at + self.probe_interval(now)
+        )
+
+    def _told(self, now: float) -> tuple[Failover, list[Action]]:
+        """News: alarms that came or went."""
+        alarms = failover_alarms.alarms(self, now)
+        before, after = {alarm.key for alarm in self.told}, {alarm.key for alarm in alarms}
+        news = [Action(Verb.TELL, alarm.text, alarm.level) for alarm in alarms if alarm.key not in before]
+        news += [Action(Verb.TELL, alarm.over) for alarm in self.told if alarm.key not in after]
+        return replace(self, told=alarms) if news else self, news

@@ -1,0 +1,187 @@
+"""What one router knows of the election at a moment: the questions that can be asked of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lvs.pulse import failover_alarms
+from lvs.pulse.failover_peer import Peer
+from lvs.pulse.failover_table import Action, Facts, Order, Own, Rules, Stage
+from lvs.pulse.heartbeat import Heartbeat, Link
+from lvs.router.state import Node, Role
+
+NEVER = float("-inf")
+WAITING = (Stage.LISTENING, Stage.STANDBY)
+_ASK = 3.0  # seconds that a standby goes on asking for the role, at least
+_QUIET_PROBES = 1.0  # seconds between the questions of a router that has long been active
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A router's state of the election; times are seconds of a clock that never steps (CLOCK_BOOTTIME).
+
+    since, reason: when and why the role became what it is. peer: the other router as last heard (None:
+    never). up: the floating addresses are raised, as far as raised() and lowered() told. wish: why it hands
+    over.
+    """
+
+    rules: Rules
+    own: Own
+    stage: Stage
+    since: float
+    reason: str
+    peer: Peer | None = None
+    ears: tuple[tuple[Link, float], ...] = ()  # when each link was last heard
+    up: bool = False
+    forced: bool = False
+    leaving: bool = False
+    order: Order | None = None  # the one that is being carried out
+    order_at: float = NEVER
+    stage_at: float = NEVER  # when the stage became what it is
+    listening_from: float = NEVER  # silence before this proves nothing
+    settled_at: float = NEVER  # nothing is taken over before
+    last_at: float = NEVER  # of the last event
+    witnessed_at: float = NEVER
+    probed_at: float = NEVER
+    patient_at: float = NEVER  # no hand-over by itself before
+    keeps: bool = False  # handed over by hand: no failback
+    double_at: float = NEVER  # when a router was heard that claims to be this node
+    told: tuple[failover_alarms.Alarm, ...] = ()
+    pending: tuple[Action, ...] = ()  # to be done at the next event
+    wish: str = ""
+
+    @property
+    def role(self) -> Role:
+        return Role.STANDBY if self.stage in WAITING else Role.ACTIVE
+
+    def next_at(self, now: float) -> float:
+        """When the next tick is due at the latest."""
+        rules, deadtime = self.rules, self.rules.deadtime
+        times = [self.quiet_from + deadtime / 2, self.quiet_from + deadtime, self.settled_at]
+        if now >= self.quiet_from + deadtime / 2:
+            times.append(self.probed_at + self.probe_interval(now))
+        times.append(self.witnessed_at + 3 * rules.probe_interval)
+        if self.stage is Stage.YIELDING or self.order is not None:
+            times += [self.stage_at + rules.patience, self.order_at + self.asking_time]
+        if self.peer is not None:
+            peer = self.peer
+            times += [peer.at + deadtime, peer.contact_at + 3 * self.interval, self.patient_at]
+            times.append(peer.deaf_from + self.interval)
+            times.append(max(peer.ready_from, self.since) + rules.failback)
+            times.append(max(peer.idle_from, self.stage_at) + 1.5 * deadtime)
+        return min(time for time in (*times, now + min(deadtime / 4, 1.0)) if time > now)
+
+    def heartbeat(self, now: float) -> Heartbeat:
+        """What to say now. released is true exactly while this router holds no floating address."""
+        return Heartbeat(
+            node=self.rules.node,
+            role=self.role,
+            fit=self.own.fitness.is_fit,
+            yielding=self.stage in (Stage.YIELDING, Stage.STANDING_DOWN),
+            asks=self.order in (Order.TAKE, Order.HAND_OVER) and self.role is Role.STANDBY,
+            leaving=self.leaving,
+            released=not self.up,
+            hears=self.peer_alive(now),
+            forced=self.forced,
+            serial=self.own.serial,
+            sha256=self.own.sha256,
+            healthy=self.own.healthy,
+            total=self.own.total,
+            keepalive=self.rules.keepalive,
+            deadtime=self.rules.deadtime,
+        )
+
+    def peer_alive(self, now: float) -> bool:
+        """The other router was heard within the dead time and has not gone."""
+        peer = self.peer
+        return peer is not None and now < peer.at + self.rules.deadtime and not peer.gone
+
+    def peer_silent(self, now: float) -> bool:
+        """This router has listened for the dead time and heard nothing."""
+        return now >= self.quiet_from + self.rules.deadtime
+
+    def peer_holds(self, now: float) -> bool:
+        """The other router's machine has just answered for a floating address."""
+        return self.rules.witness and now < self.witnessed_at + 3 * self.rules.probe_interval
+
+    def refusals(self, now: float) -> tuple[str, ...]:
+        """Why a hand-over would be refused now; empty: it would be done."""
+        return failover_alarms.refusals(self, now)
+
+    def alarms(self, now: float) -> tuple[str, ...]:
+        """What is wrong with the pair, in sentences: a silent link or peer, both active, differing files."""
+        return tuple(alarm.text for alarm in failover_alarms.alarms(self, now))
+
+    def facts(self, now: float) -> Facts:
+        """The words of the transition table."""
+        rules, fitness, peer = self.rules, self.own.fitness, self.peer
+        alive, silent, holds = self.peer_alive(now), self.peer_silent(now), self.peer_holds(now)
+        primary = rules.node is Node.PRIMARY
+        about_me: dict[str, bool] = {
+            "primary": primary,
+            "fit": fitness.is_fit,
+            "cut_off": fitness.cut_off,
+            "gateway_lost": fitness.gateway_lost,
+            "forced": self.forced,
+            "ready": fitness.is_fit and not self.leaving and now >= self.settled_at,
+            "stopping": self.order is Order.STOP,
+            "patient": now >= self.patient_at,
+            "expired": now >= self.stage_at + rules.patience,
+            "silent": silent,
+            "witnessed": holds,
+            "rival": holds and silent and self.witnessed_at > self.since,
+        }
+        if peer is None or not alive:
+            return Facts(**about_me, gone=peer is not None and peer.gone)
+        word = peer.heartbeat
+        standby = not peer.active and not word.leaving
+        idle_at = max(peer.idle_from, self.stage_at) + 1.5 * rules.deadtime
+        deaf_at = max(peer.contact_at + 3 * self.interval, peer.deaf_from + self.interval)
+        return Facts(
+            **about_me,
+            active=peer.active,
+            standby=standby,
+            fit_there=word.fit,
+            yielding=peer.active and word.yielding,
+            up=peer.active and not word.released,
+            deaf=not word.hears and now >= deaf_at,
+            taker=peer.takes,
+            idle=standby and word.fit and now >= idle_at,
+            asked=standby and word.asks and not self.refusals(now),
+            failback=not primary and not self.keeps and self._failback_due(now),
+            outranked=self._outranked(now, word),
+        )
+
+    @property
+    def quiet_from(self) -> float:
+        """Since when nothing was heard, as far as this router listened."""
+        return self.listening_from if self.peer is None else max(self.listening_from, self.peer.at)
+
+    @property
+    def interval(self) -> float:
+        """I of the theory."""
+        theirs = self.peer.heartbeat.keepalive if self.peer is not None else 0.0
+        return max(self.rules.keepalive, theirs)
+
+    @property
+    def asking_time(self) -> float:
+        """Seconds that a standby goes on asking for the role."""
+        return max(_ASK, self.rules.deadtime)
+
+    def probe_interval(self, now: float) -> float:
+        """Seconds between two questions to the network; one that has been active for long asks seldom."""
+        interval = self.rules.probe_interval
+        seldom = self.role is Role.ACTIVE and now >= self.since + self.rules.patience
+        return max(interval, _QUIET_PROBES) if seldom else interval
+
+    def _outranked(self, now: float, word: Heartbeat) -> bool:
+        if self.forced and word.forced and now < self.stage_at + 3 * self.interval:
+            return False  # the other was forced before, and is to hear first that this one is now
+        theirs = (word.forced, word.fit, word.node is Node.PRIMARY)
+        return theirs > (self.forced, self.own.fitness.is_fit, self.rules.node is Node.PRIMARY)
+
+    def _failback_due(self, now: float) -> bool:
+        peer, wait = self.peer, self.rules.failback
+        if peer is None or wait <= 0:
+            return False
+        return peer.heartbeat.sha256 == self.own.sha256 and now >= max(peer.ready_from, self.since) + wait
