@@ -127,6 +127,16 @@ def write_private(path: Path, text: str) -> None:
     _replace(path, text.encode(), like=None)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Puts a text at path in one step, owner and mode of what is there kept; surrogates as `read_text` gives."""
+    _replace(path, _encoded(text, path), like=path)
+
+
+def read_text(path: Path) -> str | None:
+    """The text at path, bytes that are not UTF-8 as surrogates; None if there is no such file."""
+    return _text(path)
+
+
 def _content(path: Path) -> bytes | None:
     with _refusing(f"read {path}"):
         try:
