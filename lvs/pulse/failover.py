@@ -203,6 +203,19 @@ class Failover(View):
             actions.append(Action(Verb.DONE, "handed over to the other router", order=order))
         return me._decided(now, actions)
 
+    def fenced(self, now: float, reason: str) -> Step:
+        """The heart has taken the addresses down by itself, because pulse is gone or hangs.
+
+        judged() with what makes this router unfit comes before, or it would take over again.
+        """
+        me, actions = self._woken(now)
+        if me.order is not None:
+            actions.append(Action(Verb.REFUSE, reason, "error", me.order))
+        me = replace(me, stage=Stage.STANDBY, stage_at=now, up=False, forced=False, order=None, wish="")
+        if self.role is Role.ACTIVE:
+            me = replace(me, since=now, reason=reason)
+        return me._decided(now, [*actions, Action(Verb.SEND)])
+
     def ordered(self, now: float, order: Order) -> Step:
         """An administrator's will; its answer (DONE, LEAVE, REFUSE with order) may come in a later Step."""
         me, actions = self._woken(now)
