@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Protocol
 
+from lvs.config.model import Address
 from lvs.errors import KernelError
 from lvs.router import addresses, announce, netfilter, sysctl
-from lvs.router.diff import NO_NAMES, differences
+from lvs.router.diff import NO_NAMES, claimed_sync, differences
 from lvs.router.ipvs import Ipvs, Table
 from lvs.router.sentences import Names
 from lvs.router.state import (
@@ -25,6 +26,7 @@ from lvs.router.state import (
     Owned,
     Part,
     ServiceKey,
+    SyncDaemon,
     Verb,
 )
 
@@ -63,6 +65,12 @@ class Kernel(Protocol):
     def read_services(self, keys: Collection[ServiceKey]) -> Table:
         """These services, as far as they exist, and their real servers. Raises KernelError."""
 
+    def read_addresses(self) -> frozenset[InterfaceAddress]:
+        """Every address of this machine. Raises KernelError."""
+
+    def read_sync(self) -> frozenset[SyncDaemon]:
+        """The halves of the sync daemon that run. Raises KernelError."""
+
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         """Make the changes in order; the ones that were refused.
 
@@ -75,6 +83,15 @@ class Kernel(Protocol):
 
     def announce(self, floating: Collection[InterfaceAddress]) -> None:
         """Tell the neighbours once more where these addresses are. Raises KernelError."""
+
+    def hold_resets(self, floating: Collection[Address]) -> None:
+        """Reset no connection to these addresses for some seconds; see `netfilter.hold_resets`.
+
+        Raises KernelError where this kernel cannot, which is no reason not to take over.
+        """
+
+    def let_resets_out(self) -> None:
+        """End that. Raises KernelError where this kernel cannot."""
 
 
 class Ledger(Protocol):
@@ -94,7 +111,9 @@ def reconcile(kernel: Kernel, wanted: KernelState, ledger: Ledger, names: Names 
     owned = ledger.load()
     actual = kernel.read(wanted)
     changes = differences(actual, wanted, owned, names)
-    claimed = Owned(owned.services | wanted.services.keys(), owned.addresses | wanted.addresses)
+    # What a pair's routers may have to raise is noted on both, so that a takeover has nothing to write down.
+    ours = Owned(frozenset(wanted.services), wanted.addresses | wanted.floating, claimed_sync(wanted))
+    claimed = _both(owned, ours)
     _save(ledger, owned, claimed)
     if changes:
         refused = kernel.carry_out(changes)
@@ -102,12 +121,17 @@ def reconcile(kernel: Kernel, wanted: KernelState, ledger: Ledger, names: Names 
         report = Report(made(changes, refused), refused, differences(actual, wanted, claimed, names))
     else:
         report = Report()
-    kept = Owned(
-        frozenset(wanted.services) | (owned.services & actual.services.keys()),
-        wanted.addresses | (owned.addresses & actual.addresses),
+    left = Owned(
+        owned.services & actual.services.keys(),
+        owned.addresses & actual.addresses,
+        owned.sync & {each.state for each in actual.sync},
     )
-    _save(ledger, claimed, kept)
+    _save(ledger, claimed, _both(ours, left))
     return report
+
+
+def _both(one: Owned, other: Owned) -> Owned:
+    return Owned(one.services | other.services, one.addresses | other.addresses, one.sync | other.sync)
 
 
 def _read_back(
@@ -174,7 +198,7 @@ class LinuxKernel:
 
     def read(self, wanted: KernelState, only: Collection[ServiceKey] | None = None) -> KernelState:
         with Ipvs() as ipvs:  # first: this may load the module that brings net/ipv4/vs
-            table, timeouts = ipvs.table(only=only), ipvs.timeouts()
+            table, timeouts, sync = ipvs.table(only=only), ipvs.timeouts(), ipvs.sync()
         return KernelState(
             services=table.services,
             destinations=table.destinations,
@@ -182,11 +206,19 @@ class LinuxKernel:
             netfilter=_read_netfilter(),
             sysctls=_read_sysctls(wanted.sysctls),
             timeouts=timeouts,
+            sync=sync,
         )
 
     def read_services(self, keys: Collection[ServiceKey]) -> Table:
         with Ipvs() as ipvs:
             return ipvs.services(keys)
+
+    def read_addresses(self) -> frozenset[InterfaceAddress]:
+        return addresses.read(None)
+
+    def read_sync(self) -> frozenset[SyncDaemon]:
+        with Ipvs() as ipvs:
+            return ipvs.sync()
 
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         refused: list[Refusal] = []
@@ -211,9 +243,16 @@ class LinuxKernel:
         """Undoes what a pulse that was killed in the middle of a change may have left."""
         with suppress(KernelError):  # without nftables it can have left nothing
             netfilter.let_refusals_out()
+            netfilter.let_resets_out()
 
     def announce(self, floating: Collection[InterfaceAddress]) -> None:
         announce.announce(floating)
+
+    def hold_resets(self, floating: Collection[Address]) -> None:
+        netfilter.hold_resets(floating)
+
+    def let_resets_out(self) -> None:
+        netfilter.let_resets_out()
 
 
 def _read_netfilter() -> Netfilter | None:
@@ -281,6 +320,16 @@ def _change_netfilter(change: Change) -> None:
         netfilter.replace(change.netfilter)
 
 
+def _change_sync(change: Change) -> None:
+    if change.sync is None:
+        return
+    with Ipvs() as ipvs:
+        if change.verb is not Verb.ADD:  # the kernel changes no setting of a half that runs
+            ipvs.stop_sync(change.sync)
+        if change.verb is not Verb.REMOVE:
+            ipvs.start_sync(change.sync)
+
+
 def _change_address(change: Change) -> None:
     if change.address is None:
         return
@@ -297,4 +346,5 @@ _EDGES: dict[Part, Callable[[Change], None]] = {
     Part.TIMEOUTS: _set_timeouts,
     Part.NETFILTER: _change_netfilter,
     Part.ADDRESS: _change_address,
+    Part.SYNC: _change_sync,
 }

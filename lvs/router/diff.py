@@ -1,24 +1,26 @@
 """From what a kernel holds to what it should: the smallest list of changes, in an order without a gap.
 Pure.
 
-Order: sysctls and timeouts; services and real servers added and changed; netfilter; addresses;
-announcements; then what goes: addresses, netfilter, real servers, services. So a floating address never
-receives what the table does not serve yet, and a real server (or sorry server) that goes is gone only
-after what takes its place has come.
+Order: sysctls and timeouts; services and real servers added and changed; netfilter; sync daemon;
+addresses; announcements; then what goes: addresses, sync daemon, netfilter, real servers, services. So a
+floating address never receives what the table does not serve yet, every connection through it is told to
+the other router, and a real server (or sorry server) that goes is gone only after what takes its place
+has come.
 
 Weights, schedulers, forwarding methods and persistence are edited in place: a service or real server is
 removed only if nothing under its key is wanted any more, since removing cuts its connections. Taking a
 service out takes its real servers along and is one change.
 
 What is neither wanted nor owned is foreign and is left alone. Something foreign that is wanted is
-adopted: no change if it is as wanted. Real servers behind a wanted service are all ours to arrange.
+adopted: no change if it is as wanted. Real servers behind a wanted service are all ours to arrange, and so
+are both halves of the sync daemon where one is wanted, and what is `floating`, on the standby too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lvs.router import sentences
+from lvs.router import sentences, sync
 from lvs.router.sentences import Names
 from lvs.router.state import (
     Change,
@@ -27,6 +29,7 @@ from lvs.router.state import (
     Owned,
     Part,
     ServiceKey,
+    SyncState,
     Timeouts,
     Verb,
 )
@@ -44,7 +47,9 @@ def differences(
         *_timeouts(actual.timeouts, wanted.timeouts),
         *_additions(actual, wanted, names),
         *_netfilter(actual, wanted),
-        *_addresses(actual.addresses, wanted.addresses, owned.addresses),
+        *_sync(actual, wanted),
+        *_addresses(actual.addresses, wanted.addresses, owned.addresses | wanted.floating),
+        *_sync_removals(actual, wanted, owned.sync | claimed_sync(wanted)),
         *_netfilter_removal(actual, wanted),
         *_destination_removals(actual, wanted, names),
         *_service_removals(actual, gone, names),
@@ -114,6 +119,28 @@ def _netfilter(actual: KernelState, wanted: KernelState) -> Iterator[Change]:
 def _netfilter_removal(actual: KernelState, wanted: KernelState) -> Iterator[Change]:
     if actual.netfilter is not None and wanted.netfilter is None:
         yield Change(Part.NETFILTER, Verb.REMOVE, sentences.remove_netfilter())
+
+
+def claimed_sync(wanted: KernelState) -> frozenset[SyncState]:
+    """The halves of the sync daemon that are ours to arrange: both, where any is wanted."""
+    return frozenset(SyncState) if wanted.sync else frozenset()
+
+
+def _sync(actual: KernelState, wanted: KernelState) -> Iterator[Change]:
+    running = {each.state: each for each in actual.sync}
+    for half in sorted(wanted.sync, key=lambda half: half.state):
+        present = running.get(half.state)
+        if present is None:
+            yield Change(Part.SYNC, Verb.ADD, sentences.start_sync(half), sync=half)
+        elif not sync.agrees(present, half):
+            yield Change(Part.SYNC, Verb.CHANGE, sentences.change_sync(present, half), sync=half)
+
+
+def _sync_removals(actual: KernelState, wanted: KernelState, owned: frozenset[SyncState]) -> Iterator[Change]:
+    kept = {each.state for each in wanted.sync}
+    for half in sorted(actual.sync, key=lambda half: half.state):
+        if half.state in owned - kept:
+            yield Change(Part.SYNC, Verb.REMOVE, sentences.stop_sync(half), sync=half)
 
 
 def _addresses(

@@ -15,7 +15,8 @@ from typing import Self
 
 from lvs.errors import KernelError
 from lvs.router import ipvs_messages as messages
-from lvs.router.genetlink import GenericNetlink
+from lvs.router import sync
+from lvs.router.genetlink import GenericNetlink, Request
 from lvs.router.state import (
     Change,
     Counters,
@@ -24,6 +25,7 @@ from lvs.router.state import (
     Part,
     Service,
     ServiceKey,
+    SyncDaemon,
     Timeouts,
 )
 
@@ -163,6 +165,37 @@ class Ipvs:
         if refused:
             raise KernelError("set the IPVS timeouts", _reason(refused[0]))
 
+    def sync(self) -> frozenset[SyncDaemon]:
+        """The halves of the sync daemon that run."""
+        try:
+            return frozenset(self._netlink.dump(messages.GET_DAEMON, b"", messages.sync_daemon))
+        except OSError as error:
+            raise KernelError("read the sync daemon", _reason(error.errno or 0)) from error
+
+    def start_sync(self, daemon: SyncDaemon) -> None:
+        """Start one half, which must not run yet."""
+        request = (messages.NEW_DAEMON, messages.sync_daemon_attributes(daemon))
+        self._sync_requests([request], f"start the sync daemon's half {daemon.state}", daemon)
+
+    def stop_sync(self, daemon: SyncDaemon) -> None:
+        """Stop one half; fine if it does not run. What it had not sent yet is lost (stop_sync_thread)."""
+        # Asked twice, as the first may go unanswered: a thread that had not come to run yet ends with EINTR
+        # (kthread_stop, kernel/kthread.c), of which netlink_rcv_skb (net/netlink/af_netlink.c) says nothing.
+        request = (messages.DEL_DAEMON, messages.sync_state_attributes(daemon.state))
+        change = f"stop the sync daemon's half {daemon.state}"
+        self._sync_requests([request, request], change, daemon, fine=errno.ESRCH)
+
+    def _sync_requests(
+        self, requests: Sequence[Request], change: str, daemon: SyncDaemon, *, fine: int = 0
+    ) -> None:
+        try:
+            refused = self._netlink.send(requests).values()
+        except OSError as error:
+            raise KernelError(change, _reason(error.errno or 0)) from error
+        for code in refused:
+            if code != fine:
+                raise KernelError(change, sync_refusal(daemon, code))
+
     def info(self) -> messages.Info:
         try:
             return self._netlink.get(messages.GET_INFO, b"", messages.info)
@@ -203,6 +236,23 @@ def refusal(change: Change, code: int) -> str:
         name = change.service.scheduler
         return f"the kernel has no scheduler {name}: load it with 'modprobe ip_vs_{name}', or choose another"
     return texts.get((change.part, code)) or _reason(code)
+
+
+def sync_refusal(daemon: SyncDaemon, code: int) -> str:
+    """Why the kernel would not start this half (start_sync_thread, net/netfilter/ipvs/ip_vs_sync.c)."""
+    interface, group = daemon.interface, daemon.group or sync.GROUP
+    texts = {
+        errno.EEXIST: f"a sync daemon ({daemon.state}) runs already: another program just started it",
+        errno.ENODEV: f"this machine has no interface {interface}: set syncd_iface to the private link's",
+        errno.ENETUNREACH: f"no way to {group} by {interface}: bring it up (ip link set {interface} up)",
+        errno.EADDRNOTAVAIL: f"{interface} has no address to send from: give it one (ip address add)",
+        errno.EADDRINUSE: f"port {daemon.port or sync.PORT} is taken: choose another syncd_port",
+        errno.EINVAL: (
+            f"the kernel takes no such setting: syncd_group ({group}) must be a multicast address, and no "
+            "tunnel may lead to a real server of another family while connections are copied"
+        ),
+    }
+    return texts.get(code) or _reason(code)
 
 
 def _reason(code: int) -> str:

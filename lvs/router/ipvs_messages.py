@@ -26,15 +26,18 @@ from lvs.router.state import (
     Part,
     Service,
     ServiceKey,
+    SyncDaemon,
+    SyncState,
     Timeouts,
     Verb,
 )
 
 NEW_SERVICE, SET_SERVICE, DEL_SERVICE, GET_SERVICE = 1, 2, 3, 4
 NEW_DEST, SET_DEST, DEL_DEST, GET_DEST = 5, 6, 7, 8
+NEW_DAEMON, DEL_DAEMON, GET_DAEMON = 9, 10, 11
 SET_CONFIG, GET_CONFIG, GET_INFO = 12, 13, 15
 
-CMD_SERVICE, CMD_DEST, CMD_TIMEOUT_TCP, CMD_TIMEOUT_TCP_FIN, CMD_TIMEOUT_UDP = 1, 2, 4, 5, 6
+CMD_SERVICE, CMD_DEST, CMD_DAEMON, CMD_TIMEOUT_TCP, CMD_TIMEOUT_TCP_FIN, CMD_TIMEOUT_UDP = 1, 2, 3, 4, 5, 6
 SVC_AF, SVC_PROTOCOL, SVC_ADDR, SVC_PORT, SVC_FWMARK = 1, 2, 3, 4, 5
 SVC_SCHED_NAME, SVC_FLAGS, SVC_TIMEOUT, SVC_NETMASK, SVC_STATS, SVC_STATS64 = 6, 7, 8, 9, 10, 12
 DEST_ADDR, DEST_PORT, DEST_FWD_METHOD, DEST_WEIGHT, DEST_U_THRESH, DEST_L_THRESH = 1, 2, 3, 4, 5, 6
@@ -42,6 +45,8 @@ DEST_ACTIVE_CONNS, DEST_INACT_CONNS, DEST_PERSIST_CONNS = 7, 8, 9
 DEST_STATS, DEST_ADDR_FAMILY, DEST_STATS64 = 10, 11, 12
 STATS_CONNS, STATS_INPKTS, STATS_OUTPKTS, STATS_INBYTES, STATS_OUTBYTES = 1, 2, 3, 4, 5
 INFO_VERSION, INFO_CONN_TAB_SIZE = 1, 2
+DAEMON_STATE, DAEMON_MCAST_IFN, DAEMON_SYNC_ID, DAEMON_SYNC_MAXLEN = 1, 2, 3, 4
+DAEMON_MCAST_GROUP, DAEMON_MCAST_GROUP6, DAEMON_MCAST_PORT, DAEMON_MCAST_TTL = 5, 6, 7, 8
 
 FLAG_HASHED = 0x0002  # the kernel's own mark on every service in its table
 FWD_MASK = 0x0007
@@ -60,6 +65,8 @@ PROTOCOLS = {
     Protocol.UDP: socket.IPPROTO_UDP,
     Protocol.SCTP: socket.IPPROTO_SCTP,
 }
+SYNC_STATES = {SyncState.MASTER: 1, SyncState.BACKUP: 2}  # IP_VS_STATE_*
+SYNC_STATE_OF = {number: state for state, number in SYNC_STATES.items()}
 PROTOCOL_OF = {int(number): protocol for protocol, number in PROTOCOLS.items()}
 METHODS = {Forwarding.NAT: 0, Forwarding.TUNNEL: 2, Forwarding.DIRECT: 3}
 # 1 and 4 are what the kernel makes of foreign entries (a local server, a bypass); they are only shown.
@@ -188,6 +195,33 @@ def timeouts_attributes(timeouts: Timeouts) -> bytes:
     return b"".join(attribute(kind, U32.pack(seconds)) for kind, seconds in values if seconds)
 
 
+def sync_daemon_attributes(daemon: SyncDaemon) -> bytes:
+    """All that it takes to start one half; what is 0 or None is left to the kernel (since Linux 4.3)."""
+    group = b""
+    if daemon.group is not None:
+        kind = DAEMON_MCAST_GROUP if daemon.group.version == 4 else DAEMON_MCAST_GROUP6
+        group = attribute(kind, daemon.group.packed)
+    return attribute(
+        CMD_DAEMON,
+        b"".join(
+            (
+                attribute(DAEMON_STATE, U32.pack(SYNC_STATES[daemon.state])),
+                attribute(DAEMON_MCAST_IFN, daemon.interface.encode() + b"\0"),
+                attribute(DAEMON_SYNC_ID, U32.pack(daemon.syncid)),
+                attribute(DAEMON_SYNC_MAXLEN, U16.pack(daemon.maxlen)) if daemon.maxlen else b"",
+                group,
+                attribute(DAEMON_MCAST_PORT, U16.pack(daemon.port)) if daemon.port else b"",
+                attribute(DAEMON_MCAST_TTL, bytes([daemon.ttl])) if daemon.ttl else b"",
+            )
+        ),
+    )
+
+
+def sync_state_attributes(state: SyncState) -> bytes:
+    """What names the half to stop."""
+    return attribute(CMD_DAEMON, attribute(DAEMON_STATE, U32.pack(SYNC_STATES[state])))
+
+
 # ---- reading
 
 
@@ -295,3 +329,28 @@ def info(buffer: bytearray, start: int, end: int) -> Info:
     (version,) = U32.unpack_from(buffer, found[INFO_VERSION])
     (buckets,) = U32.unpack_from(buffer, found[INFO_CONN_TAB_SIZE])
     return Info(f"{version >> 16 & 255}.{version >> 8 & 255}.{version & 255}", buckets)
+
+
+def sync_daemon(buffer: bytearray, start: int, end: int) -> SyncDaemon:
+    """A running half of the sync daemon; of length, group, port and TTL Linux tells since 4.3."""
+    length, _ = ATTRIBUTE.unpack_from(buffer, start)
+    found = attributes(buffer, start + 4, start + length)
+    place = found[DAEMON_MCAST_IFN]
+    group: Address | None = None
+    if DAEMON_MCAST_GROUP in found:
+        group = _address(socket.AF_INET, bytes(buffer[found[DAEMON_MCAST_GROUP] :][:4]))
+    elif DAEMON_MCAST_GROUP6 in found:
+        group = _address(socket.AF_INET6, bytes(buffer[found[DAEMON_MCAST_GROUP6] :][:16]))
+    return SyncDaemon(
+        SYNC_STATE_OF[U32.unpack_from(buffer, found[DAEMON_STATE])[0]],
+        buffer[place : buffer.index(0, place)].decode("ascii", "replace"),
+        U32.unpack_from(buffer, found[DAEMON_SYNC_ID])[0],
+        _short(buffer, found.get(DAEMON_SYNC_MAXLEN)),
+        group,
+        _short(buffer, found.get(DAEMON_MCAST_PORT)),
+        buffer[found[DAEMON_MCAST_TTL]] if DAEMON_MCAST_TTL in found else 0,
+    )
+
+
+def _short(buffer: bytearray, place: int | None) -> int:
+    return 0 if place is None else int(U16.unpack_from(buffer, place)[0])

@@ -11,10 +11,11 @@ import errno
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from lvs.config.model import Forwarding, Scheduler
+from lvs.config.model import Address, Forwarding, Scheduler
+from lvs.router import sync
 from lvs.router.apply import Refusal
 from lvs.router.diff import replaces
-from lvs.router.ipvs import Table, refusal
+from lvs.router.ipvs import Table, refusal, sync_refusal
 from lvs.router.state import (
     Change,
     Counters,
@@ -28,6 +29,8 @@ from lvs.router.state import (
     Part,
     Service,
     ServiceKey,
+    SyncDaemon,
+    SyncState,
     Timeouts,
     Verb,
 )
@@ -59,6 +62,7 @@ class MemoryKernel:
         self.netfilter: Netfilter | None = state.netfilter
         self.sysctls: dict[str, str] = dict(state.sysctls)
         self.timeouts: Timeouts = state.timeouts
+        self.sync: dict[SyncState, SyncDaemon] = {each.state: each for each in state.sync}
         self.interfaces = interfaces
         self.schedulers = schedulers
         self.announced: list[InterfaceAddress] = []
@@ -76,7 +80,14 @@ class MemoryKernel:
             netfilter=self.netfilter,
             sysctls={path: self.sysctls[path] for path in wanted.sysctls if path in self.sysctls},
             timeouts=self.timeouts,
+            sync=frozenset(self.sync.values()),
         )
+
+    def read_addresses(self) -> frozenset[InterfaceAddress]:
+        return frozenset(self.addresses)
+
+    def read_sync(self) -> frozenset[SyncDaemon]:
+        return frozenset(self.sync.values())
 
     def read_services(self, keys: Collection[ServiceKey]) -> Table:
         found = [key for key in keys if key in self.services]
@@ -98,6 +109,12 @@ class MemoryKernel:
 
     def announce(self, floating: Collection[InterfaceAddress]) -> None:
         self.announced += floating
+
+    def hold_resets(self, floating: Collection[Address]) -> None:
+        """Nothing passes through this kernel, so it resets nothing."""
+
+    def let_resets_out(self) -> None:
+        """Nothing is held."""
 
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         refused: list[Refusal] = []
@@ -123,6 +140,8 @@ class MemoryKernel:
             return refusal(change, code) if code else None
         if change.address is not None:
             return self._change_address(change.verb, change.address)
+        if change.sync is not None:
+            return self._change_sync(change.verb, change.sync)
         if change.sysctl is not None:
             path, value = change.sysctl
             self.sysctls[path] = value
@@ -168,6 +187,20 @@ class MemoryKernel:
         if not code:
             members[key] = change.destination
         return code
+
+    def _change_sync(self, verb: Verb, daemon: SyncDaemon) -> str | None:
+        if verb is not Verb.ADD:
+            self.sync.pop(daemon.state, None)
+        if verb is Verb.REMOVE:
+            return None
+        if daemon.state in self.sync:
+            return sync_refusal(daemon, errno.EEXIST)
+        if daemon.group is not None and not daemon.group.is_multicast:
+            return sync_refusal(daemon, errno.EINVAL)
+        if self.interfaces is not None and daemon.interface not in self.interfaces:
+            return sync_refusal(daemon, errno.ENODEV)
+        self.sync[daemon.state] = sync.started(daemon)
+        return None
 
     def _change_address(self, verb: Verb, address: InterfaceAddress) -> str | None:
         if self.interfaces is not None and address.interface not in self.interfaces:

@@ -33,6 +33,8 @@ from lvs.router.state import MarkRule, Netfilter
 
 TABLE = "inet piranha"
 HUSH = "inet piranha_hush"  # there for a moment only: see no_refusals
+TAKEOVER = "inet piranha_takeover"  # there for a few seconds only: see hold_resets
+HOLD_SECONDS = 5  # the other router's last sync messages come within three (IPVS_SYNC_FLUSH_TIME, ip_vs.h)
 SEAL = "fingerprint"  # the chain, bound to no hook, whose only rule has the fingerprint for a comment
 PROTOCOL_NUMBERS = {Protocol.TCP: 6, Protocol.UDP: 17, Protocol.SCTP: 132}  # IANA
 PROTOCOLS = {number: protocol for protocol, number in PROTOCOL_NUMBERS.items()}
@@ -112,10 +114,51 @@ def let_refusals_out() -> None:
 
     Where there is nothing to end, nothing is written: a restart must leave the kernel as it is.
     """
-    change = "let refusals out again"
+    _end(HUSH, "let refusals out again")
+
+
+def hold_resets(addresses: Iterable[Address]) -> None:
+    """Keeps this machine's own TCP resets and "port unreachable" from these addresses in, for five seconds.
+
+    To be called before a router that was handed the active role raises its floating addresses: the other
+    router's last sync messages are still on their way, and until they are here, this kernel knows nothing of
+    the connections in them and would reset each that sends something. Unanswered, its client sends again.
+    What real servers reset is forwarded, not sent from here, and passes. The kernel itself forgets the
+    addresses in time, should pulse die. A table of its own, as for `no_refusals`; KernelError without
+    nftables.
+    """
+    nft.run("\n".join(_takeover(addresses)) + "\n", "keep clients from being reset while connections arrive")
+
+
+def let_resets_out() -> None:
+    """Ends `hold_resets`; fine if there is nothing to end. KernelError without nftables."""
+    _end(TAKEOVER, "let resets out again")
+
+
+def _end(table: str, change: str) -> None:
     tables = nft.objects("list tables inet", change)
-    if any(f"inet {thing.get('table', {}).get('name')}" == HUSH for thing in tables):
-        nft.run(f"delete table {HUSH}\n", change)
+    if any(f"inet {thing.get('table', {}).get('name')}" == table for thing in tables):
+        nft.run(f"delete table {table}\n", change)
+
+
+def _takeover(addresses: Iterable[Address]) -> Iterator[str]:
+    held = list(addresses)
+    yield f"table {TAKEOVER}"
+    yield f"delete table {TAKEOVER}"
+    yield f"table {TAKEOVER} {{"
+    for version, (_, kind) in FAMILIES.items():
+        members = (f"{a} timeout {HOLD_SECONDS}s" for a in held if a.version == version)
+        yield from _set(f"set floating{version}", kind, members, "flags timeout")
+    rules = []
+    for version, (header, _) in FAMILIES.items():
+        icmp = {4: "icmp", 6: "icmpv6"}[version]
+        source = f"{header} saddr @floating{version}"
+        rules.append(f"{source} tcp flags & rst == rst counter drop")
+        rules.append(
+            f"{source} {icmp} type destination-unreachable {icmp} code port-unreachable counter drop"
+        )
+    yield from _chain("output", "type filter hook output priority filter; policy accept;", rules)
+    yield "}"
 
 
 def _check(netfilter: Netfilter, change: str) -> None:

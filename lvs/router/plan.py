@@ -13,12 +13,15 @@ The rules:
   further ports) get it. Virtual servers with the same mark are one service with the real servers of
   all; the first one's settings count. A real server without a port of its own is then reached at the
   port the client asked for (port 0 in the kernel's table), so that one mark can gather 80 and 443.
+* Where connections are copied, the active router tells of its own and takes in the other's, whose last
+  messages come up to three seconds after a hand-over; the standby takes in, and tells on as long as it
+  is `lingering`, for the same reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from lvs.config.memo import Last, Memo
 from lvs.config.model import (
@@ -29,10 +32,13 @@ from lvs.config.model import (
     PortRange,
     Protocol,
     RealServer,
+    Redundancy,
     Scheduler,
     SchedulerFlag,
     VirtualServer,
 )
+from lvs.router import parameters, sync
+from lvs.router.parameters import Use
 from lvs.router.state import (
     Destination,
     DestinationKey,
@@ -45,6 +51,8 @@ from lvs.router.state import (
     Role,
     Service,
     ServiceKey,
+    SyncDaemon,
+    SyncState,
     Timeouts,
 )
 
@@ -63,67 +71,13 @@ SCHEDULER_FLAGS = {
     SchedulerFlag.MH_FALLBACK: (Scheduler.MH, 0x0008),
     SchedulerFlag.MH_PORT: (Scheduler.MH, 0x0010),
 }
+SHORT_MESSAGE = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What the active virtual servers make use of: the conditions in the table of sysctls."""
-
-    services: bool
-    nat4: bool
-    nat6: bool
-    persistence: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Sysctl:
-    """A kernel parameter that a cluster needs set, when, and why (a clause for the administrator)."""
-
-    path: str
-    value: str
-    when: Callable[[Use], bool]
-    why: str
-
-
-# Only what a cluster does not work without. Left as they are on purpose:
-#   net/ipv4/conf/*/rp_filter: on the router every packet of all three methods comes in where its route goes
-#     out; behind a tunnel it is the real server that must not filter.
-#   net/ipv4/vs/conntrack: masquerading of the real servers' own connections tracks those, not IPVS' ones, and
-#     marks need no tracking; it costs packets per second (ipvs-sysctl.rst).
-#   net/ipv4/vs/conn_reuse_mode: its default 1 sends a reused client port to a live server; since Linux 5.9
-#     without the second of delay that made others set 0, which would undo expire_nodest_conn.
-#   ip_forward for direct routing and tunnels: IPVS sends those packets itself, they are not forwarded.
-SYSCTLS = (
-    Sysctl(
-        "net/ipv4/ip_forward",
-        "1",
-        lambda use: use.nat4,
-        "the answers of NAT real servers pass through this router",
-    ),
-    Sysctl(
-        "net/ipv6/conf/all/forwarding",
-        "1",
-        lambda use: use.nat6,
-        "the answers of IPv6 NAT real servers pass through this router",
-    ),
-    Sysctl(
-        "net/ipv4/vs/expire_nodest_conn",
-        "1",
-        lambda use: use.services,
-        "clients of a real server that was taken out are reset at once instead of hanging",
-    ),
-    Sysctl(
-        "net/ipv4/vs/expire_quiescent_template",
-        "1",
-        lambda use: use.persistence,
-        "persistent clients leave a real server of weight 0 instead of coming back to it",
-    ),
-)
-REASONS = {sysctl.path: sysctl.why for sysctl in SYSCTLS}
-
-
-def wanted(config: LvsConfig, role: Role, health: HealthOf) -> KernelState:
+def wanted(config: LvsConfig, role: Role, health: HealthOf, *, lingering: bool = False) -> KernelState:
     """The state to reach; a real server that health does not name is UNKNOWN.
+
+    lingering: this standby stood down just now, and what its sync daemon still holds must get out.
 
     Whatever is as it was the last time is the very same value, so that a comparison ends there.
     """
@@ -146,14 +100,17 @@ def wanted(config: LvsConfig, role: Role, health: HealthOf) -> KernelState:
     for key, stand_ins in sorry.items():
         if not _served(key, members[key], health):
             members[key] = {**members[key], **stand_ins}
-    settings = config.global_settings
+    settings, floating = config.global_settings, _addresses(_floating(config, active))
+    daemon = _sync(config.redundancy, telling=role is Role.ACTIVE or lingering)
     return KernelState(
         services=services,
         destinations=members,
-        addresses=_addresses(_floating(config, active)) if role is Role.ACTIVE else frozenset(),
+        addresses=floating if role is Role.ACTIVE else frozenset(),
         netfilter=_netfilter(tuple(passing)),
-        sysctls=_sysctls(active),
+        sysctls=_sysctls(active, synchronised=bool(daemon)),
         timeouts=Timeouts(settings.tcp_timeout, settings.tcpfin_timeout, settings.udp_timeout),
+        sync=daemon,
+        floating=floating if _is_pair(config.redundancy) else frozenset(),
     )
 
 
@@ -320,6 +277,11 @@ def _served(key: ServiceKey, members: Mapping[DestinationKey, Destination], heal
     )
 
 
+def floating_addresses(config: LvsConfig) -> frozenset[InterfaceAddress]:
+    """The addresses that the active router has, and only it."""
+    return _addresses(_floating(config, list(_active(config))))
+
+
 def _floating(config: LvsConfig, active: list[Active]) -> tuple[Floating, ...]:
     """The floating addresses with their masks, as often as they are named."""
     settings = config.global_settings
@@ -367,12 +329,36 @@ def _netfilter(passing: tuple[Passing, ...]) -> Netfilter | None:
     return Netfilter(marks, masquerade) if marks or masquerade else None
 
 
-def _sysctls(active: list[Active]) -> dict[str, str]:
+def _is_pair(redundancy: Redundancy) -> bool:
+    return redundancy.backup_active and redundancy.backup is not None
+
+
+def _sync(redundancy: Redundancy, *, telling: bool) -> frozenset[SyncDaemon]:
+    """The halves of the sync daemon; telling: with the one that tells of this router's connections."""
+    if not (redundancy.syncdaemon and _is_pair(redundancy)):
+        return frozenset()
+    maxlen = redundancy.syncd_maxlen
+    half = SyncDaemon(
+        SyncState.BACKUP,
+        redundancy.syncd_iface,
+        redundancy.syncd_id,
+        # What comes must fit; the kernel's own choice takes in the longest message of an Ethernet frame.
+        maxlen if maxlen > sync.FRAME - sync.LONGEST_HEADERS else 0,
+        redundancy.syncd_group,
+        redundancy.syncd_port,
+        redundancy.syncd_ttl,
+    )
+    master = replace(half, state=SyncState.MASTER, maxlen=maxlen or SHORT_MESSAGE)
+    return frozenset({half, master}) if telling else frozenset({half})
+
+
+def _sysctls(active: list[Active], *, synchronised: bool) -> dict[str, str]:
     nat = {key.family for key, _, forwarding in active if forwarding is Forwarding.NAT}
     use = Use(
         services=bool(active),
         nat4=Family.V4 in nat,
         nat6=Family.V6 in nat,
         persistence=any(virtual_server.persistence for _, virtual_server, _ in active),
+        sync=synchronised,
     )
-    return {sysctl.path: sysctl.value for sysctl in SYSCTLS if sysctl.when(use)}
+    return parameters.wanted(use)

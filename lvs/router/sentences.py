@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from lvs.config.memo import Memo
 from lvs.config.model import Address, Forwarding, LvsConfig, VirtualServer
+from lvs.router.parameters import REASONS
 from lvs.router.plan import (
     ONE_PACKET,
-    REASONS,
     Place,
     destination_keys,
     service_key,
@@ -23,8 +23,11 @@ from lvs.router.state import (
     Netfilter,
     Service,
     ServiceKey,
+    SyncDaemon,
+    SyncState,
     Timeouts,
 )
+from lvs.router.sync import started
 
 METHODS = {Forwarding.NAT: "NAT", Forwarding.DIRECT: "direct routing", Forwarding.TUNNEL: "tunnelling"}
 SCHEDULER_BITS = {"sh": {0x08: "sh-fallback", 0x10: "sh-port"}, "mh": {0x08: "mh-fallback", 0x10: "mh-port"}}
@@ -195,6 +198,40 @@ def announce_address(address: InterfaceAddress) -> str:
 
 def remove_address(address: InterfaceAddress) -> str:
     return f"remove address {_address(address)}"
+
+
+def start_sync(daemon: SyncDaemon) -> str:
+    return f"start sync daemon {_half(daemon)}"
+
+
+def change_sync(old: SyncDaemon, new: SyncDaemon) -> str:
+    before, after = _sync_settings(old), _sync_settings(started(new))
+    changed = [f"{name} {before[name]} → {after[name]}" for name in after if before[name] != after[name]]
+    return f"restart sync daemon {new.state}: {', '.join(changed)}"
+
+
+def stop_sync(daemon: SyncDaemon) -> str:
+    return f"stop sync daemon {_half(daemon)}"
+
+
+def _half(daemon: SyncDaemon) -> str:
+    """For instance "backup on eth1, id 7: takes in the other router's connections"."""
+    does = {
+        SyncState.MASTER: "tells the other router of connections",
+        SyncState.BACKUP: "takes in the other router's connections",
+    }
+    return f"{daemon.state} on {daemon.interface}, id {daemon.syncid}: {does[daemon.state]}"
+
+
+def _sync_settings(daemon: SyncDaemon) -> dict[str, str]:
+    return {
+        "interface": daemon.interface,
+        "id": str(daemon.syncid),
+        "message length": str(daemon.maxlen),
+        "group": str(daemon.group),
+        "port": str(daemon.port),
+        "TTL": str(daemon.ttl),
+    }
 
 
 def _address(address: InterfaceAddress) -> str:

@@ -9,22 +9,32 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from lvs.config.model import Address
 from lvs.router.apply import Kernel, Refusal
 from lvs.router.ipvs import Table
-from lvs.router.state import Change, InterfaceAddress, KernelState, ServiceKey
+from lvs.router.state import Change, InterfaceAddress, KernelState, ServiceKey, SyncDaemon
 
 MOST_SERVICES = 64  # that are read one by one; from about there on the whole table is as quick
 
 
 def changed_services(settled: KernelState, wanted: KernelState) -> frozenset[ServiceKey] | None:
-    """The services that two plans want differently; None when they differ in anything else too."""
-    if (settled.addresses, settled.netfilter) != (wanted.addresses, wanted.netfilter):
+    """The services that two plans want differently; None when more differs than the role changes."""
+    if (settled.netfilter, settled.sysctls) != (wanted.netfilter, wanted.sysctls):
         return None
-    if (settled.sysctls, settled.timeouts) != (wanted.sysctls, wanted.timeouts):
+    if settled.timeouts != wanted.timeouts:
         return None
     return frozenset(
         (settled.services.keys() ^ wanted.services.keys())
         | {key for key in wanted.services if not _alike(settled, wanted, key)}
+    )
+
+
+def same_role(settled: KernelState, wanted: KernelState) -> bool:
+    """Whether two plans want the same addresses and sync daemon, which is all that a takeover changes."""
+    return (settled.addresses, settled.floating, settled.sync) == (
+        wanted.addresses,
+        wanted.floating,
+        wanted.sync,
     )
 
 
@@ -39,8 +49,9 @@ def _alike(one: KernelState, other: KernelState, key: ServiceKey) -> bool:
 class SettledKernel:
     """A `Kernel` that is in the state settled, by a reconciliation that ended just now.
 
-    It reads the services that are wanted otherwise, and takes the rest for what was verified. Where one of
-    these is not as it was left, or more is to change than services, it reads everything, as `kernel` does.
+    It reads the services that are wanted otherwise, addresses and sync daemon if they are, and takes the rest
+    for what was verified. Where one of these services is not as it was left, or more is to change, it reads
+    everything, as `kernel` does.
     """
 
     def __init__(self, kernel: Kernel, settled: KernelState) -> None:
@@ -54,9 +65,20 @@ class SettledKernel:
             if keys is not None and len(keys) <= MOST_SERVICES:
                 found = self._kernel.read_services(keys) if keys else Table()
                 if only is not None or all(_as_left(found, settled, key) for key in keys):
-                    return _with_services(settled, keys, found)
+                    return self._with_role(wanted, _with_services(settled, keys, found))
         self._settled = None
         return self._kernel.read(wanted, only)
+
+    def _with_role(self, wanted: KernelState, state: KernelState) -> KernelState:
+        if same_role(state, wanted):
+            return state
+        return replace(state, addresses=self.read_addresses(), sync=self.read_sync())
+
+    def read_addresses(self) -> frozenset[InterfaceAddress]:
+        return self._kernel.read_addresses()
+
+    def read_sync(self) -> frozenset[SyncDaemon]:
+        return self._kernel.read_sync()
 
     def read_services(self, keys: Collection[ServiceKey]) -> Table:
         return self._kernel.read_services(keys)
@@ -69,6 +91,12 @@ class SettledKernel:
 
     def announce(self, floating: Collection[InterfaceAddress]) -> None:
         self._kernel.announce(floating)
+
+    def hold_resets(self, floating: Collection[Address]) -> None:
+        self._kernel.hold_resets(floating)
+
+    def let_resets_out(self) -> None:
+        self._kernel.let_resets_out()
 
 
 def _with_services(settled: KernelState, keys: Collection[ServiceKey], found: Table) -> KernelState:

@@ -238,6 +238,8 @@ class KernelState:
 
     services: the IPVS table. addresses: the floating ones when wanted, all when actual. sysctls: path below
     /proc/sys with "/" (net/ipv4/ip_forward) to value. netfilter: None when actual state has no such table.
+    floating (only wanted): what either router of a pair may have to raise, whatever its role now: pulse's own
+    on both, so that a standby takes down one that it finds and a takeover has nothing to write down first.
     """
 
     services: Mapping[ServiceKey, Service] = field(default_factory=dict)
@@ -247,6 +249,7 @@ class KernelState:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
     sync: frozenset[SyncDaemon] = frozenset()
+    floating: frozenset[InterfaceAddress] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,21 @@ from lvs.config.model import (
     PortRange,
     Protocol,
     RealServer,
+    Redundancy,
     Scheduler,
     SchedulerFlag,
     VirtualServer,
 )
 from lvs.router import plan
 from lvs.router.state import Health, Role
+
+PAIR = Redundancy(
+    backup_active=True,
+    backup=ip_address("10.0.0.8"),
+    syncdaemon=True,
+    syncd_iface="eth1",
+    syncd_id=7,
+)
 
 
 def floating(address: str, device: str = "eth0") -> FloatingAddress:

@@ -29,6 +29,8 @@ from lvs.router.state import (
     Part,
     Service,
     ServiceKey,
+    SyncDaemon,
+    SyncState,
     Timeouts,
     Verb,
 )
@@ -247,6 +249,109 @@ class KernelSuite:
             wanted = plan.wanted(cluster.config, cluster.role, cluster.health())
             check_reconciled(kernel, wanted, ledger)
             assert kernel.read(wanted).destinations[foreign] == {ONE: DIRECT}
+
+    def test_both_halves_of_the_sync_daemon_start_stop_and_run_as_they_are_wanted(self, kernel: Kernel):
+        ledger = MemoryLedger()
+        backup = SyncDaemon(SyncState.BACKUP, "eth0", 7)
+        master = SyncDaemon(SyncState.MASTER, "eth0", 7, maxlen=44)
+        for halves, expected in (
+            ({backup}, [(Part.SYNC, Verb.ADD)]),
+            ({backup, master}, [(Part.SYNC, Verb.ADD)]),
+            ({backup, master}, []),
+            ({backup}, [(Part.SYNC, Verb.REMOVE)]),
+            (set(), [(Part.SYNC, Verb.REMOVE)]),
+        ):
+            wanted = KernelState(sync=frozenset(halves))
+            report = reconcile(kernel, wanted, ledger)
+            assert (verbs(report.changes), report.refused, report.remaining) == (expected, (), ())
+            assert {each.state for each in kernel.read_sync()} == {each.state for each in halves}
+            assert kernel.read(wanted).sync == kernel.read_sync()
+        assert ledger.load() == Owned()
+
+    def test_a_setting_of_the_sync_daemon_is_changed_by_starting_that_half_again(self, kernel: Kernel):
+        ledger = MemoryLedger()
+        first = SyncDaemon(SyncState.MASTER, "eth0", 7)
+        backup = replace(first, state=SyncState.BACKUP)
+        reconcile(kernel, KernelState(sync=frozenset({first, backup})), ledger)
+        for edit in (
+            {"syncid": 8},
+            {"interface": "eth1"},
+            {"maxlen": 400},
+            {"group": ip_address("224.0.0.99")},
+            {"group": ip_address("ff02::99")},
+            {"port": 9000},
+            {"ttl": 3},
+        ):
+            wanted = KernelState(sync=frozenset({replace(first, **edit), backup}))
+            report = reconcile(kernel, wanted, ledger)
+            assert verbs(report.changes) == [(Part.SYNC, Verb.CHANGE)], edit
+            assert (report.refused, report.remaining) == ((), ())
+            reconcile(kernel, KernelState(sync=frozenset({first, backup})), ledger)
+
+    def test_a_message_longer_or_shorter_than_the_kernel_allows_counts_as_what_it_makes_of_it(
+        self, kernel: Kernel
+    ):
+        for maxlen in (1, 1000, 9000, 65535):
+            halves = {SyncDaemon(state, "eth0", maxlen=maxlen) for state in SyncState}
+            report = reconcile(kernel, KernelState(sync=frozenset(halves)), MemoryLedger())
+            assert (len(report.changes) > 0, report.refused, report.remaining) == (True, (), ())
+
+    def test_a_sync_daemon_that_somebody_else_started_stays_unless_one_is_wanted(self, kernel: Kernel):
+        foreign = SyncDaemon(SyncState.MASTER, "eth1", 3)
+        kernel.carry_out([Change(Part.SYNC, Verb.ADD, "start", sync=foreign)])
+        ledger = MemoryLedger()
+        reconcile(kernel, KernelState(), ledger)
+        assert [each.syncid for each in kernel.read_sync()] == [3]
+        assert ledger.load() == Owned()
+        report = reconcile(
+            kernel, KernelState(sync=frozenset({SyncDaemon(SyncState.BACKUP, "eth0")})), ledger
+        )
+        assert verbs(report.changes) == [(Part.SYNC, Verb.ADD), (Part.SYNC, Verb.REMOVE)]
+        assert [each.state for each in kernel.read_sync()] == [SyncState.BACKUP]
+
+    def test_a_sync_daemon_that_cannot_start_says_why(self, kernel: Kernel):
+        half = SyncDaemon(SyncState.MASTER, "eth0")
+        tried = {
+            "no interface eth7: set syncd_iface": replace(half, interface="eth7"),
+            "must be a multicast address": replace(half, group=ip_address("10.0.0.1")),
+        }
+        for words, daemon in tried.items():
+            (refused,) = kernel.carry_out([Change(Part.SYNC, Verb.ADD, "start", sync=daemon)])
+            assert words in refused.reason
+        start = Change(Part.SYNC, Verb.ADD, "start", sync=half)
+        assert kernel.carry_out([start]) == ()
+        (refused,) = kernel.carry_out([start])
+        assert "runs already" in refused.reason
+        assert kernel.carry_out([replace(start, verb=Verb.REMOVE)] * 2) == ()
+
+    def test_a_takeover_reads_and_changes_addresses_and_sync_daemon_only(self, kernel: Kernel):
+        backup, master = (SyncDaemon(state, "eth0", 7) for state in (SyncState.BACKUP, SyncState.MASTER))
+        ledger, six = MemoryLedger(), InterfaceAddress(ip_address("2001:db8::1"), 64, "eth0")
+        floating = frozenset({FLOATING, six})
+        timeouts = kernel.read(KernelState()).timeouts
+        standby = replace(table(ONE, TWO), floating=floating, sync=frozenset({backup}), timeouts=timeouts)
+        active = replace(standby, addresses=floating, sync=frozenset({backup, master}))
+        reconcile(kernel, standby, ledger)
+        written = len(ledger.saved)
+        report = reconcile(SettledKernel(kernel, standby), active, ledger)
+        assert verbs(report.changes) == [
+            (Part.SYNC, Verb.ADD),
+            *[(Part.ADDRESS, Verb.ADD)] * 2,
+            *[(Part.ADDRESS, Verb.ANNOUNCE)] * 2,
+        ]
+        assert (report.refused, report.remaining) == ((), ())
+        assert reconcile(kernel, active, ledger).changes == ()
+        report = reconcile(SettledKernel(kernel, active), standby, ledger)
+        assert verbs(report.changes) == [*[(Part.ADDRESS, Verb.REMOVE)] * 2, (Part.SYNC, Verb.REMOVE)]
+        assert (report.refused, report.remaining) == ((), ())
+        assert reconcile(kernel, standby, ledger).changes == ()
+        assert len(ledger.saved) == written
+
+    def test_a_standby_takes_down_a_floating_address_that_it_finds(self, kernel: Kernel):
+        kernel.carry_out([address(Verb.ADD, FLOATING)])
+        report = reconcile(kernel, KernelState(floating=frozenset({FLOATING})), MemoryLedger())
+        assert verbs(report.changes) == [(Part.ADDRESS, Verb.REMOVE)]
+        assert FLOATING not in kernel.read_addresses()
 
     def test_services_read_one_by_one_are_what_the_whole_table_says_of_them(self, kernel: Kernel):
         kernel.carry_out([add_service(WEB), member(Verb.ADD, WEB, ONE, DIRECT), add_service(WEB6)])

@@ -18,15 +18,19 @@ from lvs.router.state import (
     Owned,
     Part,
     Role,
+    SyncDaemon,
+    SyncState,
     Timeouts,
     Verb,
 )
-from tests.unit.router.cluster import config, floating, health_of, real, virtual
+from tests.unit.router.cluster import PAIR, config, floating, health_of, real, virtual
 from tests.unit.router.kernel_suite import FLOATING, ONE, OTHER, TWO, WEB, table, verbs
+
+SYNC = frozenset(SyncDaemon(state, "eth1", 7) for state in SyncState)
 
 
 def owning(state: KernelState) -> Owned:
-    return Owned(frozenset(state.services), state.addresses)
+    return Owned(frozenset(state.services), state.addresses, frozenset(each.state for each in state.sync))
 
 
 def texts(changes: tuple[Change, ...]) -> list[str]:
@@ -50,6 +54,7 @@ def test_changes_come_in_the_order_that_leaves_no_gap():
     shop = config(
         virtual(forwarding=Forwarding.NAT, persistence=60), tcp_timeout=900, nat_router=floating("10.0.0.254")
     )
+    shop = replace(shop, redundancy=PAIR)
     old = replace(
         table(ONE),
         services={OTHER: table().services[WEB], WEB: table().services[WEB]},
@@ -59,24 +64,42 @@ def test_changes_come_in_the_order_that_leaves_no_gap():
     changes = differences(
         old, plan.wanted(shop, Role.ACTIVE, health_of(shop, web1=Health.FAILED)), owning(old)
     )
-    assert verbs(changes) == [
-        *[(Part.SYSCTL, Verb.CHANGE)] * 3,
+    assert verbs([change for change in changes if change.part is not Part.SYSCTL]) == [
         (Part.TIMEOUTS, Verb.CHANGE),
         (Part.SERVICE, Verb.CHANGE),
         (Part.DESTINATION, Verb.ADD),
         (Part.NETFILTER, Verb.CHANGE),
+        *[(Part.SYNC, Verb.ADD)] * 2,
         *[(Part.ADDRESS, Verb.ADD)] * 2,
         *[(Part.ADDRESS, Verb.ANNOUNCE)] * 2,
         (Part.ADDRESS, Verb.REMOVE),
         (Part.DESTINATION, Verb.REMOVE),
         (Part.SERVICE, Verb.REMOVE),
     ]
+    assert {change.part for change in changes[: verbs(changes).index((Part.TIMEOUTS, Verb.CHANGE))]} == {
+        Part.SYSCTL
+    }
+
+
+def test_the_sync_daemon_is_told_in_words():
+    wanted = KernelState(sync=frozenset({SyncDaemon(SyncState.MASTER, "eth1", 7, ttl=2)}))
+    actual = KernelState(
+        sync=frozenset({SyncDaemon(SyncState.MASTER, "eth0", 3, 1472, ip_address("224.0.0.99"), 8848, 2)})
+    )
+    assert texts(differences(KernelState(), wanted, Owned())) == [
+        "start sync daemon master on eth1, id 7: tells the other router of connections"
+    ]
+    assert texts(differences(actual, wanted, Owned())) == [
+        "restart sync daemon master: interface eth0 → eth1, id 3 → 7, group 224.0.0.99 → 224.0.0.81"
+    ]
 
 
 def test_everything_goes_in_reverse():
-    old = replace(table(ONE, TWO), addresses=frozenset({FLOATING}), netfilter=Netfilter())
+    old = replace(table(ONE, TWO), addresses=frozenset({FLOATING}), netfilter=Netfilter(), sync=SYNC)
     assert texts(differences(old, KernelState(), owning(old))) == [
         "remove address 192.0.2.1/24 on eth0:1",
+        "stop sync daemon backup on eth1, id 7: takes in the other router's connections",
+        "stop sync daemon master on eth1, id 7: tells the other router of connections",
         "remove netfilter table inet piranha",
         "remove virtual server tcp 192.0.2.1:80 with its 2 real servers",
     ]

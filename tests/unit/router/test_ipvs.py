@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import errno
+from ipaddress import ip_address
 
 import pytest
 
 from lvs.config.model import Forwarding
 from lvs.router.genetlink import attribute, attributes
-from lvs.router.ipvs import refusal
+from lvs.router.ipvs import refusal, sync_refusal
 from lvs.router.ipvs_messages import (
     destination,
     destination_attribute,
     requests,
     service,
+    sync_daemon,
+    sync_daemon_attributes,
     timeouts_attributes,
 )
-from lvs.router.state import Change, Destination, Part, Service, Timeouts, Verb
+from lvs.router.state import Change, Destination, Part, Service, SyncDaemon, SyncState, Timeouts, Verb
 from tests.unit.router.kernel_suite import DIRECT, MEMBERS, ONE, SERVICES, WEB, WEB6, add_service, member
 
 
@@ -48,6 +51,28 @@ def test_a_destination_reads_back(service_key, key, value):
 def test_a_service_reads_back(key, value):
     packed = bytearray(requests([add_service(key, value)])[0][1])
     assert service(packed, 0, len(packed)) == (key, value)
+
+
+@pytest.mark.parametrize(
+    "daemon",
+    [
+        SyncDaemon(SyncState.BACKUP, "eth0"),
+        SyncDaemon(SyncState.MASTER, "a-name-of-15-ch", 255, 44, ip_address("224.0.0.99"), 9000, 255),
+        SyncDaemon(SyncState.MASTER, "eth0", 7, 65535, ip_address("ff02::99"), 65535, 1),
+    ],
+)
+def test_a_half_of_the_sync_daemon_reads_back(daemon):
+    packed = bytearray(sync_daemon_attributes(daemon))
+    assert sync_daemon(packed, 0, len(packed)) == daemon
+
+
+def test_a_refused_sync_daemon_is_told_with_a_remedy():
+    half = SyncDaemon(SyncState.MASTER, "eth7", port=9000)
+    assert sync_refusal(half, errno.ENODEV).startswith("this machine has no interface eth7: set syncd_iface")
+    assert sync_refusal(half, errno.ENETUNREACH).endswith("bring it up (ip link set eth7 up)")
+    assert "syncd_port" in sync_refusal(half, errno.EADDRINUSE)
+    assert "ip address add" in sync_refusal(half, errno.EADDRNOTAVAIL)
+    assert "CAP_NET_ADMIN" in sync_refusal(half, errno.EPERM)
 
 
 def test_a_service_of_another_protocol_is_passed_over():

@@ -9,6 +9,7 @@ import pytest
 
 from lvs.config.model import Forwarding, PortRange, Protocol, Scheduler, SchedulerFlag
 from lvs.router import plan
+from lvs.router.parameters import REASONS
 from lvs.router.state import (
     Destination,
     DestinationKey,
@@ -21,9 +22,11 @@ from lvs.router.state import (
     Role,
     Service,
     ServiceKey,
+    SyncDaemon,
+    SyncState,
     Timeouts,
 )
-from tests.unit.router.cluster import config, floating, health_of, real, virtual
+from tests.unit.router.cluster import PAIR, config, floating, health_of, real, virtual
 
 WEB = ServiceKey(Family.V4, Protocol.TCP, ip_address("192.0.2.1"), 80)
 SORRY = DestinationKey(ip_address("10.0.0.99"), 80)
@@ -249,7 +252,59 @@ def test_real_servers_behind_nat_are_masqueraded():
 def test_only_the_sysctls_that_are_needed_are_set(server, paths):
     state = planned(server)
     assert state.sysctls == dict.fromkeys(paths, "1")
-    assert all(plan.REASONS[path] for path in paths)
+    assert all(REASONS[path] for path in paths)
+
+
+def pair(role: Role = Role.ACTIVE, *, lingering: bool = False, **edit: object) -> KernelState:
+    shop = replace(config(virtual()), redundancy=replace(PAIR, **edit))
+    return plan.wanted(shop, role, health_of(shop), lingering=lingering)
+
+
+def halves(state: KernelState) -> set[str]:
+    return {each.state.value for each in state.sync}
+
+
+def test_the_active_router_tells_and_takes_in_and_the_standby_takes_in():
+    assert halves(pair()) == {"master", "backup"}
+    assert halves(pair(Role.STANDBY)) == {"backup"}
+    assert halves(pair(Role.STANDBY, lingering=True)) == {"master", "backup"}
+    assert {(each.interface, each.syncid) for each in pair().sync} == {("eth1", 7)}
+
+
+@pytest.mark.parametrize("edit", [{"syncdaemon": False}, {"backup_active": False}, {"backup": None}])
+def test_without_somebody_to_tell_there_is_no_sync_daemon(edit):
+    state = pair(**edit)
+    assert state.sync == frozenset()
+    assert set(state.sysctls) == {"net/ipv4/vs/expire_nodest_conn"}
+
+
+def test_the_half_that_takes_in_has_room_for_the_longest_message_of_the_other():
+    lengths = {
+        maxlen: {each.state.value: each.maxlen for each in pair(syncd_maxlen=maxlen).sync}
+        for maxlen in (0, 100, 9000)
+    }
+    assert lengths == {
+        0: {"master": plan.SHORT_MESSAGE, "backup": 0},
+        100: {"master": 100, "backup": 0},
+        9000: {"master": 9000, "backup": 9000},
+    }
+
+
+def test_the_sync_daemons_options_are_those_of_the_configuration():
+    group = ip_address("ff02::99")
+    state = pair(Role.STANDBY, syncd_group=group, syncd_port=9000, syncd_ttl=3)
+    assert state.sync == {SyncDaemon(SyncState.BACKUP, "eth1", 7, 0, group, 9000, 3)}
+
+
+def test_the_routers_of_a_pair_differ_in_addresses_and_telling_only():
+    active, standby = pair(), pair(Role.STANDBY)
+    assert standby.addresses == frozenset()
+    assert active.addresses == active.floating == standby.floating
+    assert replace(active, addresses=frozenset(), sync=standby.sync) == standby
+
+
+def test_a_router_by_itself_claims_no_address_before_it_raises_it():
+    assert plan.wanted(config(virtual()), Role.STANDBY, {}).floating == frozenset()
 
 
 def test_timeouts_are_the_clusters():

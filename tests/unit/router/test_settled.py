@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from lvs.config.model import Scheduler
-from lvs.router.apply import reconcile
+from lvs.router.apply import Refusal, reconcile
 from lvs.router.ipvs import Table
 from lvs.router.memory import MemoryKernel, MemoryLedger
 from lvs.router.settled import MOST_SERVICES, SettledKernel, changed_services
-from lvs.router.state import KernelState, Service, ServiceKey, Timeouts
+from lvs.router.state import (
+    Change,
+    KernelState,
+    Netfilter,
+    Service,
+    ServiceKey,
+    SyncDaemon,
+    SyncState,
+    Timeouts,
+)
 from tests.unit.router.kernel_suite import DIRECT, FLOATING, ONE, OTHER, TWO, WEB, table
 
 
@@ -28,6 +37,18 @@ class CountingKernel(MemoryKernel):
     def read_services(self, keys: Collection[ServiceKey]) -> Table:
         self.asked.append(set(keys))
         return super().read_services(keys)
+
+
+class LosingKernel(CountingKernel):
+    """Somebody else takes every address down as soon as it is up."""
+
+    def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
+        refused = super().carry_out(changes)
+        self.addresses.clear()
+        return refused
+
+
+BACKUP = SyncDaemon(SyncState.BACKUP, "eth0")
 
 
 def with_other(state: KernelState, **of_one: int) -> KernelState:
@@ -85,7 +106,7 @@ def test_a_foreign_service_that_is_wanted_now_is_adopted():
 def test_whatever_else_is_to_change_makes_everything_be_read():
     settled = table(ONE)
     for wanted in (
-        replace(settled, addresses=frozenset({FLOATING})),
+        replace(settled, netfilter=Netfilter()),
         replace(settled, timeouts=Timeouts(tcp=60)),
         replace(settled, sysctls={"net/ipv4/ip_forward": "1"}),
     ):
@@ -93,6 +114,21 @@ def test_whatever_else_is_to_change_makes_everything_be_read():
         report = reconcile(SettledKernel(kernel, settled), wanted, MemoryLedger())
         assert kernel.asked == [None, None]
         assert (len(report.changes) > 0, report.remaining) == (True, ())
+
+
+def test_a_takeover_looks_at_no_service():
+    kernel = CountingKernel(table(ONE))
+    wanted = replace(table(ONE), addresses=frozenset({FLOATING}), sync=frozenset({BACKUP}))
+    report = reconcile(SettledKernel(kernel, table(ONE)), wanted, MemoryLedger())
+    assert (len(report.changes), report.remaining, kernel.asked) == (3, (), [])
+    assert (kernel.read_addresses(), len(kernel.read_sync())) == ({FLOATING}, 1)
+
+
+def test_an_address_that_is_gone_again_after_a_takeover_remains_to_be_raised():
+    kernel = LosingKernel(table(ONE))
+    wanted = replace(table(ONE), addresses=frozenset({FLOATING}))
+    report = reconcile(SettledKernel(kernel, table(ONE)), wanted, MemoryLedger())
+    assert [change.address for change in report.remaining] == [FLOATING] * 2
 
 
 def test_many_changed_services_are_read_at_once():

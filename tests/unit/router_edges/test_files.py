@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from lvs.config.model import Protocol
 from lvs.errors import RouterError
 from lvs.router.files import Installation, Ledger, locked
-from lvs.router.state import Family, InterfaceAddress, Owned, ServiceKey
+from lvs.router.state import Family, InterfaceAddress, Owned, ServiceKey, SyncState
 
 OWNED = Owned(
     services=frozenset(
@@ -31,7 +32,14 @@ OWNED = Owned(
             InterfaceAddress(ip_address("fd00::100"), 64, "eth0"),
         }
     ),
+    sync=frozenset(SyncState),
 )
+
+
+def written(path: Path) -> tuple[int, int]:
+    """Differs after each time that path is written; reading it leaves it."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
 
 
 def mode(path: Path) -> int:
@@ -57,9 +65,9 @@ def test_installing_the_same_text_again_changes_no_file(tmp_path: Path) -> None:
     installation = Installation(tmp_path)
     installation.install("serial_no = 1\n")
     installation.install("serial_no = 2\n")
-    before = {path.name: path.stat() for path in tmp_path.iterdir()}
+    before = {path.name: written(path) for path in tmp_path.iterdir()}
     installation.install("serial_no = 2\n")
-    assert {path.name: path.stat() for path in tmp_path.iterdir()} == before
+    assert {path.name: written(path) for path in tmp_path.iterdir()} == before
     assert installation.previous() == "serial_no = 1\n"
 
 
@@ -153,9 +161,9 @@ def test_a_ledger_gives_back_what_was_saved(tmp_path: Path) -> None:
 def test_saving_the_same_again_writes_nothing(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.json")
     ledger.save(OWNED)
-    before = ledger.path.stat()
+    before = written(ledger.path)
     Ledger(ledger.path).save(OWNED)
-    assert ledger.path.stat() == before
+    assert written(ledger.path) == before
 
 
 KEYS = st.builds(
@@ -172,13 +180,26 @@ ADDRESSES = st.builds(
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(services=st.frozensets(KEYS), addresses=st.frozensets(ADDRESSES))
-def test_any_ownership_is_loaded_as_it_was_saved(
-    tmp_path: Path, services: frozenset[ServiceKey], addresses: frozenset[InterfaceAddress]
-) -> None:
+@given(
+    owned=st.builds(
+        Owned, st.frozensets(KEYS), st.frozensets(ADDRESSES), st.frozensets(st.sampled_from(SyncState))
+    )
+)
+def test_any_ownership_is_loaded_as_it_was_saved(tmp_path: Path, owned: Owned) -> None:
     ledger = Ledger(tmp_path / "ledger.json")
-    ledger.save(Owned(services, addresses))
-    assert ledger.load() == Owned(services, addresses)
+    ledger.save(owned)
+    assert ledger.load() == owned
+    assert Ledger(ledger.path).load() == owned
+
+
+def test_a_ledger_from_before_there_was_a_sync_daemon_loads(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.json")
+    ledger.save(OWNED)
+    document = json.loads(ledger.path.read_text())
+    del document["sync"]
+    ledger.path.write_text(json.dumps(document))
+    assert ledger.load() == replace(OWNED, sync=frozenset())
+    assert ledger.problem is None
 
 
 BROKEN = [
@@ -191,6 +212,7 @@ BROKEN = [
     '{"version": 1, "services": [{}], "addresses": []}',
     '{"version": 1, "services": null, "addresses": []}',
     '{"version": 1, "services": [], "addresses": [{"address": "10.0.0"}]}',
+    '{"version": 1, "services": [], "addresses": [], "sync": ["standby"]}',
     "\udcff",
 ]
 
