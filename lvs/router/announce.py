@@ -8,23 +8,24 @@ thread.
 from __future__ import annotations
 
 import errno
+import fcntl
 import socket
 import struct
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv6Address
-from itertools import chain
 
 from lvs.config.model import Address
 from lvs.errors import KernelError
-from lvs.router import sysctl
+from lvs.router import frames, sysctl
 from lvs.router.addresses import NOBODYS, missing_interface, nobodys
+from lvs.router.frames import BROADCAST, ETHERNET
 from lvs.router.state import InterfaceAddress
 
-ETHERNET = 1  # ARPHRD_ETHER, include/uapi/linux/if_arp.h; VLANs, bonds, bridges and veth are Ethernet too
-BROADCAST = b"\xff" * 6
 ALL_NODES = IPv6Address("ff02::1")
-ALL_NODES_MAC = bytes.fromhex("333300000001")  # RFC 2464, 7
+SEND_SECONDS = 1  # an interface whose queue stands still must not hold up the others
+SIOCGIFHWADDR = 0x8927  # include/uapi/linux/sockios.h
 
 
 def announce(addresses: Iterable[InterfaceAddress]) -> tuple[str, ...]:
@@ -39,14 +40,22 @@ def announce(addresses: Iterable[InterfaceAddress]) -> tuple[str, ...]:
         _check(address)
         by_interface[address.interface].append(address.address)
     skipped, refused = [], []
-    for interface, those in sorted(by_interface.items()):
-        try:
-            if not _send(interface, those):
-                skipped.append(f"{interface} is not an Ethernet interface: nobody there keeps MAC addresses")
-        except OSError as error:
-            refused.append(_reason(interface, error))
-        except KernelError as error:
-            refused.append(error.reason)
+    # One socket for all interfaces: to close one takes the kernel about 10 ms (packet_release waits for an
+    # RCU grace period), for which the neighbours of the next interface would wait too.
+    with ExitStack() as opened:
+        packets = opened.enter_context(_open())
+        for interface, those in sorted(by_interface.items()):
+            try:
+                if not _send(packets, interface, those):
+                    skipped.append(
+                        f"{interface} is not an Ethernet interface: nobody there keeps MAC addresses"
+                    )
+            except OSError as error:
+                refused.append(_reason(interface, error))
+                # The old one may be full of frames that do not leave.
+                packets = opened.enter_context(_open())
+            except KernelError as error:
+                refused.append(error.reason)
     if refused:
         raise KernelError("announce floating addresses", "; ".join(refused))
     return tuple(skipped)
@@ -69,27 +78,16 @@ def advertisement_frame(address: IPv6Address, mac: bytes, *, router: bool) -> by
     hosts that see a router without the flag strike it off their default routers.
     """
     flags = (0x80000000 if router else 0) | 0x20000000
-    option = struct.pack("!BB6s", 2, 1, mac)  # target link-layer address, one unit of 8 bytes
-    unchecked = struct.pack("!BBHI16s", 136, 0, 0, flags, address.packed) + option
-    pseudo_header = struct.pack("!16s16sIxxxB", address.packed, ALL_NODES.packed, len(unchecked), 58)
-    message = unchecked[:2] + struct.pack("!H", _checksum(pseudo_header + unchecked)) + unchecked[4:]
-    # The hop limit of 255 proves to the receiver that no router passed the packet on.
-    header = struct.pack("!IHBB16s16s", 6 << 28, len(message), 58, 255, address.packed, ALL_NODES.packed)
-    return ALL_NODES_MAC + mac + struct.pack("!H", 0x86DD) + header + message
+    option = struct.pack("!BB6s", frames.TARGET_MAC, 1, mac)  # one unit of 8 bytes
+    message = struct.pack("!BBHI16s", frames.ADVERTISEMENT, 0, 0, flags, address.packed) + option
+    packet = frames.icmpv6_packet(address, ALL_NODES, message)
+    return frames.multicast_mac(ALL_NODES) + mac + struct.pack("!H", frames.IPV6) + packet
 
 
 def _arp_frame(address: IPv4Address, mac: bytes, operation: int, target_mac: bytes) -> bytes:
     body = struct.pack("!HHBBH", ETHERNET, 0x0800, 6, 4, operation)
     pair = mac + address.packed + target_mac + address.packed
-    return BROADCAST + mac + struct.pack("!H", 0x0806) + body + pair
-
-
-def _checksum(message: bytes) -> int:
-    """The internet checksum (RFC 1071) of an even number of bytes."""
-    total: int = sum(struct.unpack(f"!{len(message) // 2}H", message))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    return BROADCAST + mac + struct.pack("!H", frames.ARP) + body + pair
 
 
 def _check(address: InterfaceAddress) -> None:
@@ -97,24 +95,40 @@ def _check(address: InterfaceAddress) -> None:
         raise KernelError(f"announce {address.address} on {address.interface}", NOBODYS)
 
 
-def _send(interface: str, addresses: Iterable[Address]) -> bool:
+def _open() -> socket.socket:
+    """A packet socket that only sends: with protocol 0 the kernel copies no received frame to it."""
+    try:
+        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    except OSError as error:
+        raise KernelError("announce floating addresses", _reason("the kernel", error)) from error
+    # SO_SNDTIMEO rather than settimeout(), which would cost a poll before every frame.
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", SEND_SECONDS, 0))
+    return opened
+
+
+def _send(packets: socket.socket, interface: str, addresses: Iterable[Address]) -> bool:
     """Sends the frames of one interface; False if it is not Ethernet."""
-    # Protocol 0: this socket only sends, the kernel copies no received frame to it.
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as packets:
-        packets.bind((interface, 0))
-        _, _, _, kind, mac = packets.getsockname()
-        if kind != ETHERNET:
-            return False
-        for frame in chain.from_iterable(_frames(address, mac, interface) for address in addresses):
-            packets.send(frame)
+    if interface not in {name for _, name in socket.if_nameindex()}:
+        raise OSError(errno.ENODEV, "no such interface")
+    answer = fcntl.ioctl(packets, SIOCGIFHWADDR, struct.pack("16s24x", interface.encode()))
+    (kind,) = struct.unpack_from("=H", answer, 16)
+    if kind != ETHERNET:
+        return False
+    for frame in _frames(addresses, answer[18:24], interface):
+        packets.sendto(frame, (interface, 0))
     return True
 
 
-def _frames(address: Address, mac: bytes, interface: str) -> tuple[bytes, ...]:
-    if isinstance(address, IPv4Address):
-        return arp_frames(address, mac)
-    path = f"net/ipv6/conf/{interface}/forwarding"
-    return (advertisement_frame(address, mac, router=sysctl.read([path])[path] != "0"),)
+def _frames(addresses: Iterable[Address], mac: bytes, interface: str) -> Iterator[bytes]:
+    router: bool | None = None  # the same for all addresses, and asked only if there is one of IPv6
+    for address in addresses:
+        if isinstance(address, IPv4Address):
+            yield from arp_frames(address, mac)
+            continue
+        if router is None:
+            path = f"net/ipv6/conf/{interface}/forwarding"
+            router = sysctl.read([path])[path] != "0"
+        yield advertisement_frame(address, mac, router=router)
 
 
 def _reason(interface: str, error: OSError) -> str:
@@ -124,4 +138,7 @@ def _reason(interface: str, error: OSError) -> str:
         return f"{interface} is down: bring it up (ip link set {interface} up)"
     if error.errno == errno.EPERM:
         return "permission denied: pulse needs to run as root or with CAP_NET_RAW"
+    if error.errno == errno.EAGAIN:
+        look = f"tc -s qdisc show dev {interface}"
+        return f"{interface} has sent nothing for {SEND_SECONDS} s: check its queue ({look})"
     return f"{interface} did not send ({error.strerror}): check the interface"

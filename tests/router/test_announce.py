@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Callable
 from ipaddress import IPv4Address, ip_address
 
@@ -118,6 +119,19 @@ def test_a_missing_and_a_downed_interface_are_said_and_keep_no_other_from_announ
     eventually(lambda: pair.learned(V4), "the neighbour has learned the new MAC", limit=5)
 
 
+def test_an_interface_whose_queue_stands_still_keeps_no_other_from_announcing(pair: Neighbours) -> None:
+    pair.router.run("ip", "link", "add", "dummy0", "type", "veth", "peer", "dummy1")
+    for end in ("dummy0", "dummy1"):
+        pair.router.run("ip", "link", "set", end, "up")
+    queue = ("rate", "8bit", "burst", "2000", "limit", "10000000")
+    pair.router.run("tc", "qdisc", "add", "dev", "dummy0", "root", "tbf", *queue)
+    many = [InterfaceAddress(ip_address(f"10.0.{n // 200}.{n % 200}"), 16, "dummy0") for n in range(1, 1000)]
+    with pytest.raises(KernelError, match="dummy0 has sent nothing for 1 s: check its queue") as refused:
+        pair.router.call(announce.announce, [*many, V4])
+    assert "eth0" not in refused.value.reason
+    eventually(lambda: pair.learned(V4), "the neighbour has learned the new MAC", limit=5)
+
+
 @pytest.mark.parametrize(
     "address", ["224.0.0.1", "0.0.0.0", "127.0.0.1", "255.255.255.255", "ff02::1", "::", "::1"]
 )
@@ -125,3 +139,16 @@ def test_an_address_that_no_machine_owns_is_never_announced(pair: Neighbours, ad
     with pytest.raises(KernelError, match="no machine can own such an address"):
         pair.router.call(announce.announce, [V4, InterfaceAddress(ip_address(address), 32, "eth0")])
     assert pair.known(V4) == STALE_MAC
+
+
+def test_a_process_that_may_not_send_is_told_what_it_needs(pair: Neighbours) -> None:
+    program = (
+        "import os\nfrom ipaddress import ip_address\nfrom lvs.router import announce\n"
+        "from lvs.router.state import InterfaceAddress\nos.setuid(65534)\n"
+        "try:\n    announce.announce([InterfaceAddress(ip_address('10.0.0.100'), 24, 'eth0')])\n"
+        "except Exception as error:\n    print(type(error).__name__, error)"
+    )
+    said = pair.router.run(sys.executable, "-c", program)
+    assert said.startswith(
+        "KernelError announce floating addresses: permission denied: pulse needs to run as"
+    )
