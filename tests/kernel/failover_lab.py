@@ -27,6 +27,7 @@ from tests.kernel.failover_owners import Owners
 from tests.kernel.failover_switch import Switch
 from tests.kernel.traffic import LIMIT, until, virtual
 
+ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = {"r1": "192.168.26.9", "r2": "192.168.26.8"}
 PRIVATE = {"r1": "10.11.12.9", "r2": "10.11.12.8"}
 OTHER = {"r1": "r2", "r2": "r1"}

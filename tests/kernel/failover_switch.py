@@ -27,7 +27,7 @@ class Switch:
         self.lab = lab
         with inside(network.SWITCH):
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._ruled = False
+        self._rules: list[str] = []
 
     def close(self) -> None:
         self.mend()
@@ -62,14 +62,15 @@ class Switch:
 
     def mend(self) -> None:
         """All cables are in, and the bridges lose nothing."""
-        if self._ruled:
+        if self._rules:
+            self._rules.clear()
             self._rule()
         self.plug(*(f"{link.namespace}-{link.interface}" for link in network.links()))
 
     def _rule(self, *rules: str) -> None:
-        """These rules and no others, in one transaction (nft(8))."""
-        chain = f"type filter hook forward priority 0; {'; '.join(rules)}"
+        """These rules too, until all is mended; in one transaction (nft(8))."""
+        self._rules += rules
+        chain = f"type filter hook forward priority 0; {'; '.join(self._rules)}"
         fresh = "table bridge faults {}\ndelete table bridge faults\n"
         text = f"{fresh}table bridge faults {{ chain all {{ {chain} }} }}\n"
         self.lab.run(network.SWITCH, ["nft", "-f", "-"], text=text)
-        self._ruled = True

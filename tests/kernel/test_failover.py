@@ -1,0 +1,159 @@
+"""Two routers with real traffic through their virtual addresses, and all that can befall the active one.
+
+What is asserted are the bounds: who owns an address, whom it may cost a request. The times that clients saw
+are printed (pytest -s); docs/benchmarks.md has them beside keepalived's.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deploy.lab.machines import Lab
+from tests.kernel.failover_clients import Clients, clients_at
+from tests.kernel.failover_faults import (
+    CABLES,
+    CRASH,
+    STOP,
+    WITH_PULSE,
+    Fault,
+    Seen,
+    hand_over,
+    measure,
+    passed,
+    reboot_of_both,
+    seen,
+)
+from tests.kernel.failover_lab import (
+    DIRECT_PLACE,
+    NAT_PLACE,
+    OTHER,
+    REDUNDANT,
+    ROOT,
+    Pair,
+    boot,
+    crash,
+    two_routers,
+)
+from tests.kernel.traffic import until
+
+pytestmark = pytest.mark.kernel
+
+BOTH_OWN = REDUNDANT.deadtime + 1.0  # seconds, whatever happens
+ATTACKS = 100_000
+SYNCED = 3.0  # seconds until a router that returned knows the connections that go on
+FAULTS: tuple[Fault[Any], ...] = (CRASH, CABLES, STOP, *WITH_PULSE)
+
+
+@pytest.fixture(scope="module")
+def pair(_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    with two_routers(_lab, tmp_path_factory.mktemp("failover")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def clients(pair: Pair) -> Iterator[Clients]:
+    with clients_at(NAT_PLACE) as made:
+        yield made
+
+
+def show(what: str, one: Seen) -> None:
+    times = f"no answer {one.gap * 1000:.0f} ms, two owners {one.both * 1000:.0f} ms"
+    print(f"{what}: {times}, no owner {one.none * 1000:.0f} ms, failed {dict(one.failed)}")
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+def test_an_address_has_one_owner_again_within_the_bounds(
+    pair: Pair, clients: Clients, fault: Fault[Any]
+) -> None:
+    measured = measure(pair, clients, fault, REDUNDANT.deadtime)
+    show(f"\n{fault.name}", measured.struck)
+    show("  … and mended", measured.healed)
+    assert measured.struck.both < BOTH_OWN
+    assert measured.healed.both < BOTH_OWN
+    assert not measured.healed.failed
+    if fault.orderly or not fault.moves:
+        assert (measured.struck.none, measured.struck.failed) == (0, Counter())
+
+
+def test_machines_that_start_at_once_agree_who_is_active(pair: Pair, clients: Clients) -> None:
+    found = reboot_of_both(pair, clients)
+    show("\nboth machines reboot", found)
+    assert found.both < BOTH_OWN
+
+
+def test_a_router_that_returns_takes_nothing(pair: Pair, clients: Clients) -> None:
+    until(pair.well, "the pair is well", pair.told)
+    active = pair.owners.owner()
+    assert active is not None
+    crash(pair, active)
+    until(lambda: pair.owners.owner() == OTHER[active], "the other takes over", pair.told)
+    clients.go_on()
+    begin = time.monotonic()
+    boot(pair, active)
+    until(pair.well, "the pair is well", pair.told)
+    clients.go_on()
+    end = time.monotonic()
+    until(lambda: clients.probe.is_done_with(end), "every request has ended")
+    found = seen(pair, clients, begin, end)
+    assert (found.both, found.none, found.failed) == (0, 0, Counter())
+    assert pair.owners.owner() == OTHER[active]
+
+
+def test_connections_outlast_a_crash_and_the_way_back(pair: Pair) -> None:
+    until(pair.well, "the pair is well", pair.told)
+    active = pair.owners.owner()
+    assert active is not None
+    with clients_at(NAT_PLACE) as clients:
+        clients.hold(NAT_PLACE, DIRECT_PLACE, NAT_PLACE, DIRECT_PLACE)
+        hand_over(pair, active)
+        clients.go_on()
+        until(pair.well, "the pair is well", pair.told)
+        clients.go_on()
+        crash(pair, OTHER[active])
+        clients.go_on()
+        boot(pair, OTHER[active])
+        until(pair.well, "the pair is well", pair.told)
+        passed(SYNCED)
+        hand_over(pair, active)
+        clients.go_on()
+        for one in clients.lasting:
+            print(f"{one.kind} with {one.server or one.place}: {one.count}, gap {one.longest_gap:.3f} s")
+    clients.check()
+
+
+def test_heartbeats_that_are_none_change_nothing(pair: Pair, clients: Clients) -> None:
+    until(pair.well, "the pair is well", pair.told)
+    before = {name: redundancy(pair, name) for name in OTHER}
+    changes, begin = len(pair.owners.changes), time.monotonic()
+    words = [sys.executable, "-m", "tests.kernel.failover_attack", str(ATTACKS)]
+    sent = json.loads(subprocess.run(words, check=True, capture_output=True, text=True, cwd=ROOT).stdout)
+    clients.go_on()
+    end = time.monotonic()
+    until(lambda: clients.probe.is_done_with(end), "every request has ended")
+    found = seen(pair, clients, begin, end)
+    show(f"\n{sum(sent.values())} heartbeats that are none in {end - begin:.1f} s", found)
+    assert sum(sent.values()) == ATTACKS
+    assert len(pair.owners.changes) == changes
+    assert found.failed == Counter()
+    for name in OTHER:
+        now = redundancy(pair, name)
+        print(f"{name} refused {now['refused']}")
+        assert now["transitions"] == before[name]["transitions"]
+        refused = {kind: count - before[name]["refused"][kind] for kind, count in now["refused"].items()}
+        assert all(refused[kind] for kind in ("malformed", "forged", "foreign", "replayed")), refused
+    assert pair.well(), pair.told()
+
+
+def redundancy(pair: Pair, router: str) -> dict[str, Any]:
+    status = pair.status(router)
+    assert status is not None
+    found: dict[str, Any] = status["redundancy"]
+    return found
