@@ -61,6 +61,19 @@ class Host(Kind):
         yield from address_faults(value)
 
 
+class Multicast(Kind):
+    """The address of a multicast group."""
+
+    says = "multicast address"
+
+    def parse(self, words: Sequence[str], context: Context) -> Address:
+        return parse_address(words[0])
+
+    def faults(self, value: Address, context: Context) -> Iterator[str]:
+        if not value.is_multicast:
+            yield "is no multicast group: write one of 224.0.0.0/4 (such as 239.0.0.81) or ff00::/8"
+
+
 def address_faults(address: Address) -> Iterator[str]:
     """Addresses that no single machine can have."""
     if address.is_unspecified:

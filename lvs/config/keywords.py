@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from lvs.config.addresses import Floating, Host, Mask
+from lvs.config.addresses import Floating, Host, Mask, Multicast
 from lvs.config.model import (
     Forwarding,
     GlobalSettings,
@@ -109,6 +109,7 @@ def _server(name: str, kind: Kind, doc: str, attribute: str = "", **more: Any) -
 INT_MAX = 2**31 - 1
 MAX_PERSISTENCE = 86400 * 31  # ipvsadm(8)
 _MAX_TIMEOUT = INT_MAX // 1000  # the kernel takes INT_MAX / HZ, and HZ is at most 1000
+_MAX_SYNC = 65507  # a UDP datagram over IPv4; start_sync_thread of ip_vs_sync.c clamps to it
 _DAY = 86400
 _ONLY_FOS = "belongs to failover services, which are kept but not run"
 _ALWAYS = frozenset(Block)
@@ -129,6 +130,15 @@ GLOBAL: tuple[Keyword, ...] = (
     _redundancy("heartbeat_port", Port(), "UDP port of the heartbeats", written=_ALWAYS),
     _redundancy("keepalive", Seconds(), "time between two heartbeats", written=_ALWAYS),
     _redundancy("deadtime", Seconds(), "silence after which the backup takes over", written=_ALWAYS),
+    _redundancy(
+        "failback",
+        Seconds(),
+        "how long the primary must be well to get its role back (0: never)",
+        piranha=False,
+    ),
+    _redundancy(
+        "check_gateway", Host(), "a machine that must answer before a router takes over", piranha=False
+    ),
     _global("network", Choice(Forwarding), "forwarding method", "forwarding", written=_ALWAYS),
     _global("nat_router", Floating(), "the real servers' gateway (nat)", device="nat_router_device"),
     _global("nat_nmask", Mask(), "netmask of nat_router", "nat_mask"),
@@ -145,6 +155,15 @@ GLOBAL: tuple[Keyword, ...] = (
     _redundancy("syncdaemon", Flag(), "copy connections to the standby router", written=_ALWAYS),
     _redundancy("syncd_iface", Text(15), "the sync daemon's network interface"),
     _redundancy("syncd_id", Whole(0, 255), "the sync daemon's number"),
+    _redundancy(
+        "syncd_maxlen",
+        Whole(0, _MAX_SYNC, "bytes"),
+        "length of its messages (0: the kernel's)",
+        piranha=False,
+    ),
+    _redundancy("syncd_group", Multicast(), "the group that it sends to (none: 224.0.0.81)", piranha=False),
+    _redundancy("syncd_port", Whole(0, 65535), "UDP port that it sends to (0: 8848)", piranha=False),
+    _redundancy("syncd_ttl", Whole(0, 255), "TTL of its messages (0: 1)", piranha=False),
     _global("tcp_timeout", Whole(0, _MAX_TIMEOUT, "seconds"), "idle TCP connections (0: the kernel's)"),
     _global("tcpfin_timeout", Whole(0, _MAX_TIMEOUT, "seconds"), "closing TCP connections (0: the kernel's)"),
     _global("udp_timeout", Whole(0, _MAX_TIMEOUT, "seconds"), "idle UDP exchanges (0: the kernel's)"),

@@ -23,6 +23,8 @@ from lvs.config.model import (
 )
 from lvs.config.sentences import Place, error, warning
 
+SHORTEST_USUAL = 0.1  # seconds between heartbeats that any two machines keep up
+SHORTEST_SYNC = 1024  # bytes; the least that the standby's half takes (start_sync_thread of ip_vs_sync.c)
 Fronts = tuple[GlobalSettings, Redundancy, tuple[VirtualServer, ...]]
 
 
@@ -30,6 +32,7 @@ def cluster_problems(config: LvsConfig) -> Iterator[Problem]:
     """Every problem that no single virtual server has by itself."""
     yield from _heartbeat(config)
     yield from _routers(config)
+    yield from _takeover(config)
     yield from _gateways(config)
     yield from _kept_only(config)
     own = (replace(config.global_settings, serial_no=0), config.redundancy)
@@ -58,8 +61,17 @@ def _heartbeat(config: LvsConfig) -> Iterator[Problem]:
     elif deadtime < 2 * keepalive and redundancy.backup_active:
         message = f"one lost heartbeat is enough for a takeover: write deadtime = {3 * keepalive} or more"
         yield warning((), "deadtime", message)
+    if 0.01 <= keepalive < SHORTEST_USUAL and redundancy.backup_active:
+        message = (
+            f"keepalive {keepalive} is very short: a busy machine or switch may look dead for longer than "
+            f"deadtime, so write {SHORTEST_USUAL} or more unless you have measured yours"
+        )
+        yield warning((), "keepalive", message)
     if redundancy.syncdaemon and not redundancy.backup_active:
         yield warning((), "syncdaemon", "syncdaemon has nobody to copy connections to: set backup_active")
+    if redundancy.syncd_maxlen and redundancy.syncd_maxlen < SHORTEST_SYNC:
+        message = f"is less than the standby's half takes: write {SHORTEST_SYNC} or more"
+        yield warning((), "syncd_maxlen", f"syncd_maxlen {redundancy.syncd_maxlen} {message}")
     for fault in device_faults(redundancy.syncd_iface):
         yield error((), "syncd_iface", f"syncd_iface {fault}")
     if not redundancy.heartbeat:
@@ -80,6 +92,13 @@ def _routers(config: LvsConfig) -> Iterator[Problem]:
         if (settings.primary_private is None) != (redundancy.backup_private is None):
             missing = "primary_private" if settings.primary_private is None else "backup_private"
             yield warning((), missing, f"the second heartbeat link needs both ends: set {missing} too")
+        elif settings.primary_private is None:
+            yield warning(
+                (),
+                "backup_private",
+                "heartbeats have one path only, and what cuts it looks like a dead router: "
+                "set primary_private and backup_private to addresses on another network",
+            )
     own: dict[Address, str] = {}
     for name, address in (
         ("primary", settings.primary),
@@ -98,6 +117,46 @@ def _routers(config: LvsConfig) -> Iterator[Problem]:
     ):
         if one and other and one.version != other.version:
             yield error((), name, f"{name} {other} and its partner {one} are of two families: use one")
+
+
+def _takeover(config: LvsConfig) -> Iterator[Problem]:
+    """What decides who is active, beside the heartbeat."""
+    redundancy = config.redundancy
+    if not redundancy.backup_active:
+        for name in ("monitor_links", "failback", "check_gateway"):
+            if getattr(redundancy, name):
+                yield warning((), name, f"{name} has no effect without a backup router: set backup_active")
+    gateway = redundancy.check_gateway
+    if gateway is None:
+        return
+    for name, address in own_addresses(config):
+        if address == gateway:
+            yield error(
+                (),
+                "check_gateway",
+                f"check_gateway {gateway} is the cluster's own ({name}): write the address of a machine "
+                "that neither router is, such as their default gateway",
+            )
+            return
+
+
+def own_addresses(config: LvsConfig) -> Iterator[tuple[str, Address]]:
+    """Every address that a router of the cluster has or may have, with what it is."""
+    settings, redundancy = config.global_settings, config.redundancy
+    for name, address in (
+        ("primary", settings.primary),
+        ("primary_private", settings.primary_private),
+        ("backup", redundancy.backup),
+        ("backup_private", redundancy.backup_private),
+    ):
+        if address is not None:
+            yield name, address
+    for name, floating in (("nat_router", settings.nat_router), ("nat_router6", settings.nat_router6)):
+        if floating is not None:
+            yield name, floating.address
+    for service in config.virtual_servers:
+        if service.address is not None:
+            yield f"virtual server {service.name}", service.address.address
 
 
 def _gateways(config: LvsConfig) -> Iterator[Problem]:

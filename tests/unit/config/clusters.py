@@ -31,10 +31,11 @@ REAL6 = replace(REAL, address=ip("fd00::1"))
 SHOP6 = replace(SHOP, address=on("2001:db8::1", "eth0"), real_servers=(REAL6,))
 SETTINGS = GlobalSettings(
     primary=ip("192.0.2.11"),
+    primary_private=ip("10.9.9.1"),
     nat_router=on("10.0.0.254", "eth1:1"),
     nat_router6=on("fd00::fe", "eth1"),
 )
-PAIR = Redundancy(backup_active=True, backup=ip("192.0.2.12"))
+PAIR = Redundancy(backup_active=True, backup=ip("192.0.2.12"), backup_private=ip("10.9.9.2"))
 
 
 def cluster(*services, settings=SETTINGS, redundancy=PAIR, **changes):

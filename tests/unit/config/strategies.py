@@ -225,6 +225,9 @@ def _global_settings() -> st.SearchStrategy[GlobalSettings]:
     )
 
 
+GROUPS = (IPv4Address("224.0.0.81"), IPv4Address("239.1.2.3"), IPv6Address("ff02::81"))
+
+
 @st.composite
 def _redundancy(draw: st.DrawFn) -> Redundancy:
     keepalive = draw(seconds())
@@ -240,6 +243,12 @@ def _redundancy(draw: st.DrawFn) -> Redundancy:
         syncdaemon=draw(FLAG),
         syncd_iface=draw(devices().map(lambda device: device.partition(":")[0])),
         syncd_id=draw(st.integers(0, 255)),
+        syncd_maxlen=draw(st.just(0) | st.integers(1, 65507)),
+        syncd_group=draw(st.none() | st.sampled_from(GROUPS)),
+        syncd_port=draw(st.integers(0, 65535)),
+        syncd_ttl=draw(st.integers(0, 255)),
+        failback=draw(st.just(0) | seconds()),
+        check_gateway=draw(st.none() | addresses(4, 55)),
     )
 
 
