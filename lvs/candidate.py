@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from django.db import models, transaction
 from django.db.models import F, Max, Q
 
+from lvs.cluster_key import RING, ClusterKey
 from lvs.columns import from_columns, to_columns
 from lvs.config import model as values
 from lvs.router.state import Node
@@ -50,7 +51,20 @@ class Cluster(models.Model):
         cluster = cls.objects.create(name=name)
         GlobalSettings.objects.create(cluster=cluster)
         Redundancy.objects.create(cluster=cluster)
+        ClusterKey.objects.create(cluster=cluster)
         return cluster
+
+    def key_ring(self) -> list[str]:
+        """The keys that its routers are to have, newest first, in hexadecimal digits: never to be shown."""
+        return list(self.keys.values_list("hex", flat=True)[:RING])
+
+    @transaction.atomic
+    def make_key(self) -> ClusterKey:
+        """A new newest key; what falls out of the ring is forgotten."""
+        made = ClusterKey.objects.create(cluster=self)
+        kept = self.keys.values_list("pk", flat=True)[:RING]
+        self.keys.exclude(pk__in=list(kept)).delete()
+        return made
 
     def record_change(self) -> None:
         """Notes that the candidate is not what it was."""
@@ -63,7 +77,7 @@ class Cluster(models.Model):
 
     def standing_revision(self) -> Revision | None:
         """What the routers were given last and did not refuse; pending changes are counted from here."""
-        refused = ("failed", "cancelled", "putting_back", "rolled_back")
+        refused = ("failed", "cancelled", "putting_back", "rolled_back")  # none of them keeps it
         # Every page asks, and a revision's texts have megabytes: they are loaded when they are looked at.
         revisions = self.revisions.defer("document", "lvs_cf").order_by("-number")
         for revision in revisions.prefetch_related("deployments")[:50]:
@@ -185,6 +199,12 @@ class Redundancy(CandidateRow):
     syncdaemon = models.BooleanField(default=False)
     syncd_iface = models.CharField(max_length=255, default="eth0")
     syncd_id = models.IntegerField(default=0)
+    syncd_maxlen = models.IntegerField(default=0)
+    syncd_group = models.CharField(max_length=64, null=True)
+    syncd_port = models.IntegerField(default=0)
+    syncd_ttl = models.IntegerField(default=0)
+    failback = models.FloatField(default=0)
+    check_gateway = models.CharField(max_length=64, null=True)
 
     class Meta:
         verbose_name_plural = "redundancies"

@@ -15,13 +15,17 @@ from typing import Any
 import redis
 from kombu.exceptions import KombuError
 
-from lvs import answers, models, reports, store, tasks
+from lvs import answers, models, reports, store, tasks, witness
 from lvs.answers import Answer
 from lvs.config import document
 from lvs.config.model import LvsConfig
 
 DRY_RUN_SECONDS = 8.0  # the longest that the review page waits for all routers together
 POLL_SECONDS = 0.02
+CHANGED_OUTSIDE = (
+    "its lvs.cf was changed outside: it is no revision of this cluster. Take it in as candidate, or put back "
+    "what was applied"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,12 @@ class RouterState:
     report: reports.Report | None
     level: str
     sentence: str
+    is_outside: bool = False  # its lvs.cf is no revision of the cluster: somebody changed it there
+
+    @property
+    def role(self) -> str | None:
+        """What it said last that it was; None: never anything."""
+        return str(self.pulse["role"]) if self.pulse else None
 
     @property
     def pulse(self) -> Mapping[str, Any] | None:
@@ -51,11 +61,15 @@ class RouterState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterState:
-    """Every router of a cluster at one moment. problem: why nothing at all is known, or None."""
+    """Every router of a cluster at one moment. problem: why nothing at all is known, or None.
+
+    alarms: what is wrong with the pair, worst first.
+    """
 
     routers: tuple[RouterState, ...]
     problem: str | None
     manager_problem: str | None
+    alarms: tuple[witness.Alarm, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +82,8 @@ class DryRun:
 
 
 def broker() -> redis.Redis:
-    """A client for the Redis between the web and the routers."""
-    return reports.connect(os.environ.get("PIRANHA_BROKER_URL", "redis://127.0.0.1:6379/0"))
+    """This process's client for the Redis between the web and the routers."""
+    return reports.client(os.environ.get("PIRANHA_BROKER_URL", "redis://127.0.0.1:6379/0"))
 
 
 def state(cluster: models.Cluster) -> ClusterState:
@@ -90,8 +104,11 @@ def state(cluster: models.Cluster) -> ClusterState:
             manager_problem=None,
         )
     manager = found.get(reports.MANAGER)
+    standing = cluster.standing_revision()
+    states = tuple(described(router, found.get(router.name), standing) for router in routers)
     return ClusterState(
-        routers=tuple(described(router, found.get(router.name)) for router in routers),
+        routers=states,
+        alarms=witnessed(cluster, states, standing),
         problem=None,
         manager_problem=None
         if manager and not manager.is_silent
@@ -104,8 +121,29 @@ def report_of(router: models.Router) -> reports.Report | None:
     return reports.fetch(broker(), [router.name]).get(router.name)
 
 
-def described(router: models.Router, report: reports.Report | None) -> RouterState:
-    """What a report means, in a sentence."""
+def witnessed(
+    cluster: models.Cluster, states: Sequence[RouterState], standing: models.Revision | None
+) -> tuple[witness.Alarm, ...]:
+    """What is wrong with the pair, by the reports of its routers."""
+    sights = [
+        witness.Sight(name=one.router.name, age=one.age, pulse=one.pulse if one.is_current else None)
+        for one in states
+    ]
+    redundancy = store.redundancy_of(standing) if standing and len(sights) > 1 else None
+    return witness.alarms(sights, redundancy, applying=is_applying(cluster))
+
+
+def is_applying(cluster: models.Cluster) -> bool:
+    """Whether a revision is on its way to a router, or waits for its confirmation."""
+    unfinished = models.Deployment.State.unfinished()
+    return models.Deployment.objects.filter(revision__cluster=cluster, state__in=unfinished).exists()
+
+
+def described(
+    router: models.Router, report: reports.Report | None, standing: models.Revision | None = None
+) -> RouterState:
+    """What a report means, in a sentence. standing: the revision that the router should run."""
+    is_outside = False
     if report is None:
         level, sentence = "danger", "its worker has never been heard (piranha worker --router)"
     elif report.is_silent:
@@ -116,24 +154,25 @@ def described(router: models.Router, report: reports.Report | None) -> RouterSta
         level, sentence = "success", str(report.pulse["role"])
         if report.pulse["mode"] == "planning":
             level, sentence = "warning", f"{sentence}, planning only: nothing is written to a kernel"
-        strange = stray(router, report.pulse)
+        is_outside = not is_known(router.cluster, report.pulse["serial"], report.pulse["sha256"])
         if report.pulse["sha256"] is None:
             level, sentence = "warning", f"{sentence}, no configuration yet: apply one"
-        elif strange:
-            level, sentence = "warning", f"{sentence}, {strange}"
+        elif is_outside:
+            level, sentence = "warning", f"{sentence}, {CHANGED_OUTSIDE}"
+        elif standing is not None and report.pulse["serial"] != standing.number:
+            level = "warning"
+            sentence = f"{sentence}, runs revision {report.pulse['serial']} and not {standing.number}"
         elif report.pulse["problems"]:
             level, sentence = "warning", f"{sentence}, {report.pulse['problems'][0]}"
-    return RouterState(router=router, report=report, level=level, sentence=sentence)
+    return RouterState(router=router, report=report, level=level, sentence=sentence, is_outside=is_outside)
 
 
-def stray(router: models.Router, pulse: Mapping[str, Any]) -> str | None:
-    """How what a router runs differs from every revision, or None: it is what was applied."""
-    if pulse["sha256"] is None:
-        return None
-    revision = router.cluster.revisions.filter(number=pulse["serial"]).first()
-    if revision is None or revision.sha256 != pulse["sha256"]:
-        return "its lvs.cf was changed outside: it is no revision of this cluster"
-    return None
+def is_known(cluster: models.Cluster, serial: int | None, sha256: str | None) -> bool:
+    """Whether what a router runs is a revision of its cluster, or nothing at all."""
+    if sha256 is None or serial is None:
+        return True
+    revision = cluster.revisions.defer("document", "lvs_cf").filter(number=serial).first()
+    return revision is not None and revision.sha256 == sha256
 
 
 def duration(age: float) -> str:
@@ -170,7 +209,7 @@ def dry_runs(cluster: models.Cluster, config: LvsConfig) -> tuple[DryRun, ...]:
         name = router.router.name
         if name in asked:
             runs[name] = dry_run_of(router.router, found.get(name))
-    return tuple(runs[router.name] for router in cluster.routers_in_order())
+    return tuple(runs[router.name] for router in standby_first(cluster))
 
 
 def dry_run_of(router: models.Router, answer: Answer | None) -> DryRun:
@@ -199,13 +238,31 @@ def collect(asked: Mapping[str, str], limit: float) -> dict[str, Answer]:
     return found
 
 
-def apply(cluster: models.Cluster, author: str, message: str) -> models.Revision:
+def apply(
+    cluster: models.Cluster, author: str, message: str, confirm_within: int | None = None
+) -> models.Revision:
     """Freezes the candidate and leaves it for the manager's worker to carry to the routers.
 
     The database is the queue: nothing is lost, and nothing waits, when Redis or a router is away.
-    InvalidConfig when the candidate must not be installed.
+    confirm_within: seconds in which it must be confirmed, else each router puts back what was; None: it need
+    not be. InvalidConfig when the candidate must not be installed.
     """
-    return store.freeze(cluster, author=author, message=message)
+    return store.freeze(
+        cluster, author=author, message=message, order=standby_first(cluster), confirm_within=confirm_within
+    )
+
+
+def standby_first(cluster: models.Cluster) -> list[models.Router]:
+    """The routers in the order in which they take a change: by the roles that they report, else by node."""
+    routers = cluster.routers_in_order()
+    try:
+        briefs = reports.briefs(broker(), [router.name for router in routers])
+    except redis.RedisError:
+        return routers
+    roles = {name: brief.role for name, brief in briefs.items() if brief.is_current}
+    if list(roles.values()).count("active") != 1:
+        return routers
+    return sorted(routers, key=lambda router: roles.get(router.name) == "active")
 
 
 def status_line(now: ClusterState) -> Sequence[tuple[str, str, str]]:

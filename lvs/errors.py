@@ -9,6 +9,7 @@ LvsError
     StaleSerial          a newer configuration is installed already
     PulseUnreachable     pulse's control socket does not answer
   HeartbeatError         a datagram we will not act on
+  NotPossible            what was asked does not fit how things stand; nothing was changed
 """
 
 from __future__ import annotations
@@ -63,3 +64,7 @@ class PulseUnreachable(RouterError):
 
 class HeartbeatError(LvsError):
     """A datagram we will not act on."""
+
+
+class NotPossible(LvsError):
+    """What was asked does not fit how things stand; nothing was changed."""

@@ -1,10 +1,13 @@
-"""The rows of the database: each cluster's candidate (`lvs.candidate`), its revisions, their deployments."""
+"""The rows of the database: each cluster's candidate (`lvs.candidate`), its revisions, their deployments, and
+what routers are given besides (`Errand`)."""
 
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import Any, Never
 
+from django.core.cache import cache
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -17,11 +20,15 @@ from lvs.candidate import (
     Redundancy,
     VirtualServer,
 )
+from lvs.cluster_key import ClusterKey
 from lvs.router.state import Node
 
 __all__ = [
     "Cluster",
+    "ClusterKey",
+    "Confirmation",
     "Deployment",
+    "Errand",
     "GlobalSettings",
     "MonitoringScript",
     "RealServer",
@@ -38,6 +45,8 @@ class Router(models.Model):
     cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="routers")
     name = models.CharField(max_length=64, unique=True)
     node = models.CharField(max_length=8, choices=[(node.value, node.value) for node in Node])
+    # The hash of an lvs.cf of no revision that the administrator has taken in: an Apply may replace it.
+    taken_in = models.CharField(max_length=64, default="")
 
     class Meta:
         ordering = ("name",)
@@ -45,6 +54,11 @@ class Router(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def take_in(self, sha256: str) -> None:
+        """Notes that the lvs.cf of that hash, though no revision, may be replaced."""
+        self.taken_in = sha256
+        self.save(update_fields=["taken_in"])
 
 
 class FrozenQuerySet(models.QuerySet["Revision"]):
@@ -67,6 +81,8 @@ class Revision(models.Model):
     message = models.TextField(default="", blank=True)
     document = models.JSONField()
     lvs_cf = models.TextField()
+    # Seconds in which it must be confirmed, else each router puts back what was; null: it need not be.
+    confirm_within = models.PositiveIntegerField(null=True)
 
     objects = FrozenQuerySet.as_manager()
 
@@ -86,9 +102,23 @@ class Revision(models.Model):
         raise TypeError("A revision is never deleted: it is the record of what was applied.")
 
     @property
+    def identity(self) -> str:
+        """What tells it from every other revision that ever was, for what is kept in the cache."""
+        return f"revision-{self.pk}-{self.created_at.timestamp()}"
+
+    @property
     def sha256(self) -> str:
-        """The hash by which a router says that it runs this text."""
-        return hashlib.sha256(self.lvs_cf.encode()).hexdigest()
+        """The hash by which a router says that it runs this text; the text is read for it once."""
+        found: str | None = cache.get(self.identity)
+        if found is None:
+            found = hashlib.sha256(self.lvs_cf.encode()).hexdigest()
+            cache.set(self.identity, found, timeout=None)
+        return found
+
+    @property
+    def verdict(self) -> Confirmation | None:
+        """What the administrator said of a revision that is to be confirmed; None: nothing yet."""
+        return Confirmation.objects.filter(revision=self).first()
 
     def before(self) -> Revision | None:
         """The revision before this one; None for the first."""
@@ -100,12 +130,26 @@ class Revision(models.Model):
         return self.cluster.revisions.filter(kept, number__lt=self.number).order_by("-number").first()
 
 
+class Confirmation(models.Model):
+    """The administrator's verdict on a revision that waited for one. keep False: it was taken back."""
+
+    revision = models.OneToOneField(Revision, models.PROTECT, related_name="confirmation")
+    keep = models.BooleanField()
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.revision} {'confirmed' if self.keep else 'taken back'} by {self.by}"
+
+
 class Deployment(models.Model):
     """A revision on its way to one router, and what came of it (the states' story is in `lvs.deploy`)."""
 
     class State(models.TextChoices):
         QUEUED = "queued"
         SENT = "sent"
+        WAITING = "waiting"  # for the administrator's confirmation; the router has it
+        CONFIRMING = "confirming"
         APPLIED = "applied"
         FAILED = "failed"
         PUTTING_BACK = "putting_back"
@@ -117,7 +161,7 @@ class Deployment(models.Model):
         def unfinished() -> tuple[Deployment.State, ...]:
             """The states in which something is still to come."""
             state = Deployment.State
-            return (state.QUEUED, state.SENT, state.PUTTING_BACK)
+            return (state.QUEUED, state.SENT, state.WAITING, state.CONFIRMING, state.PUTTING_BACK)
 
     revision = models.ForeignKey(Revision, models.PROTECT, related_name="deployments")
     router = models.ForeignKey(Router, models.PROTECT, related_name="deployments")
@@ -125,6 +169,7 @@ class Deployment(models.Model):
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
     task_id = models.CharField(max_length=255, default="")
     sent_at = models.DateTimeField(null=True)
+    waits_until = models.DateTimeField(null=True)  # when the router puts it back unless it is confirmed
     ended_at = models.DateTimeField(null=True)
     changes = models.JSONField(default=list)
     refused = models.JSONField(default=list)
@@ -161,9 +206,96 @@ class Deployment(models.Model):
         self.sent_at = timezone.now()
         self.save(update_fields=["sent_at"])
 
+    def wait(self, until: datetime) -> None:
+        """Notes that the router has it and waits for the confirmation until then."""
+        self.state, self.waits_until = self.State.WAITING, until
+        self.save()
+
     def end(self, state: str, error: str = "", *, was_applied: bool | None = None) -> None:
         """Notes the outcome."""
         self.state, self.error, self.ended_at = self.State(state), error, timezone.now()
         if was_applied is not None:
             self.was_applied = was_applied
+        self.save()
+
+
+class Errand(models.Model):
+    """The running revision on its way to one router once more, and what came of it (see `lvs.errands`)."""
+
+    class Kind(models.TextChoices):
+        CATCH_UP = "catch_up"  # the router was away, or was installed anew
+        KEYS = "keys"  # there is a new cluster key
+        PUT_BACK = "put_back"  # what was changed outside is undone
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        SENT = "sent"
+        DONE = "done"
+        FAILED = "failed"
+        DROPPED = "dropped"  # something newer does the same
+
+        @staticmethod
+        def unfinished() -> tuple[Errand.State, ...]:
+            """The states in which something is still to come."""
+            return (Errand.State.QUEUED, Errand.State.SENT)
+
+    router = models.ForeignKey(Router, models.PROTECT, related_name="errands")
+    revision = models.ForeignKey(Revision, models.PROTECT, related_name="errands")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
+    by = models.CharField(max_length=150, default="")  # "": nobody asked for it
+    reason = models.TextField(default="")
+    back_from = models.BigIntegerField(null=True)  # the serial that it takes back on the router
+    task_id = models.CharField(max_length=255, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    changes = models.JSONField(default=list)
+    error = models.TextField(default="")
+
+    class Meta:
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.router} with {self.revision}: {self.state}"
+
+    @classmethod
+    def begin(
+        cls,
+        router: Router,
+        revision: Revision,
+        kind: Kind,
+        *,
+        reason: str,
+        by: str = "",
+        back_from: int | None = None,
+    ) -> Errand:
+        """An errand that waits for the manager's worker."""
+        return cls.objects.create(
+            router=router, revision=revision, kind=kind, reason=reason, by=by, back_from=back_from
+        )
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether something is still to come."""
+        return self.state in self.State.unfinished()
+
+    def send(self, task_id: str) -> None:
+        """Notes that the router's queue has the task."""
+        self.state, self.task_id, self.sent_at = self.State.SENT, task_id, timezone.now()
+        self.save()
+
+    def queue_again(self) -> None:
+        """Forgets a task that was lost on its way."""
+        self.state, self.task_id, self.sent_at = self.State.QUEUED, "", None
+        self.save()
+
+    def wait_anew(self) -> None:
+        """Begins the wait for the answer again."""
+        self.sent_at = timezone.now()
+        self.save(update_fields=["sent_at"])
+
+    def end(self, state: str, error: str = "") -> None:
+        """Notes the outcome."""
+        self.state, self.error, self.ended_at = self.State(state), error, timezone.now()
         self.save()

@@ -1,5 +1,8 @@
 """A router's report: what its worker read from pulse, kept in Redis under Redis' own clock.
 
+Beside it stands its brief, the few words that the manager's worker asks for several times a second: the
+report of a large cluster has megabytes.
+
 The worker writes it every few seconds and the page reads it, so no page waits for a router and a hundred
 open browsers cost a router nothing. Age is the difference of two readings of one clock, Redis': no router's
 clock is believed.
@@ -8,8 +11,9 @@ clock is believed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import redis
@@ -31,6 +35,13 @@ def connect(broker_url: str) -> redis.Redis:
     )
 
 
+@lru_cache(maxsize=8)
+def client(broker_url: str) -> redis.Redis:
+    """This process's own client for that broker; threads share it, and a forked process gets connections of
+    its own (redis-py's pool looks at the process id)."""
+    return connect(broker_url)
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What one worker last said. age: seconds; pulse: its status document, or None and why in problem."""
@@ -44,6 +55,60 @@ class Report:
     def is_silent(self) -> bool:
         """Whether the worker has not been heard for longer than it should be."""
         return self.age > SILENT_AFTER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """The few words of a report. answers: whether pulse did; the rest is None, or as in the status document.
+
+    unconfirmed: the serial number of an lvs.cf that waits for its confirmation; knows_confirmation: whether
+    this pulse says so at all. key: the id of its newest cluster key.
+    """
+
+    name: str
+    age: float
+    answers: bool = False
+    role: str | None = None
+    serial: int | None = None
+    sha256: str | None = None
+    knows_confirmation: bool = False
+    unconfirmed: int | None = None
+    key: str | None = None
+
+    @property
+    def is_silent(self) -> bool:
+        """As of the report."""
+        return self.age > SILENT_AFTER
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what it says of pulse is how it is now."""
+        return self.answers and not self.is_silent
+
+
+_WORDS = tuple(field.name for field in fields(Brief) if field.name not in ("name", "age"))
+
+
+def brief_key_of(name: str) -> str:
+    """The Redis key of a router's brief."""
+    return f"piranha:brief:{name}"
+
+
+def brief_of(pulse: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a brief takes from pulse's status document."""
+    if pulse is None:
+        return {"answers": False}
+    unconfirmed = pulse.get("unconfirmed")
+    redundancy = pulse.get("redundancy")
+    return {
+        "answers": True,
+        "role": pulse["role"],
+        "serial": pulse["serial"],
+        "sha256": pulse["sha256"],
+        "knows_confirmation": "unconfirmed" in pulse,
+        "unconfirmed": unconfirmed["serial"] if unconfirmed else None,
+        "key": redundancy["keys"]["newest"] if redundancy else None,
+    }
 
 
 def key_of(name: str) -> str:
@@ -60,23 +125,41 @@ def publish(client: redis.Redis, name: str, pulse: Mapping[str, Any] | None, pro
     """Writes the report of a router; redis.RedisError when Redis does not take it."""
     at = seconds(client.time())
     body = json.dumps({"at": at, "pulse": pulse, "problem": problem}, separators=(",", ":"))
-    client.set(key_of(name), body, ex=FORGOTTEN_AFTER)
+    brief = json.dumps({"at": at, **brief_of(pulse)}, separators=(",", ":"))
+    pipeline = client.pipeline(transaction=True)
+    pipeline.set(key_of(name), body, ex=FORGOTTEN_AFTER)
+    pipeline.set(brief_key_of(name), brief, ex=FORGOTTEN_AFTER)
+    pipeline.execute()
 
 
 def fetch(client: redis.Redis, names: Iterable[str]) -> dict[str, Report]:
     """The reports of these routers; one that never reported is absent. RedisError: Redis is away."""
+    return {
+        name: Report(name=name, age=age, pulse=said["pulse"], problem=said["problem"])
+        for name, age, said in _read(client, names, key_of)
+    }
+
+
+def briefs(client: redis.Redis, names: Iterable[str]) -> dict[str, Brief]:
+    """The briefs of these routers; one that never reported is absent. RedisError: Redis is away."""
+    return {
+        name: Brief(name=name, age=age, **{word: said[word] for word in _WORDS if word in said})
+        for name, age, said in _read(client, names, brief_key_of)
+    }
+
+
+def _read(
+    client: redis.Redis, names: Iterable[str], key: Callable[[str], str]
+) -> Iterator[tuple[str, float, dict[str, Any]]]:
+    """What stands under the routers' keys: (name, age in seconds, what is said)."""
     wanted = list(names)
     pipeline = client.pipeline(transaction=False)
     pipeline.time()
     for name in wanted:
-        pipeline.get(key_of(name))
+        pipeline.get(key(name))
     time, *bodies = pipeline.execute()
     now = seconds(time)
-    reports = {}
     for name, body in zip(wanted, bodies, strict=True):
         if body is not None:
             said = json.loads(body)
-            reports[name] = Report(
-                name=name, age=max(0.0, now - said["at"]), pulse=said["pulse"], problem=said["problem"]
-            )
-    return reports
+            yield name, max(0.0, now - said["at"]), said

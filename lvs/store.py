@@ -6,6 +6,7 @@ The whole candidate is read with five queries however many servers it has.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 
 from django.core.cache import cache
@@ -15,7 +16,7 @@ from lvs import models
 from lvs.columns import packed, to_columns
 from lvs.config import document, rules, writer
 from lvs.config.diff import Difference, differences
-from lvs.config.model import LvsConfig, Problem, RealServer, Severity, VirtualServer
+from lvs.config.model import LvsConfig, Problem, RealServer, Redundancy, Severity, VirtualServer
 from lvs.errors import InvalidConfig
 from lvs.router.state import Node
 
@@ -139,9 +140,29 @@ def pending(cluster: models.Cluster) -> tuple[Difference, ...]:
     return found
 
 
+def redundancy_of(revision: models.Revision) -> Redundancy:
+    """What a revision says of the two routers, read from its document once."""
+    key = f"redundancy-{revision.identity}"
+    found: Redundancy | None = cache.get(key)
+    if found is None:
+        found = document.from_document(revision.document | {"virtual": [], "failover": []}).redundancy
+        cache.set(key, found, timeout=None)
+    return found
+
+
 @transaction.atomic
-def freeze(cluster: models.Cluster, author: str, message: str) -> models.Revision:
-    """The candidate as a new revision, queued for each router, backup first; or InvalidConfig."""
+def freeze(
+    cluster: models.Cluster,
+    author: str,
+    message: str,
+    *,
+    order: Sequence[models.Router] | None = None,
+    confirm_within: int | None = None,
+) -> models.Revision:
+    """The candidate as a new revision, queued for each router in order; or InvalidConfig.
+
+    order: None, the backup first. confirm_within: seconds in which it must be confirmed; None: it need not.
+    """
     models.Cluster.objects.select_for_update().get(pk=cluster.pk)
     config = load(cluster)
     faults = errors_of(config)
@@ -159,8 +180,9 @@ def freeze(cluster: models.Cluster, author: str, message: str) -> models.Revisio
         message=message,
         document=document.to_document(config),
         lvs_cf=writer.write(config),
+        confirm_within=confirm_within,
     )
-    for position, router in enumerate(cluster.routers_in_order()):
+    for position, router in enumerate(cluster.routers_in_order() if order is None else order):
         models.Deployment.objects.create(revision=revision, router=router, position=position)
     return revision
 

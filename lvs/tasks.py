@@ -28,6 +28,8 @@ log = logging.getLogger("piranha.worker")
 
 APPLY_SECONDS = 60  # pulse's first checks of new real servers and the largest table stay far below
 PLAN_SECONDS = 20
+CONFIRM_SECONDS = 10
+HAND_OVER_SECONDS = 10  # lowering and raising the addresses takes a fraction of a second
 ANSWER_SECONDS = 60  # how long a Redis that is away is waited for
 
 
@@ -44,15 +46,42 @@ def queue_of(router: str) -> str:
 
 
 @shared_task(name="piranha.apply", bind=True, acks_late=True)
-def apply(self: Task, document: dict[str, Any], back_from: int | None = None) -> None:
-    """Installs the configuration of document; back_from: the serial that this one takes back.
+def apply(
+    self: Task,
+    document: dict[str, Any],
+    back_from: int | None = None,
+    keys: list[str] | None = None,
+    confirm_within: int | None = None,
+) -> None:
+    """Installs the configuration of document, and the cluster's keys.
 
-    Does nothing when the task is not wanted any more: Redis handed it out twice, or another took its place.
+    back_from: the serial that this one takes back. keys: hexadecimal digits, newest first; in no answer.
+    confirm_within: seconds after which pulse puts back what was, unless it was confirmed.
     """
-    if not answers.is_wanted(reports.connect(self.app.conf.broker_url), self.request.id):
-        log.warning("left out %s: it is not wanted any more", self.request.id)
-        return
-    answer(self, lambda: pulse(APPLY_SECONDS).install(rendered(document), back_from=back_from))
+    if_wanted(
+        self,
+        lambda: pulse(APPLY_SECONDS).install(
+            rendered(document), back_from=back_from, keys=keys, confirm_within=confirm_within
+        ),
+    )
+
+
+@shared_task(name="piranha.confirm", bind=True, acks_late=True)
+def confirm(self: Task, serial: int) -> None:
+    """Ends the wait for the confirmation of the installed lvs.cf, if it still has that serial number."""
+    if_wanted(self, lambda: pulse(CONFIRM_SECONDS).confirm(serial))
+
+
+@shared_task(name="piranha.hand_over", bind=True)
+def hand_over(self: Task, anyway: bool = False) -> None:
+    """On the active router: gives the role to the other; on the standby: asks for it."""
+    if_wanted(self, lambda: pulse(HAND_OVER_SECONDS).hand_over(anyway=anyway))
+
+
+@shared_task(name="piranha.take_over_by_force", bind=True)
+def take_over_by_force(self: Task) -> None:
+    """Makes this router active, whatever the other says."""
+    if_wanted(self, lambda: pulse(HAND_OVER_SECONDS).take_over_by_force())
 
 
 @shared_task(name="piranha.plan", bind=True)
@@ -67,13 +96,24 @@ def running(self: Task) -> None:
     answer(self, lambda: pulse(PLAN_SECONDS).running())
 
 
+def if_wanted(task: Task, call: Callable[[], dict[str, Any]]) -> None:
+    """Makes the call and leaves its answer, unless the task is not wanted any more.
+
+    So it is when Redis handed it out twice, another took its place, or nobody waits for it any longer.
+    """
+    if answers.is_wanted(reports.client(task.app.conf.broker_url), task.request.id):
+        answer(task, call)
+    else:
+        log.warning("left out %s: it is not wanted any more", task.request.id)
+
+
 def answer(task: Task, call: Callable[[], dict[str, Any]]) -> None:
     """Makes the call and leaves its answer in Redis, under the task's id.
 
     A Redis that is away for a moment is waited for: the work is done, and its answer must not be lost.
     """
     said = answered(call)
-    client = reports.connect(task.app.conf.broker_url)
+    client = reports.client(task.app.conf.broker_url)
     end = time.monotonic() + ANSWER_SECONDS
     while True:
         try:

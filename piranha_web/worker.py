@@ -8,6 +8,7 @@ pages show with its age.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import logging
 import os
 import sys
@@ -95,7 +96,7 @@ def run_manager_worker(log_level: str) -> int:
     django.setup()
     from django.conf import settings
 
-    from lvs import deploy  # needs Django's models
+    from lvs import deploy, errands  # they need Django's models
 
     lock = alone(settings.VAR / "manager.lock")
     if lock is None:
@@ -104,9 +105,14 @@ def run_manager_worker(log_level: str) -> int:
         )
         return 1
     client = reports.connect(BROKER_URL)
+    # The routers report less often than there is work: who is behind need not be asked more often.
+    looks = itertools.cycle([True] + [False] * (round(reports.INTERVAL / deploy.INTERVAL) - 1))
 
     def work() -> None:
         deploy.advance()
+        if next(looks):
+            errands.look()
+        errands.advance()
         reports.publish(client, reports.MANAGER, None, None)
 
     with lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,38 @@ class PulseClient:
         """What installing this text would change, as sentences; nothing is changed."""
         return self._call({"call": "plan", "lvs_cf": lvs_cf})
 
-    def install(self, lvs_cf: str, back_from: int | None = None) -> dict[str, Any]:
+    def install(
+        self,
+        lvs_cf: str,
+        back_from: int | None = None,
+        keys: Sequence[str] | None = None,
+        confirm_within: float | None = None,
+    ) -> dict[str, Any]:
         """Install this text and have the kernel follow.
 
         back_from: the installed serial that this text, an older one, takes back. Raises KernelError when the
-        kernel refused what this text asks for; what was there before is in force then.
+        kernel refused what this text asks for; what was there before is in force then. keys: the cluster's,
+        hexadecimal digits, newest first. confirm_within: seconds after which what was there before is put
+        back, unless `confirm` was called.
         """
         request: dict[str, Any] = {"call": "install", "lvs_cf": lvs_cf}
-        return self._call(request if back_from is None else request | {"back_from": back_from})
+        others = {"back_from": back_from, "keys": keys, "confirm_within": confirm_within}
+        return self._call(request | {name: value for name, value in others.items() if value is not None})
+
+    def confirm(self, serial: int) -> dict[str, Any]:
+        """Keep the installed lvs.cf; RouterError when it does not wait, or has another serial number."""
+        return self._call({"call": "confirm", "serial": serial})
+
+    def hand_over(self, anyway: bool = False) -> dict[str, Any]:
+        """Switch the active role to the other router; RouterError says why not.
+
+        anyway: also to one with another lvs.cf or fewer healthy real servers.
+        """
+        return self._call({"call": "hand_over", "anyway": anyway})
+
+    def take_over_by_force(self) -> dict[str, Any]:
+        """Become active, whatever the other router says."""
+        return self._call({"call": "take_over_by_force"})
 
     def running(self) -> dict[str, Any]:
         """The installed lvs.cf, its hash and its serial number."""
