@@ -78,9 +78,17 @@ class Twins:
             await self.process.wait()
 
 
+def state_folder(router: str) -> Path:
+    """Where a router has its sockets and its ledger: on a file system of the lab's own kernel.
+
+    A socket cannot be in a folder shared with a virtual machine, and the ledger is of use only as long as
+    the kernel whose state it lists.
+    """
+    return STATE / router
+
+
 def pulse_socket(router: str) -> Path:
-    """On a file system of the lab's own kernel: a socket does not reach through a shared folder."""
-    return STATE / router / "pulse.sock"
+    return state_folder(router) / "pulse.sock"
 
 
 def routers(exchange: Path, broker: str) -> tuple[Twins, Twins]:
@@ -88,10 +96,10 @@ def routers(exchange: Path, broker: str) -> tuple[Twins, Twins]:
     pulses, workers = [], []
     for router, node in NODES.items():
         kept = exchange / router
-        for folder in (kept, kept / "etc", kept / "lib"):
+        for folder in (kept, kept / "etc"):
             folder.mkdir(mode=0o700, exist_ok=True)
         pulse = ["pulse", "--name", router, "--node", node, "--socket", str(pulse_socket(router))]
-        pulse += ["--config", str(kept / "etc"), "--state", str(kept / "lib")]
+        pulse += ["--config", str(kept / "etc"), "--state", str(state_folder(router))]
         worker = ["worker", "--router", router, "--pulse-socket", str(pulse_socket(router))]
         pulses.append({"name": f"pulse of {router}", "namespace": router, "words": pulse})
         workers.append({"name": f"the worker of {router}", "namespace": router, "words": worker})
@@ -151,7 +159,7 @@ async def serve(lab: Lab) -> None:
             await one.prepare()
         lab.up()
         for router in NODES:
-            pulse_socket(router).parent.mkdir(mode=0o700)
+            state_folder(router).mkdir(mode=0o700)
         say("network and web servers are up")
         await work(exchange, twins, Relay(network.MANAGEMENT_HOST, REDIS_PORT, host, port))
     except asyncio.CancelledError:

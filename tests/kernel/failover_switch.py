@@ -70,7 +70,7 @@ class Switch:
     def _rule(self, *rules: str) -> None:
         """These rules too, until all is mended; in one transaction (nft(8))."""
         self._rules += rules
-        chain = f"type filter hook forward priority 0; {'; '.join(self._rules)}"
+        chain = "\n".join(("type filter hook forward priority 0", *self._rules))
         fresh = "table bridge faults {}\ndelete table bridge faults\n"
-        text = f"{fresh}table bridge faults {{ chain all {{ {chain} }} }}\n"
+        text = f"{fresh}table bridge faults {{\nchain frames {{\n{chain}\n}}\n}}\n"
         self.lab.run(network.SWITCH, ["nft", "-f", "-"], text=text)
