@@ -38,7 +38,7 @@ from lvs.router import frames
 
 FRAMES_A_READ: Final = 128  # of each kind: a storm must not keep the heart from its other work
 LONGEST_FRAME: Final = 2048  # bytes; what is behind them cannot be of interest
-RECEIVE_BUFFER: Final = 1 << 20  # bytes, about 1,300 frames: answers must not drown in other machines' ARP
+RECEIVE_BUFFER: Final = 1 << 20  # bytes, some 2,500 frames: answers must not drown in other machines' ARP
 
 SO_ATTACH_FILTER: Final = 26  # include/uapi/asm-generic/socket.h
 SO_RCVBUFFORCE: Final = 33
