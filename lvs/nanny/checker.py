@@ -153,7 +153,10 @@ class Checker:
         self._align_queue(results)
 
     async def run(self) -> None:
-        """Carry out the checks until cancelled."""
+        """Carry out the checks until cancelled; may be begun again after a fault of ours ended it."""
+        self._slots = asyncio.Semaphore(self._limit)
+        self._queue = [(due, next(self._order), check) for check, due in self._due.items()]
+        heapq.heapify(self._queue)
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._until_next()

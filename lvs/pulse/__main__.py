@@ -50,7 +50,8 @@ def parser() -> argparse.ArgumentParser:
     made = Parser(
         prog="piranha pulse",
         description="Owns this router's IPVS table, floating addresses and nftables table, and checks the "
-        "real servers, as lvs.cf says. Reload lvs.cf with SIGHUP; SIGTERM leaves the kernel balancing.",
+        "real servers, as lvs.cf says. Reload lvs.cf with SIGHUP; at SIGTERM the other router takes "
+        "over, and without one the kernel goes on balancing.",
     )
     add = made.add_argument
     add(
@@ -84,6 +85,11 @@ def parser() -> argparse.ArgumentParser:
         "--norun",
         action="store_true",
         help="do everything but write to the kernel: plan and check",
+    )
+    add(
+        "--forceactive",
+        action="store_true",
+        help="become the active router at the start, whatever the other one says",
     )
     add(
         "--no-checks",
@@ -126,6 +132,7 @@ def options(arguments: argparse.Namespace) -> Options:
         name=arguments.name,
         planning=arguments.planning,
         checks=not arguments.no_checks,
+        force_active=arguments.forceactive,
         allowed=frozenset(allowed),
     )
 

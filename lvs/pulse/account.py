@@ -26,6 +26,7 @@ class Account:
         self.wanted = KernelState()
         self._report = Report()
         self._failure: str | None = None
+        self.failures = 0  # attempts that failed since the last that did not
 
     @property
     def refused(self) -> tuple[Refusal, ...]:
@@ -45,11 +46,18 @@ class Account:
             change.address for change in self._report.remaining if _raises(change) and change.address
         )
 
+    @property
+    def refused_addresses(self) -> frozenset[InterfaceAddress]:
+        """The floating addresses that the kernel would not raise."""
+        refused = (refusal.change for refusal in self._report.refused)
+        return frozenset(change.address for change in refused if _raises(change) and change.address)
+
     def note(self, outcome: Outcome, cause: str) -> None:
         """A reconciliation that ended."""
         if self._failure is not None:
             self._events.info("the kernel can be worked with again")
         standing = self.standing
+        self.failures = 0
         self._failure, self._report, self.wanted = None, outcome.report, outcome.wanted
         new = [refusal for refusal in outcome.report.refused if refusal.change.text not in standing]
         if outcome.drifted:
@@ -68,6 +76,7 @@ class Account:
         if str(error) != self._failure:
             self._events.error(str(error))
         self._failure = str(error)
+        self.failures += 1
 
     def problems(self) -> Iterator[str]:
         """What is wrong now, in sentences."""

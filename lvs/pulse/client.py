@@ -40,33 +40,40 @@ class PulseClient:
         self,
         lvs_cf: str,
         back_from: int | None = None,
+        *,
         keys: Sequence[str] | None = None,
         confirm_within: float | None = None,
     ) -> dict[str, Any]:
         """Install this text and have the kernel follow.
 
-        back_from: the installed serial that this text, an older one, takes back. Raises KernelError when the
-        kernel refused what this text asks for; what was there before is in force then. keys: the cluster's,
-        hexadecimal digits, newest first. confirm_within: seconds after which what was there before is put
-        back, unless `confirm` was called.
+        back_from: the installed serial that this text, an older one, takes back. keys: the cluster's, in
+        hexadecimal digits, newest first. confirm_within: seconds after which the router puts back what was in
+        force, unless `confirm` comes before. Raises KernelError when the kernel refused what this text asks for;
+        what was there before is in force then.
         """
         request: dict[str, Any] = {"call": "install", "lvs_cf": lvs_cf}
-        others = {"back_from": back_from, "keys": keys, "confirm_within": confirm_within}
-        return self._call(request | {name: value for name, value in others.items() if value is not None})
+        if back_from is not None:
+            request["back_from"] = back_from
+        if keys is not None:
+            request["keys"] = list(keys)
+        if confirm_within is not None:
+            request["confirm_within"] = confirm_within
+        return self._call(request)
 
     def confirm(self, serial: int) -> dict[str, Any]:
-        """Keep the installed lvs.cf; RouterError when it does not wait, or has another serial number."""
+        """What was installed with confirm_within stays; RouterError where serial is not what is installed."""
         return self._call({"call": "confirm", "serial": serial})
 
-    def hand_over(self, anyway: bool = False) -> dict[str, Any]:
-        """Switch the active role to the other router; RouterError says why not.
+    def hand_over(self, *, anyway: bool = False) -> dict[str, Any]:
+        """Give the active role to the other router, or on the standby ask for it; the role then, and a message.
 
-        anyway: also to one with another lvs.cf or fewer healthy real servers.
+        anyway: also to one with another lvs.cf or fewer healthy real servers. Raises RouterError, which says why
+        it was not done. Takes up to the dead time and five seconds: set the timeout accordingly.
         """
         return self._call({"call": "hand_over", "anyway": anyway})
 
     def take_over_by_force(self) -> dict[str, Any]:
-        """Become active, whatever the other router says."""
+        """Have this router active, whatever the other one says."""
         return self._call({"call": "take_over_by_force"})
 
     def running(self) -> dict[str, Any]:

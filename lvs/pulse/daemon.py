@@ -16,11 +16,17 @@ from typing import Any
 
 from lvs.errors import RouterError
 from lvs.nanny.checker import probe, unchecked
-from lvs.pulse.control import Call, ControlServer
+from lvs.pulse.calls import calls
+from lvs.pulse.commands import Commands
+from lvs.pulse.confirmation import Confirmation
+from lvs.pulse.control import ControlServer
+from lvs.pulse.keeping import Keeper
 from lvs.pulse.kernel_work import KernelWork
 from lvs.pulse.lvsd import Lvsd
 from lvs.pulse.node import Locator, is_local
+from lvs.pulse.pair import Pair
 from lvs.pulse.supervisor import notify, watchdog_interval
+from lvs.pulse.tasks import Tasks
 from lvs.router.apply import LinuxKernel
 from lvs.router.files import Installation, Ledger, locked
 from lvs.router.memory import MemoryKernel, MemoryLedger
@@ -29,6 +35,7 @@ log = logging.getLogger("pulse")
 
 DESCRIPTORS_KEPT = 200  # for everything but checks
 MOST_CHECKS = 4096  # under way at once
+COMMAND_SECONDS = 5.0  # that the end waits for active_cmd or inactive_cmd
 
 
 NO_CHECKS = "pulse makes no checks (--no-checks): every real server is taken as healthy"
@@ -36,7 +43,11 @@ NO_CHECKS = "pulse makes no checks (--no-checks): every real server is taken as 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How pulse was started. config: the folder of lvs.cf; state: that of the ledger; node: or "auto"."""
+    """How pulse was started.
+
+    config: the folder of lvs.cf; state: that of the ledger; node: or "auto". force_active: become active at the
+    start, whatever the other router says.
+    """
 
     config: Path
     state: Path
@@ -45,6 +56,7 @@ class Options:
     name: str
     planning: bool
     checks: bool = True
+    force_active: bool = False
     allowed: frozenset[int]
 
 
@@ -74,24 +86,45 @@ class Daemon:
             kernel = LinuxKernel()
             kernel.recover()
         self._work = KernelWork(kernel, ledger)
-        self._lvsd = Lvsd(
+        self._keeper = Keeper(
             work=self._work,
-            installation=Installation(options.config),
             locator=Locator(options.node, is_local, planning=options.planning),
             probe=probe if options.checks else unchecked,
             limit=checks_at_once(),
         )
+        self._tasks = Tasks(self._keeper.events)
+        self._commands = Commands(self._keeper.events)
+        if not options.planning:
+            self._keeper.entered = self._commands.entered
+        self._lvsd = Lvsd(
+            keeper=self._keeper,
+            pair=self._pair(),
+            installation=Installation(options.config),
+            confirmation=Confirmation(options.config, options.state),
+        )
         if isinstance(ledger, Ledger):
             ledger.load()
             if ledger.problem:
-                self._lvsd.events.error(ledger.problem)
+                self._keeper.events.error(ledger.problem)
         self._stopped_by: int | None = None
         self._stop = asyncio.Event()
         self._reread = asyncio.Event()
 
+    def _pair(self) -> Pair:
+        options = self._options
+        return Pair(
+            self._keeper,
+            config_folder=options.config,
+            state=options.state,
+            name=options.name,
+            planning=options.planning,
+            forced=options.force_active,
+            dying=self._tasks.dying,
+        )
+
     async def serve(self) -> int:
-        """Listen, work, and stop at SIGTERM or SIGINT with the kernel left balancing as it is."""
-        server = ControlServer(self._options.socket, self._calls(), self._options.allowed)
+        """Listen, work, and stop at SIGTERM or SIGINT: the other router takes over, or the kernel balances on."""
+        server = ControlServer(self._options.socket, calls(self._lvsd, self._status), self._options.allowed)
         try:
             await server.start()
         except OSError as error:
@@ -102,11 +135,11 @@ class Daemon:
         self._listen_to_signals()
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one) for one in self._tasks()]
+                tasks = [group.create_task(one) for one in self._work_to_do()]
                 await self._stop.wait()
                 log.info("Terminating due to signal %s", self._stopped_by)
                 notify(self._environment, "STOPPING=1")
-                await self._lvsd.rest()
+                await self._end()
                 for task in tasks:
                     task.cancel()
         finally:
@@ -114,12 +147,26 @@ class Daemon:
             self._work.close()
         return 0
 
-    def _tasks(self) -> list[Coroutine[Any, Any, None]]:
+    async def _end(self) -> None:
+        await self._lvsd.pair.stop()
+        await self._lvsd.rest()
+        try:
+            async with asyncio.timeout(COMMAND_SECONDS):
+                await self._commands.finish()
+        except TimeoutError:
+            log.warning("a command of lvs.cf had not ended when pulse did, and was killed")
+
+    def _work_to_do(self) -> list[Coroutine[Any, Any, None]]:
+        kept, keeper, line = self._tasks.kept, self._keeper, self._lvsd.pair.line
         tasks = [
-            self._lvsd.checker.run(),
-            self._lvsd.announcer.run(),
             self._start_and_keep(),
             self._reread_at_signal(),
+            kept("the checks", keeper.checker.run),
+            kept("announcing", keeper.announcer.run),
+            kept("the wait for confirmations", self._lvsd.keep_confirmed),
+            kept("the line to the heart", line.run),
+            kept("following the heart", line.follow),
+            kept("the commands of lvs.cf", self._commands.run),
         ]
         interval = watchdog_interval(self._environment)
         return tasks if interval is None else [*tasks, self._show_life(interval)]
@@ -127,7 +174,7 @@ class Daemon:
     async def _start_and_keep(self) -> None:
         await self._lvsd.start()
         notify(self._environment, "READY=1")
-        await self._lvsd.keep()
+        await self._tasks.kept("keeping the kernel", self._keeper.keep)
 
     async def _reread_at_signal(self) -> None:
         while True:
@@ -151,25 +198,11 @@ class Daemon:
         self._stopped_by = int(number)
         self._stop.set()
 
-    def _calls(self) -> dict[str, Call]:
-        async def install(request: Mapping[str, Any]) -> Mapping[str, Any]:
-            back_from = request.get("back_from")
-            if back_from is not None and type(back_from) is not int:
-                raise RouterError("back_from must be the serial number of the installed configuration.")
-            return await self._lvsd.install(_text(request), back_from)
-
-        async def plan(request: Mapping[str, Any]) -> Mapping[str, Any]:
-            return await self._lvsd.plan(_text(request))
-
-        async def running(request: Mapping[str, Any]) -> Mapping[str, Any]:
-            return await self._lvsd.running_text()
-
-        return {"install": install, "plan": plan, "running": running, "status": self._status}
-
     async def _status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         said = await self._lvsd.status()
+        problems = [*said["problems"], *self._commands.problems, *self._tasks.dying()]
         if not self._options.checks:
-            said["problems"] = [*said["problems"], NO_CHECKS]
+            problems.append(NO_CHECKS)
         return {
             "name": self._options.name,
             "mode": "planning" if self._options.planning else "kernel",
@@ -178,6 +211,7 @@ class Daemon:
             "started_at": self._started_at,
             "now": time.time(),
             **said,
+            "problems": problems,
         }
 
 
@@ -190,10 +224,3 @@ def checks_at_once() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     room = MOST_CHECKS if soft == resource.RLIM_INFINITY else soft - DESCRIPTORS_KEPT
     return max(16, min(MOST_CHECKS, room))
-
-
-def _text(request: Mapping[str, Any]) -> str:
-    text = request.get("lvs_cf")
-    if not isinstance(text, str):
-        raise RouterError('The request has no lvs.cf: send {"call": …, "lvs_cf": TEXT}.')
-    return text

@@ -6,9 +6,10 @@ The thread keeps the event loop, and with it the checks, going; that it is one k
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from lvs.config.model import LvsConfig
@@ -19,7 +20,7 @@ from lvs.router.diff import differences
 from lvs.router.ipvs import Table
 from lvs.router.sentences import Names
 from lvs.router.settled import SettledKernel
-from lvs.router.state import Change, Health, InterfaceAddress, KernelState, Owned, Role
+from lvs.router.state import Change, Health, InterfaceAddress, KernelState, Owned, Role, SyncDaemon
 
 Found = TypeVar("Found")
 
@@ -33,6 +34,36 @@ class Outcome:
     drifted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the status tells of the kernel: the table with its counters, what is pulse's, the sync daemon."""
+
+    table: Table = field(default_factory=Table)
+    owned: Owned = field(default_factory=Owned)
+    sync: frozenset[SyncDaemon] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a reconciliation is to reach.
+
+    role: None while it is not known: the floating addresses stay as they are found, up or down, and all else
+    is as on the active router. lingering: this router stood down a moment ago, and what it has still to tell
+    the other of its connections goes out.
+    """
+
+    config: LvsConfig
+    role: Role | None
+    health: Mapping[Target, Health]
+    lingering: bool = False
+
+    @property
+    def state(self) -> KernelState:
+        """The state of the kernel with all floating addresses of the role."""
+        role = self.role or Role.ACTIVE
+        return plan.wanted(self.config, role, self.health, lingering=self.lingering)
+
+
 class KernelWork:
     """The kernel and the ledger, to be called from the event loop; the calls raise what the kernel raises."""
 
@@ -41,49 +72,87 @@ class KernelWork:
         self._ledger = ledger
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kernel")
         self._settled: KernelState | None = None  # what was wanted and reached last; used in the thread only
+        self._begun: float | None = None  # when, on the monotonic clock, the work under way began
+
+    @property
+    def busy(self) -> float:
+        """The seconds that the work under way has taken; 0 when there is none."""
+        begun = self._begun
+        return 0.0 if begun is None else time.monotonic() - begun
 
     async def run(self, work: Callable[[], Found]) -> Found:
         """The result of work, carried out in the thread when everything asked for before is done."""
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self._timed, work)
+
+    def _timed(self, work: Callable[[], Found]) -> Found:
+        self._begun = time.monotonic()
+        try:
+            return work()
+        finally:
+            self._begun = None
 
     def close(self) -> None:
         """Wait for the work under way, and end the thread."""
         self._worker.shutdown()
 
-    async def reconcile(
-        self, config: LvsConfig, role: Role, health: Mapping[Target, Health], names: Names, *, whole: bool
-    ) -> Outcome:
+    async def reconcile(self, aim: Aim, names: Names, *, whole: bool) -> Outcome:
         """Bring the kernel to what is wanted; whole: look at all of it, not only at what is to change."""
-        return await self.run(lambda: self._reconcile(plan.wanted(config, role, health), names, whole=whole))
+        return await self.run(lambda: self._reconcile(self._wanted(aim), names, whole=whole))
 
     async def clear(self, names: Names) -> Outcome:
         """Take out all that the ledger has."""
         return await self.run(lambda: self._reconcile(KernelState(), names))
 
-    async def plan(
-        self, config: LvsConfig, role: Role, health: Mapping[Target, Health], names: Names
-    ) -> tuple[Change, ...]:
+    async def plan(self, aim: Aim, names: Names) -> tuple[Change, ...]:
         """The changes that a reconciliation would make now."""
 
         def compare() -> tuple[Change, ...]:
-            wanted = plan.wanted(config, role, health)
+            wanted = self._wanted(aim)
             return differences(self._kernel.read(wanted), wanted, self._ledger.load(), names)
 
         return await self.run(compare)
+
+    async def holds(self, config: LvsConfig) -> bool:
+        """Whether at least half of the floating addresses are up, put there by pulse."""
+
+        def look() -> bool:
+            floating = plan.floating_addresses(config)
+            own = floating & self._ledger.load().addresses
+            return bool(own) and 2 * len(own & self._present()) >= len(floating)
+
+        return await self.run(look)
 
     async def adopted_health(self, config: LvsConfig) -> dict[Target, Health]:
         """The health that the table shows of config's real servers."""
         return await self.run(lambda: plan.adopted_health(config, self._kernel.read(KernelState())))
 
-    async def table(self) -> tuple[Table, Owned]:
+    async def table(self) -> Seen:
         """The table with its counters, and what is pulse's in it."""
-        return await self.run(lambda: (self._kernel.table(), self._ledger.load()))
+        return await self.run(
+            lambda: Seen(self._kernel.table(), self._ledger.load(), self._kernel.read_sync())
+        )
 
     async def owned(self) -> Owned:
         return await self.run(self._ledger.load)
 
     async def announce(self, addresses: Collection[InterfaceAddress]) -> None:
         await self.run(lambda: self._kernel.announce(addresses))
+
+    async def hold_resets(self, addresses: Collection[InterfaceAddress]) -> None:
+        """Send no TCP reset from these addresses until `let_resets_out`."""
+        await self.run(lambda: self._kernel.hold_resets([each.address for each in addresses]))
+
+    async def let_resets_out(self) -> None:
+        await self.run(self._kernel.let_resets_out)
+
+    def _present(self) -> frozenset[InterfaceAddress]:
+        return self._kernel.read_addresses()
+
+    def _wanted(self, aim: Aim) -> KernelState:
+        wanted = aim.state
+        if aim.role is None:
+            wanted = replace(wanted, addresses=wanted.addresses & self._present())
+        return wanted
 
     def _reconcile(self, wanted: KernelState, names: Names, *, whole: bool = True) -> Outcome:
         settled, self._settled = self._settled, None

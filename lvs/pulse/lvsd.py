@@ -1,141 +1,126 @@
-"""The part of pulse that keeps the kernel as lvs.cf and the health of the real servers want it.
+"""What pulse can be asked to do, and what it does by itself, with its configuration.
 
-The theory. A configuration is in force (`running`) or none is. Whatever may change what is wanted (an
-install, a file read again, a transition of health, somebody else's hand in the kernel) ends in `_reconcile`,
-which computes what is wanted and brings the kernel there. Changes come one at a time (`_changing`).
-
-An install writes the file first and the kernel then: a pulse that dies between the two finds the new file
-when it starts again and goes on. What the kernel refuses of a new configuration takes all of it back, file
-and kernel.
+Installs come one at a time (`_installing`): those that are called for, a file that is read again, and going
+back from one that nobody confirmed. `Installer` has the steps of each, `Keeper` the kernel, `Pair` the other
+router.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lvs.config.model import LvsConfig
-from lvs.errors import ConfigError, KernelError, LvsError, RouterError, StaleSerial
-from lvs.nanny.checker import Checker, Probe, Target, probe
-from lvs.nanny.checks import Check, assumes_web
-from lvs.nanny.health import Result, Verdict, adopted
+from lvs.errors import ConfigError, LvsError, RouterError, StaleSerial
 from lvs.pulse import status
-from lvs.pulse.account import Account
-from lvs.pulse.announcer import Announcer
-from lvs.pulse.events import Events
-from lvs.pulse.kernel_work import KernelWork, Outcome
-from lvs.pulse.node import Locator, Place
+from lvs.pulse.confirmation import Confirmation, Waiting
+from lvs.pulse.installing import Installer
+from lvs.pulse.keeping import Keeper
+from lvs.pulse.kernel_work import Aim, Outcome, Seen
+from lvs.pulse.pair import Pair
+from lvs.pulse.redundancy import Keys
 from lvs.pulse.running import Running, understood
 from lvs.pulse.wire import problems_to_wire
-from lvs.router.apply import Refusal
+from lvs.pulse.words import nothing_installed, with_condition
 from lvs.router.files import Installation
-from lvs.router.ipvs import Table
-from lvs.router.plan import destination_keys, service_key
-from lvs.router.sentences import Names
-from lvs.router.state import Change, Health, Node, Owned, Part, Verb
+from lvs.router.state import Health, Node
 
 log = logging.getLogger("pulse")
 
-FIRST_CHECK_SECONDS = 2.0  # that an install waits for the first checks of new real servers
-KEEP_SECONDS = 10.0  # between looks at the kernel
-COALESCE_SECONDS = 0.05  # in which transitions of health are gathered into one reconciliation
-NAMED_REFUSALS = 5  # in the message of an install that was taken back
+AGAIN_SECONDS = 10.0  # until going back is tried again
 
 
 class Lvsd:
-    """What pulse's calls (`status`, `plan`, `install`, `running_text`) and its tasks (`keep`) work on.
-
-    limit: checks under way at once.
-    """
+    """What pulse's calls (`status`, `plan`, `install`, `running_text`, `confirm`) and its tasks work on."""
 
     def __init__(
         self,
         *,
-        work: KernelWork,
+        keeper: Keeper,
+        pair: Pair,
         installation: Installation,
-        locator: Locator,
+        confirmation: Confirmation,
         clock: Callable[[], float] = time.time,
-        probe: Probe = probe,
-        limit: int = 400,
     ) -> None:
-        self._work = work
+        self.keeper = keeper
+        self.pair = pair
+        self.confirmation = confirmation
+        self.installer = Installer(
+            keeper=keeper, pair=pair, installation=installation, confirmation=confirmation, clock=clock
+        )
+        pair.file_problem = lambda: self.installer.file_problem
         self._installation = installation
-        self._locator = locator
-        self._clock = clock
-        self._changing = asyncio.Lock()
-        self._wake = asyncio.Event()
-        self._names = Names()
-        self._file_problem: str | None = None
-        self._installed_at: float | None = None
-        self.running: Running | None = None
-        self.events = Events(clock)
-        self.account = Account(self.events, clock)
-        self.checker = Checker(self._told, probe=probe, clock=clock, limit=limit)
-        self.announcer = Announcer(work.announce, self.events)
-        self.place: Place = locator.find(None)
+        self._installing = asyncio.Lock()
 
     # ---- the tasks
 
     async def start(self) -> None:
         """Take up the installed lvs.cf, if there is one, and the kernel as it is found."""
-        async with self._changing:
+        keeper = self.keeper
+        async with self._installing:
+            self.pair.load_keys()
             await self._take_from_disk("start")
-        log.info("STARTING PULSE AS %s", "MASTER" if self.place.node is Node.PRIMARY else "BACKUP")
-
-    async def keep(self) -> None:
-        """Follow the health of the real servers, and put back what others change, until cancelled."""
-        loop = asyncio.get_running_loop()
-        look = loop.time() + KEEP_SECONDS
-        while True:
-            cause, whole = "health", False
+            sha256 = keeper.running.sha256 if keeper.running else None
             try:
-                async with asyncio.timeout_at(look):
-                    await self._wake.wait()
-                    await asyncio.sleep(COALESCE_SECONDS)
-            except TimeoutError:
-                cause, whole = "look at the kernel", True
-                look = loop.time() + KEEP_SECONDS
-            self._wake.clear()
-            async with self._changing:
-                try:
-                    await self._reconcile(cause, whole=whole)
-                except LvsError as error:
-                    log.debug("%s; trying again", error)  # the account has said it
-                except Exception as error:
-                    # A fault of ours must not end the checks; the next turn may do better.
-                    log.exception("keeping the kernel ended in an unexpected error")
-                    self.account.fail(RouterError(f"pulse failed at this: {type(error).__name__}: {error}"))
+                await keeper.work.run(lambda: self.confirmation.load(sha256))
+            except RouterError as error:
+                keeper.events.error(str(error))
+        keeper.ready.set()
+        log.info("STARTING PULSE AS %s", "MASTER" if keeper.place.node is Node.PRIMARY else "BACKUP")
+
+    async def keep_confirmed(self) -> None:
+        """Go back from what is not confirmed in time, until cancelled."""
+        while True:
+            waiting = await self.confirmation.expired()
+            async with self._installing:
+                if self.confirmation.waiting is waiting and self.confirmation.left() <= 0:
+                    await self._go_back(waiting)
 
     async def reread(self) -> None:
         """Take up lvs.cf from the disk, as edited by hand; a bad one leaves everything as it is."""
-        self.events.info("rereading configuration file")
-        async with self._changing:
+        self.keeper.events.info("rereading configuration file")
+        async with self._installing:
+            self.pair.load_keys()
             await self._take_from_disk("lvs.cf was read again")
+            running, waiting = self.keeper.running, self.confirmation.waiting
+            if waiting is not None and running is not None and running.sha256 != waiting.sha256:
+                self.keeper.events.warning("lvs.cf was edited, so nothing waits for a confirmation any more")
+                await self.installer.forget()
 
     async def rest(self) -> None:
         """Return when no change is under way; none begins afterwards."""
-        await self._changing.acquire()
+        await self._installing.acquire()
+        await self.keeper.changing.acquire()
+        await self.keeper.let_resets_out(now=True)
 
     # ---- the calls
 
-    async def install(self, text: str, back_from: int | None = None) -> dict[str, Any]:
-        """Put the configuration of text in force; raises ConfigError, StaleSerial, KernelError."""
+    async def install(
+        self,
+        text: str,
+        back_from: int | None = None,
+        *,
+        keys: Sequence[bytes] | None = None,
+        confirm_within: float | None = None,
+    ) -> dict[str, Any]:
+        """Put the configuration of text in force; raises ConfigError, StaleSerial, KernelError.
+
+        keys: the cluster's, newest first. confirm_within: seconds after which what is in force now comes
+        back, unless `confirm` is called before.
+        """
         begun = time.monotonic()
         new = await asyncio.to_thread(understood, text)
-        async with self._changing:
+        async with self._installing:
             self._refuse_stale(new, back_from)
-            if self.running is not None and self.running.sha256 == new.sha256:
-                await self._work.run(
-                    lambda: self._installation.install(text)
-                )  # the file may have been edited
-                outcome = await self._reconcile("install", whole=True)
-            else:
-                outcome = await self._replace(new)
+            before = self.pair.replace_keys(keys) if keys else None
+            try:
+                outcome = await self._install(new, confirm_within)
+            except LvsError:
+                self._put_back_keys(before)
+                raise
         return {
             "serial": new.serial,
             "sha256": new.sha256,
@@ -153,54 +138,77 @@ class Lvsd:
             new = await asyncio.to_thread(understood, text)
         except ConfigError as error:
             return {"changes": [], "problems": problems_to_wire(error.problems)}
-        found = self.checker.health
-        if self.running is None:
-            found = await self._work.adopted_health(new.config)
+        keeper = self.keeper
+        found = keeper.checker.health
+        if keeper.running is None:
+            found = await keeper.work.adopted_health(new.config)
         unchecked = {target for target in new.watched if found.get(target, Health.UNKNOWN) is Health.UNKNOWN}
         predicted = found | dict.fromkeys(unchecked, Health.HEALTHY)
-        role = self._locator.find(new.config).role
-        changes = await self._work.plan(new.config, role, predicted, self._names_with(new.config))
+        role = keeper.assigned or keeper.locator.find(new.config).role
+        changes = await keeper.work.plan(Aim(new.config, role, predicted), keeper.names_with(new))
         return {
-            "changes": [_with_condition(change, unchecked) for change in changes],
+            "changes": [with_condition(change, unchecked) for change in changes],
             "problems": problems_to_wire(new.warnings),
         }
 
     async def running_text(self) -> dict[str, Any]:
         """The configuration in force; raises RouterError while there is none."""
-        if self.running is None:
-            raise RouterError(self._file_problem or "No configuration is in force yet. Install one.")
-        return {"lvs_cf": self.running.readable, "sha256": self.running.sha256, "serial": self.running.serial}
+        running = self.keeper.running
+        if running is None:
+            raise RouterError(self.installer.file_problem or "No configuration is in force yet. Install one.")
+        return {"lvs_cf": running.readable, "sha256": running.sha256, "serial": running.serial}
+
+    async def confirm(self, serial: int) -> dict[str, Any]:
+        """The installed configuration stays; RouterError where that serial is not what is installed."""
+        async with self._installing:
+            waiting, running = self.confirmation.waiting, self.keeper.running
+            expected = waiting.serial if waiting else running.serial if running else None
+            if serial != expected:
+                raise RouterError(
+                    f"serial {serial} cannot be confirmed: what is installed here is "
+                    f"{'nothing' if expected is None else f'serial {expected}'}. Look at both routers and "
+                    "apply again."
+                )
+            if waiting is not None:
+                await self.installer.forget()
+                self.keeper.events.info(f"serial {serial} was confirmed")
+        return {"serial": serial}
 
     async def status(self) -> dict[str, Any]:
         """The parts of the status document that are about the configuration and the kernel."""
-        problems = [one for one in (self._file_problem, self.place.problem) if one]
-        problems += self.account.problems()
+        keeper = self.keeper
+        problems = [one for one in (self.installer.file_problem, keeper.place.problem) if one]
+        problems += [*self.pair.problems(), *keeper.account.problems()]
         try:
-            table, owned = await self._work.table()
+            seen = await keeper.work.table()
         except LvsError as error:
-            table, owned = Table(), Owned()
+            seen = Seen()
             if str(error) not in problems:
                 problems.append(str(error))
-        running, wanted, verdicts = self.running, self.account.wanted, dict(self.checker.verdicts)
+        running, account = keeper.running, keeper.account
+        wanted, verdicts = account.wanted, dict(keeper.checker.verdicts)
         config = running.config if running else LvsConfig()
         return {
-            "node": self.place.node.value,
-            "role": self.place.role.value,
+            "node": keeper.place.node.value,
+            "role": keeper.role.value,
             "serial": running.serial if running else None,
             "sha256": running.sha256 if running else None,
-            "installed_at": self._installed_at,
+            "installed_at": self.installer.installed_at,
             "problems": problems + [str(problem) for problem in (running.warnings if running else ())],
-            "last_change": status.change_document(self.account.last_change),
-            "events": status.events_document(self.events),
-            "addresses": status.addresses_document(wanted.addresses, self.account.missing_addresses),
-            "virtual_servers": status.virtual_servers_document(config, table, verdicts),
-            "foreign": status.foreign_document(table, owned.services | wanted.services.keys()),
+            "last_change": status.change_document(account.last_change),
+            "events": status.events_document(keeper.events),
+            "addresses": status.addresses_document(wanted.addresses, account.missing_addresses),
+            "virtual_servers": status.virtual_servers_document(config, seen.table, verdicts),
+            "foreign": status.foreign_document(seen.table, seen.owned.services | wanted.services.keys()),
+            "redundancy": self.pair.document(),
+            "sync": status.sync_document(seen.sync),
+            "unconfirmed": self.confirmation.document(),
         }
 
     # ---- putting a configuration in force
 
     def _refuse_stale(self, new: Running, back_from: int | None) -> None:
-        installed = self.running.serial if self.running else None
+        installed = self.keeper.running.serial if self.keeper.running else None
         if installed is None or new.serial >= installed or back_from == installed:
             return
         raise StaleSerial(
@@ -208,190 +216,62 @@ class Lvsd:
             f"Take in what is installed, or raise serial_no above {installed}."
         )
 
-    async def _replace(self, new: Running) -> Outcome:
-        """Install new and reconcile; raises KernelError after everything was put back."""
-        before, verdicts = self.running, dict(self.checker.verdicts)
-        standing, installed_at = self.account.standing, self._installed_at
-        owned = await self._work.owned()
-        seeds = await self._seeds(new)
-        results = await self._first_results(new, seeds)
-        await self._work.run(lambda: self._installation.install(new.text))
-        self._put_in_force(new, results, seeds)
-        failure: LvsError | None = None
-        try:
-            outcome = await self._reconcile(f"install of serial {new.serial}", whole=False)
-            refused = [one for one in outcome.report.refused if one.change.text not in standing]
-        except LvsError as error:
-            failure, refused = error, []
-        if failure is None and (not refused or (before is None and owned != Owned())):
-            # The second: a bad lvs.cf was in place and a table in service. There is nothing to go back to,
-            # and emptying the table would be worse than what was refused.
-            return outcome
-        await self._put_back(before, verdicts, installed_at)
-        raise failure or _taken_back(new, refused)
-
-    async def _put_back(
-        self, before: Running | None, verdicts: Mapping[Target, Verdict], installed_at: float | None
-    ) -> None:
-        if before is not None:
-            await self._work.run(lambda: self._installation.install(before.text))
-            self._put_in_force(before, {}, verdicts)
-            self._installed_at = installed_at
-        else:
-            await self._work.run(lambda: self._installation.path.unlink(missing_ok=True))
-            self.running, self._installed_at = None, None
-            self._names, names = Names(), self._names
-            self._file_problem = _nothing_installed(self._installation)
-            self.checker.watch({})
-        try:
-            if before is not None:
-                await self._reconcile("put back", whole=True)
+    async def _install(self, new: Running, confirm_within: float | None) -> Outcome:
+        keeper, running = self.keeper, self.keeper.running
+        if running is None or running.sha256 != new.sha256:
+            return await self.installer.replace(
+                new, f"install of serial {new.serial}", confirm_within=confirm_within
+            )
+        async with keeper.changing:
+            await keeper.work.run(lambda: self._installation.install(new.text))  # it may have been edited
+            await self.pair.consider(running)  # the keys may be new
+            outcome = await keeper.reconcile("install", whole=True)
+            self.pair.settle()
+            if self.confirmation.waiting is None:
+                return outcome
+            if confirm_within is None:
+                await self.installer.forget()
             else:
-                self._note(await self._work.clear(names), "put back")
-        except LvsError as error:
-            self.account.fail(error)
+                await keeper.work.run(lambda: self.confirmation.begin(running, running, confirm_within))
+        return outcome
 
     async def _take_from_disk(self, cause: str) -> None:
+        keeper, installer = self.keeper, self.installer
         try:
-            text = await self._work.run(self._installation.read)
+            text = await keeper.work.run(self._installation.read)
             if text is None:
-                self._file_problem = _nothing_installed(self._installation)
-                self.events.warning(self._file_problem)
+                installer.file_problem = nothing_installed(self._installation)
+                keeper.events.warning(installer.file_problem)
                 return
-            new = await asyncio.to_thread(understood, text)
-            seeds = await self._seeds(new)
-            self._put_in_force(new, await self._first_results(new, seeds), seeds)
+            await installer.take_up(await asyncio.to_thread(understood, text), cause)
         except ConfigError as error:
-            self._file_problem = (
+            installer.file_problem = (
                 f"{self._installation.path} is not valid, so the kernel is left as it is: {error}. "
                 "Correct it and reload pulse, or apply a revision."
             )
-            self.events.error(self._file_problem)
+            keeper.events.error(installer.file_problem)
         except LvsError as error:
-            self.account.fail(error)
-        else:
-            with suppress(LvsError):  # noted in the account, which says it; tried again by `keep`
-                await self._reconcile(cause, whole=True)
+            keeper.account.fail(error)
 
-    async def _seeds(self, new: Running) -> dict[Target, Verdict]:
-        """The verdicts that the kernel's table gives, for a pulse that has no others yet."""
-        if self.running is not None:
-            return {}
-        now = self._clock()
+    async def _go_back(self, waiting: Waiting) -> None:
+        """Put in force what was before an install that nobody confirmed. Call with `_installing` held."""
+        cause = f"not confirmed within {waiting.within:g} s"
+        self.keeper.events.warning(f"serial {waiting.serial} was {cause}: going back")
         try:
-            found = await self._work.adopted_health(new.config)
-        except KernelError as error:
-            self.account.fail(error)
-            return {}
-        return {target: adopted(serving=health is Health.HEALTHY, at=now) for target, health in found.items()}
-
-    async def _first_results(self, new: Running, seeds: Mapping[Target, Verdict]) -> dict[Check, Result]:
-        """The first checks of what is new or checked in a new way, so that the first table is a true one."""
-        strangers = new.watched
-        if seeds:
-            strangers = {target: how for target, how in new.watched.items() if target not in seeds}
-        checks = self.checker.unjudged(strangers)
-        within = min(FIRST_CHECK_SECONDS, max((check.timeout for check in checks), default=0.0))
-        return await self.checker.try_out(checks, within)
-
-    def _put_in_force(
-        self, new: Running, results: Mapping[Check, Result], seeds: Mapping[Target, Verdict]
-    ) -> None:
-        _log_services(self.running, new)
-        self._names = self._names_with(new.config)
-        self.running = new
-        self._installed_at = self._clock()
-        if self._installation.path.exists():
-            self._installed_at = self._installation.path.stat().st_mtime
-        self._file_problem = None
-        self.checker.watch(new.watched, results=results, seeds=seeds)
-
-    # ---- the kernel
-
-    async def _reconcile(self, cause: str, *, whole: bool) -> Outcome:
-        """Bring the kernel to what is wanted now; raises KernelError when it cannot be read.
-
-        whole: look for what others changed as well, at many times the cost.
-        """
-        if self.running is None:
-            raise RouterError(self._file_problem or "No configuration is in force yet.")
-        found = self._locator.find(self.running.config)
-        if found.node is not self.place.node:
-            self.events.warning(f"this router is the {found.node} and so {found.role}")
-        self.place = found
-        health = self.checker.health
-        try:
-            outcome = await self._work.reconcile(
-                self.running.config, self.place.role, health, self._names, whole=whole
-            )
+            text = await self.keeper.work.run(self.confirmation.confirmed_text)
+            if text is not None:
+                await self.installer.replace(await asyncio.to_thread(understood, text), cause)
+                return
+            async with self.keeper.changing:
+                await self.installer.take_out(cause)
+            await self.installer.forget()
         except LvsError as error:
-            self.account.fail(error)
-            raise
-        self._note(outcome, cause)
-        return outcome
+            self.keeper.events.error(f"going back did not succeed and is tried again: {error}")
+            self.confirmation.postpone(AGAIN_SECONDS)
 
-    def _note(self, outcome: Outcome, cause: str) -> None:
-        self.account.note(outcome, cause)
-        addresses = [(one.verb, one.address) for one in outcome.report.changes if one.address is not None]
-        self.announcer.lowered([address for verb, address in addresses if verb is Verb.REMOVE])
-        self.announcer.raised([address for verb, address in addresses if verb is Verb.ANNOUNCE])
-
-    def _names_with(self, config: LvsConfig) -> Names:
-        """The names of config, and for what it no longer has, those in force until now."""
-        return Names.of(config, self.running.config) if self.running else Names.of(config)
-
-    def _told(self, target: Target, before: Verdict, after: Verdict) -> None:
-        service, key = target
-        virtual_server = self._names.services.get(service, str(service))
-        of_it = f"{virtual_server}/{self._names.real_servers.get(target, key)}: {after.reason}"
-        if after.health is Health.HEALTHY:
-            self.events.info(f"[ active ] making {key} available ({of_it})")
-        elif before.health is Health.UNKNOWN:
-            self.events.warning(f"[inactive] {key} did not come up ({of_it})")
-        else:
-            self.events.warning(f"[inactive] shutting down {key} due to connection failure ({of_it})")
-        self._wake.set()
-
-
-def _with_condition(change: Change, unchecked: set[Target]) -> str:
-    of_unchecked = (change.service_key, change.destination_key) in unchecked
-    if change.part is Part.DESTINATION and change.verb is Verb.ADD and of_unchecked:
-        return f"{change.text}, once its check passes"
-    return change.text
-
-
-def _taken_back(new: Running, refused: list[Refusal]) -> KernelError:
-    reasons = [f"{one.change.text}: {one.reason}" for one in refused[:NAMED_REFUSALS]]
-    if len(refused) > NAMED_REFUSALS:
-        reasons.append(f"and {len(refused) - NAMED_REFUSALS} more")
-    return KernelError(
-        f"install serial {new.serial} (refused; what was in force before is in force again)",
-        "; ".join(reasons),
-    )
-
-
-def _nothing_installed(installation: Installation) -> str:
-    return (
-        f"{installation.path} does not exist yet: nothing is balanced. Apply a revision, or write the file."
-    )
-
-
-def _log_services(before: Running | None, new: Running) -> None:
-    """Piranha's lines for what starts and stops, which tools look for in logs."""
-    old = {one.name for one in before.config.virtual_servers if one.active} if before else set()
-    for virtual_server in new.config.virtual_servers:
-        if virtual_server.active and virtual_server.name not in old:
-            log.info("starting virtual service %s active: %d", virtual_server.name, virtual_server.port)
-            if virtual_server.real_servers and assumes_web(virtual_server):
-                log.info("no monitor configured, assuming web service on port 80")
-    for name in sorted(old - {one.name for one in new.config.virtual_servers if one.active}):
-        log.info("shutting down virtual service %s", name)
-    if not log.isEnabledFor(logging.DEBUG):
-        return
-    fresh = new.watched.keys() - (before.watched.keys() if before else ())
-    for virtual_server in new.config.virtual_servers:
-        places = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
-        for real_server, place in places:
-            if (service_key(virtual_server), place) in fresh:
-                names = (virtual_server.name, real_server.name, os.getpid())
-                log.debug("create_monitor for %s/%s running as pid %d", *names)
+    def _put_back_keys(self, before: Keys | None) -> None:
+        if before is not None:
+            try:
+                self.pair.put_back_keys(before)
+            except RouterError as error:
+                self.keeper.events.error(f"the cluster's keys of before could not be put back: {error}")

@@ -1,4 +1,4 @@
-"""Which machine of the pair this is, and so, as long as there is no failover, what it does.
+"""Which machine of the pair this is, and so, where there is no heart that says otherwise, what it does.
 
 `auto` looks for the addresses `primary` and `backup` of lvs.cf on this machine, as Piranha's pulse did; but a
 machine that has neither is told so.
@@ -27,6 +27,7 @@ class Place:
 
     @property
     def role(self) -> Role:
+        """What it does without a heart."""
         return Role.ACTIVE if self.node is Node.PRIMARY else Role.STANDBY
 
 

@@ -13,8 +13,8 @@ from lvs.errors import InvalidConfig, ParseError
 from lvs.nanny import checks
 from lvs.nanny.checker import Target, Watched
 from lvs.nanny.health import patience
-from lvs.router.plan import destination_keys, service_key
-from lvs.router.state import ServiceKey
+from lvs.router.plan import destination_keys, floating_addresses, service_key
+from lvs.router.state import InterfaceAddress, ServiceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Running:
 
     text: the file's, bytes that are not UTF-8 as surrogates; sha256 of its bytes in hexadecimal. warnings:
     what the administrator should know of it. watched: each real server that is to be checked, and how.
+    floating: the addresses of the active router.
     """
 
     text: str
@@ -30,6 +31,7 @@ class Running:
     config: LvsConfig
     warnings: tuple[Problem, ...]
     watched: dict[Target, Watched]
+    floating: frozenset[InterfaceAddress]
 
     @property
     def serial(self) -> int:
@@ -64,6 +66,7 @@ def understood(text: str) -> Running:
         config=reading.config,
         warnings=(*problems, *checks.problems(reading.config)),
         watched=watched(reading.config),
+        floating=floating_addresses(reading.config),
     )
 
 

@@ -12,7 +12,7 @@ from lvs.nanny.health import Verdict
 from lvs.pulse.events import Event
 from lvs.router.ipvs import Table
 from lvs.router.plan import destination_key, service_key, sorry_key
-from lvs.router.state import Counters, DestinationKey, InterfaceAddress, ServiceKey
+from lvs.router.state import Counters, DestinationKey, InterfaceAddress, ServiceKey, SyncDaemon
 
 Document = dict[str, Any]
 
@@ -59,6 +59,14 @@ def addresses_document(
             "present": one not in missing,
         }
         for one in ordered
+    ]
+
+
+def sync_document(sync: Iterable[SyncDaemon]) -> list[Document]:
+    """The halves of the sync daemon that run."""
+    return [
+        {"state": one.state.value, "interface": one.interface, "id": one.syncid}
+        for one in sorted(sync, key=str)
     ]
 
 

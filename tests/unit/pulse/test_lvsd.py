@@ -40,7 +40,7 @@ def play(story: Coroutine[Any, Any, None]) -> None:
 
 
 def levels(lvsd: Lvsd, level: str) -> list[str]:
-    return [event.text for event in lvsd.events if event.level == level]
+    return [event.text for event in lvsd.keeper.events if event.level == level]
 
 
 def test_without_a_file_pulse_is_idle_and_says_so(world: World) -> None:
@@ -308,7 +308,7 @@ def test_what_the_kernel_refused_all_along_does_not_block_a_later_install(tmp_pa
         world.kernel.interfaces = {"lo"}
         world.kernel.addresses.clear()  # the interface went, and its addresses with it
         async with world.pulse() as lvsd:
-            assert lvsd.account.refused
+            assert lvsd.keeper.account.refused
             result = await lvsd.install(lvs_cf(serial=2, reals=("10.0.0.2",)))
             assert members(world) == {"10.0.0.2": 1}
             assert "eth0" in result["refused"][0]["change"]
@@ -330,7 +330,7 @@ def test_what_others_change_is_put_back_and_said(world: World, monkeypatch: pyte
             found = await lvsd.status()
             assert found["last_change"]["cause"] == "changed outside"
 
-    monkeypatch.setattr("lvs.pulse.lvsd.KEEP_SECONDS", 0.05)
+    monkeypatch.setattr("lvs.pulse.keeping.KEEP_SECONDS", 0.05)
     play(story())
 
 
@@ -402,11 +402,11 @@ def test_a_kernel_that_cannot_be_read_is_said_once_and_does_not_end_pulse(
             await until(lambda: kernel.reads >= reads + 3)
             assert len(levels(lvsd, "error")) == 1
             kernel.broken = False
-            await until(lambda: not list(lvsd.account.problems()))
+            await until(lambda: not list(lvsd.keeper.account.problems()))
             assert (await lvsd.status())["problems"] == []
             assert len(members(world)) == 2
 
-    monkeypatch.setattr("lvs.pulse.lvsd.KEEP_SECONDS", 0.02)
+    monkeypatch.setattr("lvs.pulse.keeping.KEEP_SECONDS", 0.02)
     play(story())
 
 
@@ -417,11 +417,13 @@ def test_a_fault_of_ours_is_a_problem_in_the_status_and_not_the_end(
         async with world.pulse() as lvsd:
             await lvsd.install(lvs_cf())
             world.kernel.read = lambda *_: {}["oops"]  # type: ignore[assignment]
-            await until(lambda: any("KeyError: 'oops'" in problem for problem in lvsd.account.problems()))
+            await until(
+                lambda: any("KeyError: 'oops'" in problem for problem in lvsd.keeper.account.problems())
+            )
             del world.kernel.read
-            await until(lambda: not list(lvsd.account.problems()))
+            await until(lambda: not list(lvsd.keeper.account.problems()))
 
-    monkeypatch.setattr("lvs.pulse.lvsd.KEEP_SECONDS", 0.02)
+    monkeypatch.setattr("lvs.pulse.keeping.KEEP_SECONDS", 0.02)
     play(story())
     assert "Traceback" in caplog.text
 
@@ -438,7 +440,7 @@ def test_a_hanging_first_check_holds_an_install_up_for_two_seconds_at_most(
             (web,) = (await lvsd.status())["virtual_servers"]
             assert web["real_servers"][1]["health"] == "unknown"
 
-    monkeypatch.setattr("lvs.pulse.lvsd.FIRST_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr("lvs.pulse.installing.FIRST_CHECK_SECONDS", 0.1)
     play(story())
 
 

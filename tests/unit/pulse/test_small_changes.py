@@ -115,7 +115,7 @@ def test_everything_is_looked_at_now_and_then_however_much_is_installed_between(
             while "whole" not in kernel.looks:
                 serial += 1
                 await lvsd.install(lvs_cf(serial, scheduler=("rr", "wlc")[serial % 2]))
-                lvsd._wake.set()  # as a change of health does
+                lvsd.keeper.wake()  # as a change of health does
 
-    monkeypatch.setattr("lvs.pulse.lvsd.KEEP_SECONDS", 0.2)
+    monkeypatch.setattr("lvs.pulse.keeping.KEEP_SECONDS", 0.2)
     asyncio.run(asyncio.wait_for(story(), 20))

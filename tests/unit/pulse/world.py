@@ -11,14 +11,20 @@ from pathlib import Path
 from lvs.config.model import Address
 from lvs.nanny.checks import Check
 from lvs.nanny.probes.finding import Finding
+from lvs.pulse.confirmation import Confirmation
+from lvs.pulse.keeping import Keeper
 from lvs.pulse.kernel_work import KernelWork
 from lvs.pulse.lvsd import Lvsd
 from lvs.pulse.node import Locator
+from lvs.pulse.pair import Pair
 from lvs.router.apply import Ledger
 from lvs.router.files import Installation
 from lvs.router.memory import MemoryKernel, MemoryLedger
+from lvs.router.state import Role
 
 PRIMARY = ip_address("192.0.2.1")
+BACKUP = ip_address("192.0.2.2")
+NOBODY = 2**22 + 1  # above the highest process number there can be (proc(5), pid_max)
 
 
 class Network:
@@ -45,22 +51,58 @@ class World:
     def __init__(self, folder: Path, kernel: MemoryKernel | None = None) -> None:
         self.kernel = kernel or MemoryKernel()
         self.ledger: Ledger = MemoryLedger()
+        self.folder = folder
+        self.state = folder / "state"
+        self.state.mkdir(exist_ok=True)
         self.installation = Installation(folder)
         self.network = Network()
         self.local = {PRIMARY}
+        self.wall = 1_000_000.0  # seconds since the epoch
+        self.missing_interfaces: list[str] = []
+        self.entered: list[Role] = []
+        self.hearts_started = 0
+
+    def start_heart(self, folder: Path) -> int:
+        """In place of a process: a number that is none; a test has a `ScriptedHeart` listen, or nobody does."""
+        self.hearts_started += 1
+        return NOBODY
 
     @asynccontextmanager
-    async def pulse(self) -> AsyncIterator[Lvsd]:
+    async def pulse(self, *, forced: bool = False) -> AsyncIterator[Lvsd]:
         """A started pulse with its tasks; leaving it is as sudden as kill -9, since nothing is cleaned up."""
         work = KernelWork(self.kernel, self.ledger)
-        lvsd = Lvsd(
+        keeper = Keeper(
             work=work,
-            installation=self.installation,
             locator=Locator("auto", lambda address: address in self.local, planning=False),
             probe=self.network,
         )
+        keeper.entered = lambda role, config: self.entered.append(role)
+        lvsd = Lvsd(
+            keeper=keeper,
+            pair=Pair(
+                keeper,
+                config_folder=self.folder,
+                state=self.state,
+                name="r1",
+                start=self.start_heart,
+                missing_interfaces=lambda floating: self.missing_interfaces,
+                interface_of=lambda address: "eth0",
+                forced=forced,
+            ),
+            installation=self.installation,
+            confirmation=Confirmation(self.folder, self.state, wall=lambda: self.wall),
+        )
+        line = lvsd.pair.line
+        runs = (
+            keeper.keep(),
+            keeper.checker.run(),
+            keeper.announcer.run(),
+            line.run(),
+            line.follow(),
+            lvsd.keep_confirmed(),
+        )
+        tasks = [asyncio.create_task(one) for one in runs]
         await lvsd.start()
-        tasks = [asyncio.create_task(one) for one in (lvsd.keep(), lvsd.checker.run(), lvsd.announcer.run())]
         try:
             yield lvsd
         finally:

@@ -1,0 +1,176 @@
+"""Putting one configuration in the place of another, on the disk and in the kernel, and back.
+
+The file is written first and the kernel then: a pulse that dies between the two finds the new file when it
+starts again and goes on. What the kernel refuses of a new configuration takes all of it back, file and
+kernel.
+
+What takes long, the first checks of new real servers, is done before `Keeper.changing` is taken, so that a
+takeover overtakes a waiting install.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from lvs.errors import LvsError
+from lvs.nanny.checker import Target
+from lvs.nanny.checks import Check
+from lvs.nanny.health import Result, Verdict, adopted
+from lvs.pulse.confirmation import Confirmation
+from lvs.pulse.keeping import Keeper
+from lvs.pulse.kernel_work import Outcome
+from lvs.pulse.pair import Pair
+from lvs.pulse.running import Running
+from lvs.pulse.words import log_services, nothing_installed, taken_back
+from lvs.router.apply import Refusal
+from lvs.router.files import Installation
+from lvs.router.sentences import Names
+from lvs.router.state import Health, Owned
+
+FIRST_CHECK_SECONDS = 2.0  # that an install waits for the first checks of new real servers
+
+
+class Installer:
+    """What is installed: the file, when it came, what is wrong with it, what was there before it.
+
+    Its methods come one at a time: their callers see to it.
+    """
+
+    def __init__(
+        self,
+        *,
+        keeper: Keeper,
+        pair: Pair,
+        installation: Installation,
+        confirmation: Confirmation,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.keeper = keeper
+        self.pair = pair
+        self.installation = installation
+        self.confirmation = confirmation
+        self.installed_at: float | None = None
+        self.file_problem: str | None = None
+        self._clock = clock
+        self._aside: Mapping[Target, Verdict] = {}  # verdicts of before an install that is not confirmed yet
+
+    async def replace(self, new: Running, cause: str, *, confirm_within: float | None = None) -> Outcome:
+        """Install new and reconcile; raises KernelError after everything was put back."""
+        keeper = self.keeper
+        owned = await keeper.work.owned()
+        seeds = {**self._aside, **await self._seeds(new)}
+        results = await self._first_results(new, seeds)
+        async with keeper.changing:
+            before, verdicts, installed_at = keeper.running, dict(keeper.checker.verdicts), self.installed_at
+            waited, left = self.confirmation.waiting, self.confirmation.left()
+            if confirm_within is not None:
+                await keeper.work.run(lambda: self.confirmation.begin(new, before, confirm_within))
+            await keeper.work.run(lambda: self.installation.install(new.text))
+            await self._put_in_force(new, results, seeds)
+            try:
+                outcome = await self._tried(new, cause, may_stay=before is None and owned != Owned())
+            except LvsError:
+                await self._put_back(before, verdicts, installed_at)
+                await keeper.work.run(lambda: self.confirmation.resume(waited, left))
+                raise
+            self.pair.settle()
+            if confirm_within is None:
+                await self.forget()
+            elif waited is None:
+                self._aside = verdicts
+        return outcome
+
+    async def take_up(self, new: Running, cause: str) -> None:
+        """Follow a file that is in place already, whatever the kernel refuses of it."""
+        keeper = self.keeper
+        if keeper.running is None:  # the heart may begin while the first checks are made
+            await self.pair.consider(new)
+            self.pair.settle()
+        seeds = await self._seeds(new)
+        results = await self._first_results(new, seeds)
+        async with keeper.changing:
+            await self._put_in_force(new, results, seeds)
+            with suppress(LvsError):  # noted in the account, which says it; tried again by `keep`
+                await keeper.reconcile(cause, whole=True)
+            self.pair.settle()
+
+    async def take_out(self, cause: str) -> None:
+        """Have no configuration in force, and nothing of ours in the kernel. Call with `changing` held."""
+        keeper = self.keeper
+        await keeper.work.run(lambda: self.installation.path.unlink(missing_ok=True))
+        keeper.running, keeper.assigned, self.installed_at = None, None, None
+        keeper.names, names = Names(), keeper.names
+        self.file_problem = nothing_installed(self.installation)
+        self.pair.settle()
+        keeper.checker.watch({})
+        try:
+            keeper.note(await keeper.work.clear(names), cause)
+        except LvsError as error:
+            keeper.account.fail(error)
+
+    async def forget(self) -> None:
+        """Wait for no confirmation any more."""
+        if self.confirmation.waiting is not None:
+            await self.keeper.work.run(self.confirmation.forget)
+        self._aside = {}
+
+    async def _tried(self, new: Running, cause: str, *, may_stay: bool) -> Outcome:
+        """Reconcile; raises KernelError for what is refused now and was not before.
+
+        may_stay: not then. A bad lvs.cf was in place and a table in service; there is nothing to go back to,
+        and emptying the table would be worse than what was refused.
+        """
+        standing = self.keeper.account.standing
+        outcome = await self.keeper.reconcile(cause, whole=False)
+        refused: list[Refusal] = [one for one in outcome.report.refused if one.change.text not in standing]
+        if refused and not may_stay:
+            raise taken_back(new, refused)
+        return outcome
+
+    async def _put_back(
+        self, before: Running | None, verdicts: Mapping[Target, Verdict], installed_at: float | None
+    ) -> None:
+        if before is None:
+            await self.take_out("put back")
+            return
+        keeper = self.keeper
+        await keeper.work.run(lambda: self.installation.install(before.text))
+        await self._put_in_force(before, {}, verdicts)
+        self.installed_at = installed_at
+        with suppress(LvsError):  # noted in the account, which says it
+            await keeper.reconcile("put back", whole=True)
+
+    async def _seeds(self, new: Running) -> dict[Target, Verdict]:
+        """The verdicts that the kernel's table gives, for a pulse that has no others yet."""
+        now = self._clock()
+        return {
+            target: adopted(serving=health is Health.HEALTHY, at=now)
+            for target, health in (await self.keeper.seeds(new)).items()
+        }
+
+    async def _first_results(self, new: Running, seeds: Mapping[Target, Verdict]) -> dict[Check, Result]:
+        """The first checks of what is new or checked in a new way, so that the first table is a true one."""
+        checker = self.keeper.checker
+        strangers = new.watched
+        if seeds:
+            strangers = {target: how for target, how in new.watched.items() if target not in seeds}
+        checks = checker.unjudged(strangers)
+        within = min(FIRST_CHECK_SECONDS, max((check.timeout for check in checks), default=0.0))
+        return await checker.try_out(checks, within)
+
+    async def _put_in_force(
+        self, new: Running, results: Mapping[Check, Result], seeds: Mapping[Target, Verdict]
+    ) -> None:
+        """Call with `changing` held."""
+        keeper = self.keeper
+        await self.pair.consider(new)
+        log_services(keeper.running, new)
+        keeper.names = keeper.names_with(new)
+        keeper.running = new
+        self.installed_at = self._clock()
+        if self.installation.path.exists():
+            self.installed_at = self.installation.path.stat().st_mtime
+        self.file_problem = None
+        keeper.checker.watch(new.watched, results=results, seeds=seeds)

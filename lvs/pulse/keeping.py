@@ -1,0 +1,268 @@
+"""The part of pulse that brings the kernel to what lvs.cf, the role and the health of the real servers want.
+
+The theory. A configuration is in force (`running`) or none is. Whatever may change what is wanted (an
+install, a role, a transition of health, somebody else's hand in the kernel) ends in `reconcile`, which works
+out what is wanted and brings the kernel there. Changes come one at a time (`changing`), and none of them
+waits for anything but the kernel and the disk while it holds that lock: a takeover is never far from its
+turn.
+
+The role is the place's (the primary is active), unless this router is one of two: then `assigned` has what
+the heart said last. Where the heart may have said something that has not been heard yet (pulse has just
+begun, or was held up for seconds), the role is `in_doubt`: all is kept as lvs.cf wants, but the floating
+addresses stay as they are found, since the other router may have them by now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from lvs.config.model import LvsConfig
+from lvs.errors import KernelError, LvsError, RouterError
+from lvs.nanny.checker import Checker, Probe, Target, probe
+from lvs.nanny.health import Verdict
+from lvs.pulse.account import Account
+from lvs.pulse.announcer import Announcer
+from lvs.pulse.events import Events
+from lvs.pulse.kernel_work import Aim, KernelWork, Outcome
+from lvs.pulse.node import Locator, Place
+from lvs.pulse.running import Running
+from lvs.pulse.words import NO_CONFIGURATION
+from lvs.router.sentences import Names
+from lvs.router.state import Health, InterfaceAddress, Role, Verb
+
+log = logging.getLogger("pulse")
+
+KEEP_SECONDS = 10.0  # between looks at the kernel
+COALESCE_SECONDS = 0.05  # in which transitions of health are gathered into one reconciliation
+LINGER_SECONDS = 3.0  # after standing down, for what the kernel has still to tell the other router
+HUSH_SECONDS = 3.0  # after a hand-over, in which the other router still tells of its connections
+
+Entered = Callable[[Role, LvsConfig], None]
+
+
+class Partner:
+    """The other router, as far as the kernel is concerned: here that there is none; `Pair` has one."""
+
+    async def consider(self, new: Running) -> None:
+        """A configuration comes into force, or this is found to be another machine of it: set `assigned`."""
+
+    def settle(self) -> None:
+        """That configuration stays."""
+
+    def in_doubt(self) -> bool:
+        """Whether the role may be another by now."""
+        return False
+
+
+class Keeper:
+    """The kernel, what is wanted of it, and what came of that.
+
+    entered(role, config) is called when a role has been taken up. limit: checks under way at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        work: KernelWork,
+        locator: Locator,
+        clock: Callable[[], float] = time.time,
+        probe: Probe = probe,
+        limit: int = 400,
+    ) -> None:
+        self.work = work
+        self.locator = locator
+        self.running: Running | None = None
+        self.names = Names()
+        self.place: Place = locator.find(None)
+        self.assigned: Role | None = None
+        self.partner = Partner()
+        self.entered: Entered = lambda role, config: None
+        self.changing = asyncio.Lock()
+        self.events = Events(clock)
+        self.account = Account(self.events, clock)
+        self.checker = Checker(self._told, probe=probe, clock=clock, limit=limit)
+        self.announcer = Announcer(work.announce, self.events, self.held_addresses)
+        self.ready = asyncio.Event()  # the lvs.cf of the start is in force, if there is a good one
+        self._wake = asyncio.Event()
+        self._whole = False  # the next turn of `keep` is to look at everything
+        self._role_taken: Role | None = None
+        self._stood_down: float | None = None  # on the loop's clock
+        self._hushed_until: float | None = None  # on the loop's clock
+
+    @property
+    def role(self) -> Role:
+        """What this router does."""
+        return self.place.role if self.assigned is None else self.assigned
+
+    def held_addresses(self) -> frozenset[InterfaceAddress]:
+        """The floating addresses that are up here; none while the role is in doubt."""
+        if self.role is not Role.ACTIVE or self.partner.in_doubt():
+            return frozenset()
+        return self.account.wanted.addresses - self.account.missing_addresses
+
+    def taken_over_before(self) -> None:
+        """This pulse begins beside floating addresses that are up: nothing is taken over."""
+        self._role_taken = Role.ACTIVE
+
+    def wake(self, *, whole: bool = False) -> None:
+        """Have `keep` reconcile soon; whole: with a look at everything."""
+        self._whole |= whole
+        self._wake.set()
+
+    async def keep(self) -> None:
+        """Follow the health of the real servers, and put back what others change, until cancelled."""
+        loop = asyncio.get_running_loop()
+        look = loop.time() + KEEP_SECONDS
+        while True:
+            cause, whole = "health", False
+            try:
+                async with asyncio.timeout_at(look):
+                    await self._wake.wait()
+                    await asyncio.sleep(COALESCE_SECONDS)
+            except TimeoutError:
+                cause, whole = "look at the kernel", True
+                look = loop.time() + KEEP_SECONDS
+            self._wake.clear()
+            whole, self._whole = whole or self._whole, False
+            async with self.changing:
+                await self._keep_once(cause, whole=whole)
+
+    async def _keep_once(self, cause: str, *, whole: bool) -> None:
+        if self.running is None:
+            return
+        try:
+            await self.let_resets_out()
+            await self.reconcile(cause, whole=whole)
+        except LvsError as error:
+            log.debug("%s; trying again", error)  # the account has said it
+        except Exception as error:
+            # A fault of ours must not end the checks; the next turn may do better.
+            log.exception("keeping the kernel ended in an unexpected error")
+            self.account.fail(RouterError(f"pulse failed at this: {type(error).__name__}: {error}"))
+
+    async def take_role(self, role: Role, reason: str, *, soft: bool = False) -> tuple[str, ...]:
+        """Raise the floating addresses, or lower them; what did not succeed, in sentences.
+
+        soft: the other router has handed over, and its kernel has still to tell ours of its last connections.
+        """
+        self.events.info(f"{'taking over' if role is Role.ACTIVE else 'standing down'}: {reason}")
+        async with self.changing:
+            if self.running is None or self.assigned is None:
+                return (NO_CONFIGURATION,)
+            if role is Role.STANDBY and self.assigned is Role.ACTIVE:
+                self._linger()
+            self.assigned = role
+            if soft and role is Role.ACTIVE:
+                await self._hush(self.running)
+            try:
+                outcome = await self.reconcile(reason, whole=False, certain=True)
+            except LvsError as error:
+                return (str(error),)
+        self.wake(whole=True)  # what nobody looked at for speed's sake
+        return tuple(
+            f"{one.change.text}: {one.reason}"
+            for one in outcome.report.refused
+            if one.change.address and one.change.verb is not Verb.ANNOUNCE
+        )
+
+    async def reconcile(self, cause: str, *, whole: bool, certain: bool = False) -> Outcome:
+        """Bring the kernel to what is wanted now; raises KernelError when it cannot be read.
+
+        whole: look for what others changed as well, at many times the cost. certain: the role comes from the
+        heart this very moment. Call with `changing` held.
+        """
+        running = self.running
+        if running is None:
+            raise RouterError(NO_CONFIGURATION)
+        await self._locate(running)
+        role = self.role if certain or not self.partner.in_doubt() else None
+        aim = Aim(running.config, role, self.checker.health, lingering=self._lingers())
+        try:
+            outcome = await self.work.reconcile(aim, self.names, whole=whole)
+        except LvsError as error:
+            self.account.fail(error)
+            raise
+        self.note(outcome, cause)
+        if role is not None and role is not self._role_taken:
+            self._role_taken = role
+            self.entered(role, running.config)
+        return outcome
+
+    async def _locate(self, running: Running) -> None:
+        """Find out which machine this is; its role does not change by that where it is one of two."""
+        found = self.locator.find(running.config)
+        if found == self.place:
+            return
+        await self.partner.consider(running)
+        if found.node is not self.place.node:
+            self.events.warning(f"this router is the {found.node}")
+        self.place = found
+        self.partner.settle()
+
+    def note(self, outcome: Outcome, cause: str) -> None:
+        """Account for a reconciliation, and have what was raised announced again."""
+        self.account.note(outcome, cause)
+        addresses = [(one.verb, one.address) for one in outcome.report.changes if one.address is not None]
+        self.announcer.lowered([address for verb, address in addresses if verb is Verb.REMOVE])
+        self.announcer.raised([address for verb, address in addresses if verb is Verb.ANNOUNCE])
+
+    def names_with(self, running: Running) -> Names:
+        """Its names, and for what it no longer has, those in force until now."""
+        return Names.of(running.config, self.running.config) if self.running else Names.of(running.config)
+
+    async def seeds(self, new: Running) -> dict[Target, Health]:
+        """The health that the kernel's table gives, for a pulse that knows no other yet."""
+        if self.running is not None:
+            return {}
+        try:
+            return await self.work.adopted_health(new.config)
+        except KernelError as error:
+            self.account.fail(error)
+            return {}
+
+    def _linger(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._stood_down = loop.time()
+        loop.call_later(LINGER_SECONDS, self.wake)
+
+    def _lingers(self) -> bool:
+        since = self._stood_down
+        return since is not None and asyncio.get_running_loop().time() < since + LINGER_SECONDS
+
+    async def _hush(self, running: Running) -> None:
+        """Keep the kernel from resetting connections of which it will hear in a moment."""
+        loop = asyncio.get_running_loop()
+        try:
+            await self.work.hold_resets(running.floating)
+        except KernelError as error:
+            log.info("clients may be reset until the other router's connections are known: %s", error)
+            return
+        self._hushed_until = loop.time() + HUSH_SECONDS
+        loop.call_later(HUSH_SECONDS, self.wake)
+
+    async def let_resets_out(self, *, now: bool = False) -> None:
+        """End the quiet of a hand-over when its time is over, or at once."""
+        until = self._hushed_until
+        if until is None or not (now or asyncio.get_running_loop().time() >= until):
+            return
+        try:
+            await self.work.let_resets_out()
+        except KernelError as error:
+            self.events.warning(f"TCP resets of the floating addresses are still held back: {error}")
+        else:
+            self._hushed_until = None
+
+    def _told(self, target: Target, before: Verdict, after: Verdict) -> None:
+        service, key = target
+        virtual_server = self.names.services.get(service, str(service))
+        of_it = f"{virtual_server}/{self.names.real_servers.get(target, key)}: {after.reason}"
+        if after.health is Health.HEALTHY:
+            self.events.info(f"[ active ] making {key} available ({of_it})")
+        elif before.health is Health.UNKNOWN:
+            self.events.warning(f"[inactive] {key} did not come up ({of_it})")
+        else:
+            self.events.warning(f"[inactive] shutting down {key} due to connection failure ({of_it})")
+        self._wake.set()

@@ -1,0 +1,228 @@
+"""One of two routers: pulse's side of what the heart decides.
+
+Between `Keeper`, which works on the kernel, and `HeartLine`, which speaks to the heart. Where lvs.cf means
+one router only, or this one has no key, there is no heart, and `Keeper.assigned` is None.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lvs.config.model import Address
+from lvs.errors import KernelError, RouterError
+from lvs.pulse import keys
+from lvs.pulse.condition import condition
+from lvs.pulse.failover import Order
+from lvs.pulse.heart_wire import Message
+from lvs.pulse.heartline import HeartLine
+from lvs.pulse.keeping import Keeper, Partner
+from lvs.pulse.redundancy import Keys, alone_because, is_meant, missing_interfaces, settings
+from lvs.pulse.running import Running
+from lvs.router import links
+from lvs.router.state import InterfaceAddress, Role
+
+ORDER_SECONDS = 5.0  # beyond the dead time, for an order of the administrator
+STOP_SECONDS = 3.0  # at the least, for a hand-over at the end
+STOP_MARGIN = 2.0  # beyond the dead time, for the same
+ALONE = "There is no second router to hand over to: enable redundancy in lvs.cf and apply it on both routers."
+
+
+class Pair(Partner):
+    """Makes this router one of two as long as lvs.cf and the keys in folder say so.
+
+    planning: there is never a heart. forced: become active at the start, whatever the other router says.
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        *,
+        config_folder: Path,
+        state: Path,
+        name: str,
+        planning: bool = False,
+        forced: bool = False,
+        dying: Callable[[], Collection[str]] = tuple,
+        start: Callable[[Path], int] | None = None,
+        missing_interfaces: Callable[[Collection[InterfaceAddress]], Collection[str]] = missing_interfaces,
+        interface_of: Callable[[Address], str | None] = links.interface_of,
+    ) -> None:
+        self._keeper = keeper
+        self._folder = config_folder
+        self._name = name
+        self._planning = planning
+        self._forced = forced
+        self._dying = dying
+        self.file_problem: Callable[[], str | None] = lambda: None  # set by who has the file
+        self._missing_interfaces = missing_interfaces
+        self._interface_of = interface_of
+        self._keys = Keys()
+        self._problem: str | None = None
+        self._running: Running | None = None  # what was considered last
+        self.line = HeartLine(state, self, start)
+        keeper.partner = self
+
+    def in_doubt(self) -> bool:
+        """Whether the heart may have given another role than the one that pulse has."""
+        return self._keeper.assigned is Role.ACTIVE and self.line.in_doubt
+
+    # ---- configuration and keys
+
+    def load_keys(self) -> None:
+        """Take up the keys from the disk."""
+        try:
+            found = Keys(keys.load(self._folder))
+        except RouterError as error:
+            found = Keys(problem=str(error))
+        if self._keys.keys and not found.keys:
+            # Without any, both routers would act by themselves.
+            self._keeper.events.warning(
+                f"the cluster's keys stay those of before, since {found.problem or 'cluster.key is gone'}"
+            )
+            return
+        self._keys = found
+
+    def replace_keys(self, new: Sequence[bytes]) -> Keys:
+        """Put new keys in their place, and give those of before; RouterError if they are none."""
+        before = self._keys
+        if tuple(new) != before.keys:
+            keys.save(self._folder, new)
+            self._keys = Keys(tuple(new))
+        return before
+
+    def put_back_keys(self, before: Keys) -> None:
+        """After an install that failed: the keys of before it, if there were any."""
+        if before.keys:
+            self.replace_keys(before.keys)
+
+    async def consider(self, new: Running) -> None:
+        """Work out, with a configuration that comes into force, whether this router is one of two.
+
+        What it holds it keeps until the heart has spoken. Call with `Keeper.changing` held, or at the start.
+        """
+        keeper = self._keeper
+        place, self._running = keeper.locator.find(new.config), new
+        self._problem = None if self._planning else alone_because(new.config, place, self._keys)
+        if self._planning or not is_meant(new.config) or self._problem is not None:
+            keeper.assigned = None
+        elif keeper.assigned is None and keeper.running is not None:
+            keeper.assigned = keeper.role
+        elif keeper.assigned is None:
+            keeper.assigned = await self._found(new)
+
+    async def _found(self, new: Running) -> Role:
+        """The role of a pulse that has just begun: the one of the kernel as it is found."""
+        with suppress(KernelError):
+            if await self._keeper.work.holds(new.config):
+                self._keeper.taken_over_before()
+                return Role.ACTIVE
+        return Role.STANDBY
+
+    def settle(self) -> None:
+        """Have the heart know what is in force now; start it if need be, or end it."""
+        if self._keeper.assigned is None:
+            self.line.dismiss()
+        else:
+            self.line.settle()
+
+    # ---- what the heart wants (heartline.Listener)
+
+    async def take_role(self, role: Role, reason: str, soft: bool) -> tuple[str, ...]:
+        await self._keeper.ready.wait()
+        problems = await self._keeper.take_role(role, reason, soft=soft)
+        self.line.hurry()
+        return problems
+
+    async def settings(self) -> Message | None:
+        """What is in force, and whether the floating addresses are up here."""
+        keeper, forced = self._keeper, self._forced
+        running = self._running
+        if running is None or keeper.assigned is None:
+            return None
+        held = keeper.assigned is Role.ACTIVE
+        if held and self.line.in_doubt:
+            with suppress(KernelError):
+                held = await keeper.work.holds(running.config)
+        self._forced = False
+        place = keeper.locator.find(running.config)
+        return await asyncio.to_thread(
+            settings,
+            running,
+            place,
+            self._keys,
+            name=self._name,
+            held=held,
+            forced=forced,
+            interface_of=self._interface_of,
+        )
+
+    def condition(self) -> Message:
+        return condition(
+            self._keeper,
+            self._running,
+            dying=self._dying(),
+            file_problem=self.file_problem(),
+            missing_interfaces=self._missing_interfaces,
+        )
+
+    def announce(self, reason: str) -> None:
+        self._keeper.events.info(f"announcing the floating addresses again: {reason}")
+        self._keeper.announcer.again()
+
+    def event(self, level: str, text: str) -> None:
+        events = self._keeper.events
+        {"warning": events.warning, "error": events.error}.get(level, events.info)(text)
+
+    # ---- what the administrator wants
+
+    async def hand_over(self, *, anyway: bool) -> dict[str, Any]:
+        """Give the active role to the other router, or ask for it; RouterError says why not."""
+        if self._keeper.role is Role.ACTIVE:
+            return await self._order(Order.HAND_OVER_ANYWAY if anyway else Order.HAND_OVER)
+        return await self._order(Order.TAKE)
+
+    async def take_over_by_force(self) -> dict[str, Any]:
+        """Become active, whatever the other router says."""
+        return await self._order(Order.FORCE)
+
+    async def _order(self, order: Order) -> dict[str, Any]:
+        running = self._running
+        if running is None or self._keeper.assigned is None:
+            raise RouterError(self._problem or ALONE)
+        message = await self.line.order(order, running.config.redundancy.deadtime + ORDER_SECONDS)
+        return {"role": self._keeper.role.value, "message": message}
+
+    async def stop(self) -> None:
+        """The end of pulse: hand over if somebody can take over, and end the heart."""
+        running = self._running
+        if running is None or self._keeper.assigned is None:
+            return
+        within = max(STOP_SECONDS, running.config.redundancy.deadtime + STOP_MARGIN)
+        try:
+            message = await self.line.order(Order.STOP, within)
+        except RouterError as error:
+            message = f"the kernel goes on balancing: {error}"
+        self._keeper.events.info(f"stopping: {message}")
+        await self.line.leave()
+
+    # ---- the status
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with being one of two, in sentences."""
+        if self._problem is not None:
+            yield self._problem
+        if self._keeper.assigned is None:
+            return
+        if not self.line.is_open and self.line.problem is not None:
+            yield self.line.problem
+        yield from (self.line.status or {}).get("alarms", ())
+
+    def document(self) -> Mapping[str, Any] | None:
+        """The part `redundancy` of the status document; None: it is alone, or has heard nothing yet."""
+        if self._keeper.assigned is None or self.line.status is None:
+            return None
+        return {**self.line.status, "heart": {"pid": self.line.pid, "alive": self.line.is_open}}
