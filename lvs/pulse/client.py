@@ -48,7 +48,7 @@ class PulseClient:
 
         back_from: the installed serial that this text, an older one, takes back. keys: the cluster's, in
         hexadecimal digits, newest first. confirm_within: seconds after which the router puts back what was in
-        force, unless `confirm` comes before. Raises KernelError when the kernel refused what this text asks for;
+        force, unless `confirm` comes before. Raises KernelError when the kernel refused something of this text;
         what was there before is in force then.
         """
         request: dict[str, Any] = {"call": "install", "lvs_cf": lvs_cf}
@@ -65,10 +65,10 @@ class PulseClient:
         return self._call({"call": "confirm", "serial": serial})
 
     def hand_over(self, *, anyway: bool = False) -> dict[str, Any]:
-        """Give the active role to the other router, or on the standby ask for it; the role then, and a message.
+        """Give the active role to the other router, or on the standby ask for it; gives role and message.
 
-        anyway: also to one with another lvs.cf or fewer healthy real servers. Raises RouterError, which says why
-        it was not done. Takes up to the dead time and five seconds: set the timeout accordingly.
+        anyway: also to one with another lvs.cf or fewer healthy real servers. Raises RouterError, which says
+        why it was not done. Takes up to the dead time and five seconds: set the timeout accordingly.
         """
         return self._call({"call": "hand_over", "anyway": anyway})
 

@@ -45,8 +45,8 @@ NO_CHECKS = "pulse makes no checks (--no-checks): every real server is taken as 
 class Options:
     """How pulse was started.
 
-    config: the folder of lvs.cf; state: that of the ledger; node: or "auto". force_active: become active at the
-    start, whatever the other router says.
+    config: the folder of lvs.cf; state: that of the ledger; node: or "auto". force_active: become active at
+    the start, whatever the other router says.
     """
 
     config: Path
@@ -123,7 +123,7 @@ class Daemon:
         )
 
     async def serve(self) -> int:
-        """Listen, work, and stop at SIGTERM or SIGINT: the other router takes over, or the kernel balances on."""
+        """Listen, work, and at SIGTERM or SIGINT hand over, or leave the kernel balancing as it is."""
         server = ControlServer(self._options.socket, calls(self._lvsd, self._status), self._options.allowed)
         try:
             await server.start()

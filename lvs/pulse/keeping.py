@@ -148,19 +148,21 @@ class Keeper:
 
         soft: the other router has handed over, and its kernel has still to tell ours of its last connections.
         """
-        self.events.info(f"{'taking over' if role is Role.ACTIVE else 'standing down'}: {reason}")
+        begun = time.monotonic()
         async with self.changing:
             if self.running is None or self.assigned is None:
                 return (NO_CONFIGURATION,)
             if role is Role.STANDBY and self.assigned is Role.ACTIVE:
                 self._linger()
-            self.assigned = role
+            self.assigned, again = role, role is self._role_taken
             if soft and role is Role.ACTIVE:
                 await self._hush(self.running)
             try:
                 outcome = await self.reconcile(reason, whole=False, certain=True)
             except LvsError as error:
                 return (str(error),)
+        if not again:
+            self.events.info(f"{role} after {(time.monotonic() - begun) * 1000:.1f} ms ({reason})")
         self.wake(whole=True)  # what nobody looked at for speed's sake
         return tuple(
             f"{one.change.text}: {one.reason}"

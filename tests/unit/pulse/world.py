@@ -63,7 +63,7 @@ class World:
         self.hearts_started = 0
 
     def start_heart(self, folder: Path) -> int:
-        """In place of a process: a number that is none; a test has a `ScriptedHeart` listen, or nobody does."""
+        """In place of a process: a number that is none; a `ScriptedHeart` listens, or nobody does."""
         self.hearts_started += 1
         return NOBODY
 
