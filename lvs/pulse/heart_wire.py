@@ -1,4 +1,4 @@
-"""What pulse and its heart say to each other: JSON objects, one a line, over the unix socket STATE/heart.sock.
+"""What pulse and its heart say to each other: JSON objects, one a line, over a unix socket, STATE/heart.sock.
 
 pulse (the process that works on the kernel) is the client, the heart (heartbeat and election) the server;
 both run as the same user. The key `say` names the message. ARCHITECTURE.md has the table.

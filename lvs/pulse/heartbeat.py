@@ -42,9 +42,9 @@ MAX_SECONDS = 86_400.0  # of keepalive and deadtime; more is no heartbeat
 _MAX_32, _MAX_64 = 2**32 - 1, 2**64 - 1
 _TAG_BYTES = 32
 
-# magic, version, link, node, role; key id, newest key id; session, sequence, echo; flags, serial, SHA-256 of
-# lvs.cf; healthy, total; keepalive, deadtime.
-_FORM = struct.Struct("!4sBBBB4s4sQQQHQ32sIIdd")
+# magic, version, link, node, role; key id, newest key id; session, sequence, echo, round; flags, serial,
+# SHA-256 of lvs.cf; healthy, total; keepalive, deadtime.
+_FORM = struct.Struct("!4sBBBB4s4sQQQQHQ32sIIdd")
 SIZE = _FORM.size + _TAG_BYTES  # bytes of a datagram
 
 _NODES = {Node.PRIMARY: 1, Node.BACKUP: 2}
@@ -91,14 +91,18 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What makes a datagram fresh. sequence counts from 1 on each link; echo: 0 if no session is known yet;
-    newest: the id of the sender's newest key."""
+    """What makes a datagram fresh.
+
+    sequence counts from 1 on each link; echo: 0 if no session is known yet; newest: the id of the sender's
+    newest key; round: grows with what is said, and is the same on both links when the same is said.
+    """
 
     link: Link
     session: int
     sequence: int
     echo: int
     newest: bytes
+    round: int = 0
 
 
 class Refusal(StrEnum):
@@ -131,6 +135,7 @@ def encode(heartbeat: Heartbeat, envelope: Envelope, key: bytes) -> bytes:
         envelope.session,
         envelope.sequence,
         envelope.echo,
+        envelope.round,
         flags,
         min(heartbeat.serial, _MAX_64),
         heartbeat.sha256,
@@ -147,7 +152,7 @@ def decode(body: bytes) -> tuple[Heartbeat, Envelope]:
 
     body: at least the datagram without its HMAC.
     """
-    (_, _, link, node, role, _, newest, session, sequence, echo, flags, *rest) = _FORM.unpack_from(body)
+    (_, _, link, node, role, _, newest, session, sequence, echo, turn, flags, *rest) = _FORM.unpack_from(body)
     serial, sha256, healthy, total, keepalive, deadtime = rest
     numbers_known = link in Link.__members__.values() and node in _NODE_OF and role in _ROLE_OF
     if not numbers_known or flags >> len(_FLAGS) or not session or not sequence:
@@ -167,7 +172,9 @@ def decode(body: bytes) -> tuple[Heartbeat, Envelope]:
         keepalive=keepalive,
         deadtime=deadtime,
     )
-    return heartbeat, Envelope(link=Link(link), session=session, sequence=sequence, echo=echo, newest=newest)
+    return heartbeat, Envelope(
+        link=Link(link), session=session, sequence=sequence, echo=echo, newest=newest, round=turn
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +187,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What became of a datagram: the gate as it is now, and either a heartbeat or a refusal.
+    """What became of a datagram: the gate as it is now, and a heartbeat with its envelope or a refusal.
 
     lost: how many datagrams of this link never came, by the numbers. answer: who should be answered at once,
     so that it learns of my session (at a limited rate: recordings ask for it too). new: a session began.
@@ -189,6 +196,7 @@ class Verdict:
 
     gate: Gate
     heartbeat: Heartbeat | None = None
+    envelope: Envelope | None = None
     refusal: Refusal | None = None
     lost: int = 0
     answer: Sender | None = None
@@ -233,8 +241,10 @@ class Gate:
         """In a new session of mine, everything that echoes the old one is void: nothing past to remember."""
         return replace(self, session=session, past=frozenset())
 
-    def seal(self, heartbeat: Heartbeat, link: Link, sequence: int, to: Sender | None = None) -> bytes:
-        """The datagram with this number; to: for this sender, else for the peer as it is known."""
+    def seal(
+        self, heartbeat: Heartbeat, link: Link, sequence: int, turn: int = 0, to: Sender | None = None
+    ) -> bytes:
+        """The datagram with this number and round; to: for this sender, else for the peer as it is known."""
         receiver = to or self.peer or self.stranger
         envelope = Envelope(
             link=link,
@@ -242,6 +252,7 @@ class Gate:
             sequence=sequence,
             echo=receiver.session if receiver else 0,
             newest=self.newest,
+            round=turn,
         )
         return encode(heartbeat, envelope, self._key_for(receiver))
 
@@ -276,6 +287,7 @@ class Gate:
         return Verdict(
             gate=replace(self, peer=sender, numbers=numbers, stranger=None, past=past),
             heartbeat=heartbeat,
+            envelope=envelope,
             lost=0 if last is None else envelope.sequence - last - 1,
             new=not known,
         )

@@ -50,6 +50,7 @@ envelopes = st.builds(
     sequence=words,
     echo=st.integers(0, 2**64 - 1),
     newest=ids,
+    round=st.integers(0, 2**64 - 1),
 )
 
 
@@ -114,7 +115,7 @@ def test_a_lone_answer_is_enough_for_a_router_that_has_just_started() -> None:
     asked = primary.hears(backup.says())
     assert asked.refusal is Refusal.UNVERIFIED
     assert asked.answer
-    answer = primary.gate.seal(replace(HEARTBEAT, node=Node.PRIMARY), PUBLIC, 50, asked.answer)
+    answer = primary.gate.seal(replace(HEARTBEAT, node=Node.PRIMARY), PUBLIC, 50, to=asked.answer)
     assert backup.hears(answer).heartbeat
     assert primary.hears(backup.says()).new
 
@@ -212,11 +213,11 @@ def sealed(body: bytes, key: bytes = OLD) -> bytes:
         (7, b"\x09"),  # role
         (16, bytes(8)),  # session
         (24, bytes(8)),  # sequence
-        (40, b"\xff\xff"),  # flags
-        (82, b"\xff\xff\xff\xff"),  # healthy
-        (90, bytes.fromhex("7ff8000000000000")),  # keepalive: not a number
-        (98, bytes.fromhex("bff0000000000000")),  # deadtime: -1
-        (98, bytes.fromhex("7ff0000000000000")),  # deadtime: infinite
+        (48, b"\xff\xff"),  # flags
+        (90, b"\xff\xff\xff\xff"),  # healthy
+        (98, bytes.fromhex("7ff8000000000000")),  # keepalive: not a number
+        (106, bytes.fromhex("bff0000000000000")),  # deadtime: -1
+        (106, bytes.fromhex("7ff0000000000000")),  # deadtime: infinite
     ],
 )
 def test_values_that_no_router_says_are_malformed_even_when_signed(offset: int, value: bytes) -> None:
@@ -281,7 +282,7 @@ def test_routers_find_together_when_one_restarts_in_the_middle_of_a_rotation(
                     listener.sequences[PUBLIC] += 1
                     said = replace(HEARTBEAT, node=listener.gate.node)
                     number = listener.sequences[PUBLIC]
-                    sides[speaker].hears(listener.gate.seal(said, PUBLIC, number, verdict.answer))
+                    sides[speaker].hears(listener.gate.seal(said, PUBLIC, number, to=verdict.answer))
         for speaker in (0, 1):
             assert sides[1 - speaker].hears(sides[speaker].says()).heartbeat
 
