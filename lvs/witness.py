@@ -16,6 +16,9 @@ from lvs.config.model import Redundancy
 SHORTEST_OVERLAP = 1.0  # seconds: a report's age is not known better than this
 NONE_ACTIVE = 5.0  # seconds at least for which no router may be active before it is said
 
+# How the heart begins what the manager sees for itself, and says better, from both sides (failover_alarms).
+ECHOES = ("Both routers are active", "No router is active", "The two routers run different files")
+
 _ORDER = {"danger": 0, "warning": 1}
 
 
@@ -69,8 +72,7 @@ def alarms(
         return ()
     found = [*_roles(sights, redundancy), *_unseen(sights), *_differing(sights, applying)]
     for sight in sights:
-        other = next(one.name for one in sights if one.name != sight.name)
-        found += _seen_by(sight, other)
+        found += _seen_by(sight)
     unique = dict.fromkeys(found)
     return tuple(sorted(unique, key=lambda alarm: _ORDER[alarm.level]))
 
@@ -157,8 +159,8 @@ def _installed(sight: Sight) -> str:
     return f"serial_no {sight.pulse['serial']} ({sight.pulse['sha256'][:8]})"
 
 
-def _seen_by(sight: Sight, other: str) -> Iterator[Alarm]:
-    """What a router itself sees of the other one and of the network."""
+def _seen_by(sight: Sight) -> Iterator[Alarm]:
+    """What a router itself sees of the other one and of the network, in the words of its heart."""
     part = sight.part
     if part is None:
         if sight.pulse and sight.pulse["mode"] == "kernel" and sight.pulse["sha256"]:
@@ -175,36 +177,14 @@ def _seen_by(sight: Sight, other: str) -> Iterator[Alarm]:
             f"{stranger['interface']} (MAC {stranger['mac']}, seen by {sight.name}). Find it and take the "
             "address from it: until then some clients reach it and not the routers.",
         )
-    if part["peer_holds"]:
-        yield Alarm(
-            "danger",
-            f"{other} still answers for a floating address although {sight.name} does not hear its pulse, so "
-            f"{sight.name} leaves the addresses there. Start pulse on {other}, or switch that machine off.",
-        )
-    yield from _links(sight, part, other)
+    peer = part["peer"]
+    level = "warning" if peer and peer["alive"] and not part["peer_holds"] else "danger"
+    for sentence in part["alarms"]:
+        if not sentence.startswith(ECHOES):
+            yield Alarm(level, f"{sight.name}: {sentence}")
     if not part["heart"]["alive"]:
         yield Alarm(
             "danger",
             f"The heart of {sight.name} does not run: no heartbeat leaves it, and it does not take over. "
             "pulse starts it again; when this stays, look at its log.",
-        )
-
-
-def _links(sight: Sight, part: Mapping[str, Any], other: str) -> Iterator[Alarm]:
-    """Heartbeat links on which nothing comes."""
-    dead = [link for link in part["links"] if not link["alive"]]
-    if not dead:
-        return
-    if len(dead) == len(part["links"]):
-        yield Alarm(
-            "danger",
-            f"{sight.name} does not hear {other} on any link: start it if it is down, else mend the links, "
-            "and look at firewalls between them and at the cluster key.",
-        )
-        return
-    for link in dead:
-        yield Alarm(
-            "warning",
-            f"{sight.name} does not hear {other} on the {link['name']} link ({link['own']} to "
-            f"{link['peer']}): nothing moves while another link works, but mend it before that fails too.",
         )

@@ -2,8 +2,9 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import lvs.cluster_key
 from django.db import migrations, models
+
+import lvs.cluster_key
 
 
 def give_each_cluster_a_key(apps, schema_editor):

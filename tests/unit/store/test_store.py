@@ -188,3 +188,45 @@ def test_what_is_pending_is_counted_without_loading_the_texts_of_every_revision(
     standing = queries.captured_queries[0]["sql"]
     assert "lvs_cf" not in standing
     assert '"document"' not in standing
+
+
+def test_a_cluster_has_a_key_of_its_own_and_keeps_the_newest_two(cluster: models.Cluster) -> None:
+    (first,) = cluster.key_ring()
+    assert len(bytes.fromhex(first)) == 32
+
+    second = cluster.make_key().hex
+    assert cluster.key_ring() == [second, first]
+
+    third = cluster.make_key().hex
+    assert cluster.key_ring() == [third, second]
+    assert cluster.keys.count() == 2
+    assert models.Cluster.begin("other").key_ring()[0] not in {first, second, third}
+
+
+def test_of_a_key_only_the_beginning_of_its_hash_is_ever_shown(cluster: models.Cluster) -> None:
+    row = cluster.keys.get()
+    row.hex = "00" * 32
+    # printf '\0%.0s' $(seq 32) | sha256sum
+    assert row.key_id == "66687aad"
+    assert str(row) == "key 66687aad"
+    assert row.hex not in repr(row)
+
+
+def test_a_revision_may_have_to_be_confirmed_and_its_routers_an_order(cluster: models.Cluster) -> None:
+    first, second = (models.Router.objects.get(name=name) for name in ("r1", "r2"))
+
+    revision = store.freeze(cluster, author="anna", message="", order=[first, second], confirm_within=30)
+
+    assert revision.confirm_within == 30
+    assert [one.router.name for one in revision.deployments.all()] == ["r1", "r2"]
+    assert revision.verdict is None
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.03, 0.1, 0.333, 1.005, 2, 86399.999])
+def test_a_fraction_of_a_second_comes_out_as_it_went_in(cluster: models.Cluster, seconds: float) -> None:
+    redundancy = replace(CONFIG.redundancy, keepalive=seconds, deadtime=86400, failback=seconds)
+    config = replace(CONFIG, redundancy=redundancy)
+    store.save(cluster, config)
+
+    assert store.load(cluster) == config
+    assert store.redundancy_of(store.freeze(cluster, author="anna", message="")).keepalive == seconds
