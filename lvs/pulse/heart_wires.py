@@ -38,12 +38,10 @@ class Wire:
         """Tries to get the socket, if there is none; gives it if there is one now."""
         if self._socket is not None:
             return None
-        version = self.way.own.version
-        family = socket.AF_INET if version == 4 else socket.AF_INET6
-        opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        opened = self._made()
         try:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if version == 4:
+            if self.way.own.version == 4:
                 opened.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, NETWORK_CONTROL)
             else:
                 opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, NETWORK_CONTROL)
@@ -71,8 +69,10 @@ class Wire:
         except BlockingIOError:
             self.trouble = f"The {self._name} link does not take heartbeats: its queue is full."
         except OSError as error:
-            self.trouble = self._why(error)
-            if error.errno in _ADDRESS_GONE:
+            # Without its address the link often has no route either, and the kernel complains of that.
+            gone = self._missing()
+            self.trouble = self._why(gone or error)
+            if gone:
                 self.close()
 
     def read(self) -> Iterable[tuple[bytes, bool]]:
@@ -88,6 +88,19 @@ class Wire:
                 self.trouble = self._why(error)
                 continue
             yield datagram, source[0].partition("%")[0] == self._source
+
+    def _missing(self) -> OSError | None:
+        """The kernel's complaint if this machine does not have the own address any more."""
+        with self._made() as trial:
+            try:
+                trial.bind(_place(str(self.way.own), 0))
+            except OSError as error:
+                return error if error.errno in _ADDRESS_GONE else None
+        return None
+
+    def _made(self) -> socket.socket:
+        family = socket.AF_INET if self.way.own.version == 4 else socket.AF_INET6
+        return socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 
     @property
     def _name(self) -> str:
