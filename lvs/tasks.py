@@ -29,7 +29,7 @@ log = logging.getLogger("piranha.worker")
 APPLY_SECONDS = 60  # pulse's first checks of new real servers and the largest table stay far below
 PLAN_SECONDS = 20
 CONFIRM_SECONDS = 10
-HAND_OVER_SECONDS = 10  # lowering and raising the addresses takes a fraction of a second
+HAND_OVER_SECONDS = 30  # pulse waits for the dead time and five seconds more at most
 ANSWER_SECONDS = 60  # how long a Redis that is away is waited for
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 Command = Callable[[argparse.Namespace], int]
+PULSE_SOCKET = Path("/run/piranha/pulse.sock")
 
 
 def check(arguments: argparse.Namespace) -> int:
@@ -39,6 +40,30 @@ def pulse(arguments: argparse.Namespace) -> int:
     from lvs.pulse.__main__ import main as pulse_main
 
     return pulse_main(arguments.options)
+
+
+def status(arguments: argparse.Namespace) -> int:
+    from lvs.pulse.terminal import status_command
+
+    return status_command(arguments.socket, as_json=arguments.json)
+
+
+def failover(arguments: argparse.Namespace) -> int:
+    from lvs.pulse.terminal import failover_command
+
+    return failover_command(arguments.socket, anyway=arguments.anyway, force=arguments.force)
+
+
+def confirm(arguments: argparse.Namespace) -> int:
+    from lvs.pulse.terminal import confirm_command
+
+    return confirm_command(arguments.socket, arguments.serial)
+
+
+def key(arguments: argparse.Namespace) -> int:
+    from lvs.pulse.terminal import key_command
+
+    return key_command(arguments.folder, new=arguments.new)
 
 
 def worker(arguments: argparse.Namespace) -> int:
@@ -119,11 +144,13 @@ def parser() -> argparse.ArgumentParser:
         "--role", choices=["active", "standby"], default="active", help="of an active router, or of a standby"
     )
 
+    add_router_commands(add)
+
     one = add("worker", worker, "Run the Celery worker of a router, or of the manager.")
     which = one.add_mutually_exclusive_group(required=True)
     which.add_argument("--router", metavar="NAME", help="the router whose queue this worker serves")
     which.add_argument("--manager", action="store_true", help="carry frozen revisions to the routers")
-    one.add_argument("--pulse-socket", type=Path, default=Path("/run/piranha/pulse.sock"), metavar="PATH")
+    one.add_argument("--pulse-socket", type=Path, default=PULSE_SOCKET, metavar="PATH")
     one.add_argument("--broker", metavar="URL", help="Redis (default: the environment's PIRANHA_BROKER_URL)")
     one.add_argument("--log-level", default="warning")
 
@@ -141,6 +168,31 @@ def parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, add_help=False)
         sub.set_defaults(run=command, options=[])
     return top
+
+
+def add_router_commands(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    """What is asked of the router that the command runs on."""
+    one = add("status", status, "Say what this router is, what it hears of the other one, and what is wrong.")
+    one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")
+    one.add_argument("--json", action="store_true", help="print pulse's whole status document")
+
+    one = add("failover", failover, "Switch the active role to the other router (exit 0: done, 1: refused).")
+    one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")
+    how = one.add_mutually_exclusive_group()
+    how.add_argument(
+        "--anyway", action="store_true", help="also to one with another lvs.cf or fewer healthy real servers"
+    )
+    how.add_argument("--force", action="store_true", help="make this router active whatever the other says")
+
+    one = add("confirm", confirm, "Keep an lvs.cf that this router would put back by itself.")
+    one.add_argument("serial", type=int, metavar="SERIAL", help="its serial_no")
+    one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")
+
+    one = add("key", key, "Print the ids of the keys that sign this router's heartbeats.")
+    one.add_argument("--new", action="store_true", help="make one, for a pair that no manager looks after")
+    one.add_argument(
+        "--folder", type=Path, default=Path("/etc/piranha"), metavar="PATH", help="where lvs.cf is"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
