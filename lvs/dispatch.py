@@ -265,26 +265,6 @@ def standby_first(cluster: models.Cluster) -> list[models.Router]:
     return sorted(routers, key=lambda router: roles.get(router.name) == "active")
 
 
-def status_line(now: ClusterState) -> Sequence[tuple[str, str, str]]:
-    """What every page says of the cluster, worst first: (level, sentence, name of the page to go to)."""
-    items: list[tuple[str, str, str]] = []
-    if now.problem:
-        items.append(("danger", now.problem, "control"))
-    else:
-        items += [
-            (router.level, f"{router.router.name}: {router.sentence}", "control") for router in now.routers
-        ]
-    if now.manager_problem and not now.problem:
-        items.append(("danger", now.manager_problem, "control"))
-    failed = failed_servers(now)
-    if failed:
-        items.append(
-            ("danger", f"{failed} real server{'s' if failed > 1 else ''} failed", "control"),
-        )
-    order = {"danger": 0, "warning": 1, "success": 2}
-    return sorted(items, key=lambda item: order[item[0]])
-
-
 def speaking(now: ClusterState) -> RouterState | None:
     """The router whose word counts for the real servers: the active one, when its report is current."""
     for router in now.routers:

@@ -210,8 +210,11 @@ def text_difference(old: str, new: str) -> tuple[tuple[str, str], ...]:
     return tuple((kinds.get(line[:1], "same"), line) for line in lines[2:])  # without the files' names
 
 
-def take_in(router: models.Router, sha256: str) -> None:
-    """Makes the router's lvs.cf, which must still have this hash, the candidate; it may be replaced then."""
+def take_in(router: models.Router, sha256: str, edition: str | None = None) -> None:
+    """Makes the router's lvs.cf, which must still have this hash, the candidate; it may be replaced then.
+
+    edition: that of the candidate which it was compared with, as the page sends it; None: whichever.
+    """
     found = outside(router)
     if found.problem:
         raise NotPossible(found.problem)
@@ -222,8 +225,10 @@ def take_in(router: models.Router, sha256: str) -> None:
         first = faults[0] if faults else found.reading.problems[0]
         raise NotPossible(f"It has errors, so it cannot be taken in: {first}")
     with transaction.atomic():
-        models.Cluster.objects.select_for_update().get(pk=router.cluster_id)
-        store.save(router.cluster, found.reading.config)
+        cluster = models.Cluster.objects.select_for_update().get(pk=router.cluster_id)
+        if edition is not None and edition != str(cluster.edition):
+            raise NotPossible("Somebody changed the configuration after this page was shown: look again.")
+        store.save(cluster, found.reading.config)
         router.take_in(sha256)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from lvs import dispatch, models, store
+from lvs import dispatch, models, orders, store
+from piranha_web.status_line import StatusLine, status_line
 
 SESSION_KEY = "cluster"
 
@@ -27,6 +28,13 @@ def current_state(request: HttpRequest, cluster: models.Cluster) -> dispatch.Clu
     return kept[1]
 
 
+def current_line(request: HttpRequest, cluster: models.Cluster) -> StatusLine:
+    """The status line of a page."""
+    return status_line(
+        current_state(request, cluster), orders.waiting(cluster), applying=dispatch.is_applying(cluster)
+    )
+
+
 def frame(request: HttpRequest) -> dict[str, Any]:
     """The context of `base.html`; nothing of it for somebody who is not logged in."""
     user = getattr(request, "user", None)
@@ -40,6 +48,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "cluster": cluster,
         "clusters": models.Cluster.objects.all(),
         "pending_count": len(store.pending(cluster)),
-        "status_line": dispatch.status_line(current_state(request, cluster)),
+        "status_line": current_line(request, cluster),
         "page": match.url_name if match else "",
     }

@@ -28,10 +28,29 @@ DEPLOYMENTS = {
     "applied": ("✔", "success", "applied"),
     "failed": ("✖", "danger", "failed"),
     "superseded": ("◌", "secondary", "superseded by a newer revision"),
+    "done": ("✔", "success", "done"),
+    "dropped": ("◌", "secondary", "not needed any more"),
     "cancelled": ("◌", "secondary", "cancelled"),
     "putting_back": ("…", "warning", "putting back the revision before"),
+    "waiting": ("◐", "warning", "applied, waits for confirmation"),
+    "confirming": ("…", "info", "kept, telling the router"),
     "rolled_back": ("↶", "warning", "rolled back"),
 }
+ERRANDS = {
+    "catch_up": "the running revision, since it was behind",
+    "keys": "the cluster's key",
+    "put_back": "the running revision, in place of what was changed outside",
+}
+ROLES = {
+    "active": ("✔", "success", "active"),
+    "standby": ("◌", "body", "standby"),
+}
+LINKS = {
+    True: ("✔", "success", "heard"),
+    False: ("✖", "danger", "silent"),
+    None: ("?", "secondary", "unknown"),
+}
+SHORT = 10  # seconds; below this, tenths matter
 SIGNS = {"success": "✔", "warning": "!", "danger": "✖"}
 LEVELS = {"info": "body", "notice": "body", "warning": "warning", "error": "danger", "critical": "danger"}
 
@@ -43,9 +62,27 @@ def state(name: str) -> SafeString:
 
 
 @register.simple_tag
+def role(name: str) -> SafeString:
+    """What a router does."""
+    return shown(*ROLES.get(name, ("?", "secondary", name)))
+
+
+@register.simple_tag
+def link_state(alive: bool | None) -> SafeString:
+    """A way between the two routers; None: nobody says."""
+    return shown(*LINKS[alive])
+
+
+@register.simple_tag
 def deployment(name: str) -> SafeString:
-    """How far a deployment is."""
+    """How far a deployment or an errand is."""
     return shown(*DEPLOYMENTS.get(name, ("?", "secondary", name)))
+
+
+@register.simple_tag
+def errand_kind(kind: str) -> str:
+    """What a router was given besides a new revision."""
+    return ERRANDS.get(kind, kind)
 
 
 @register.simple_tag
@@ -64,6 +101,16 @@ def level(name: str) -> str:
 def age(seconds: float | None) -> str:
     """8 s, 5 min, 3 h; "never" for None."""
     return "never" if seconds is None else duration(seconds)
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    """A length of time that may be far below a second: 0.03 s, 4.2 s, 12 s, 5 min; "never" for None."""
+    if seconds is None:
+        return "never"
+    if seconds >= SHORT:
+        return duration(seconds)
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2f} s"
 
 
 @register.filter

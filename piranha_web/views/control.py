@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from lvs import dispatch, ipvsadm
+from lvs import ipvsadm
 from piranha_web.context import current_cluster, current_state
+from piranha_web.pair import moment, pair_of
 
 DEFAULT_INTERVAL = 10  # seconds; Piranha's own default
 SHORTEST_INTERVAL = 2  # the routers report every two seconds, so a shorter one would show nothing new
@@ -48,6 +49,14 @@ def control_live(request: HttpRequest) -> HttpResponse:
     return render(request, "control/_update.html", {**live_context(request), "out_of_band": True})
 
 
+@require_safe
+def status_line(request: HttpRequest) -> HttpResponse:
+    """The status line alone, for the pages on which seconds count down in it."""
+    if current_cluster(request) is None:
+        return redirect("control")
+    return render(request, "_status_line.html")
+
+
 @require_POST
 def control_auto_update(request: HttpRequest) -> HttpResponse:
     """Piranha's two fields: whether the page updates itself, and how often."""
@@ -81,13 +90,14 @@ def live_context(request: HttpRequest) -> dict[str, Any]:
     pulse = shown.pulse if shown else None
     return {
         "now": now,
+        "pair": pair_of(now),
+        "outside": [one for one in now.routers if one.is_outside],
         "shown": shown,
         "pulse": pulse,
         "attention": list(attention(pulse)) if pulse else [],
         "virtual_servers": [with_counts(one) for one in pulse["virtual_servers"]] if pulse else [],
         "ipvs_table": ipvsadm.table(pulse) if pulse else "",
         "events": [with_time(event) for event in reversed(pulse["events"])] if pulse else [],
-        "status_line": dispatch.status_line(now),
     }
 
 
@@ -123,8 +133,3 @@ def with_counts(virtual_server: Mapping[str, Any]) -> dict[str, Any]:
 def with_time(event: Mapping[str, Any]) -> dict[str, Any]:
     """An event whose time the template can print."""
     return {**event, "at": moment(event["at"])}
-
-
-def moment(seconds: float | None) -> datetime | None:
-    """A time of the status document (seconds since the epoch, the router's clock)."""
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None

@@ -9,13 +9,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from lvs import models, store
+from lvs import models, orders, store
 from lvs.config import document
 from lvs.config.diff import differences
+from lvs.errors import LvsError
 from piranha_web.context import current_cluster, current_state
 from piranha_web.views.review import revision_or_none, text_difference
 
 PAGE = 50
+State = models.Deployment.State
+TAKEN = (State.WAITING, State.CONFIRMING, State.APPLIED, State.PUTTING_BACK, State.ROLLED_BACK)
+ERRANDS = 20  # what routers were given besides new revisions, on the history's page
 
 
 @require_safe
@@ -24,7 +28,12 @@ def history(request: HttpRequest) -> HttpResponse:
     cluster = cluster_or_404(request)
     revisions = cluster.revisions.order_by("-number").prefetch_related("deployments__router")
     page = Paginator(revisions, PAGE).get_page(request.GET.get("page"))
-    return render(request, "history/list.html", {"page": page})
+    context = {
+        "page": page,
+        "errands": list(orders.errands(cluster)[:ERRANDS]),
+        "outside": [one for one in current_state(request, cluster).routers if one.is_outside],
+    }
+    return render(request, "history/list.html", context)
 
 
 @require_safe
@@ -49,11 +58,11 @@ def deployments(request: HttpRequest, number: int) -> HttpResponse:
     """The live part of a revision's page alone, for htmx."""
     cluster = cluster_or_404(request)
     shown = get_object_or_404(cluster.revisions, number=number)
-    return render(
-        request,
-        "history/_deployments.html",
-        {**deployments_context(request, cluster, shown), "out_of_band": True},
-    )
+    context = deployments_context(request, cluster, shown)
+    # The two buttons are replaced only when they come or go, never under somebody's finger.
+    buttons_shown = request.GET.get("verdict") == "open"
+    context |= {"out_of_band": True, "verdict_changed": buttons_shown != (context["waiting"] is not None)}
+    return render(request, "history/_deployments.html", context)
 
 
 @require_POST
@@ -74,20 +83,60 @@ def take_back(request: HttpRequest, number: int) -> HttpResponse:
     return redirect("review")
 
 
+@require_POST
+def confirm(request: HttpRequest, number: int) -> HttpResponse:
+    """Keep it: the revision that waits stays."""
+    shown = get_object_or_404(cluster_or_404(request).revisions, number=number)
+    try:
+        orders.confirm(shown, request.user.get_username())
+    except LvsError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"Revision {number} stays.")
+    return redirect("revision", number=number)
+
+
+@require_POST
+def roll_back(request: HttpRequest, number: int) -> HttpResponse:
+    """Roll back now: nobody need wait for the routers' own clocks."""
+    shown = get_object_or_404(cluster_or_404(request).revisions, number=number)
+    try:
+        orders.take_back_now(shown, request.user.get_username())
+    except LvsError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"Revision {number} is being rolled back; your changes stay pending.")
+    return redirect("revision", number=number)
+
+
 def deployments_context(
     request: HttpRequest, cluster: models.Cluster, shown: models.Revision
 ) -> dict[str, object]:
     """How each router took the revision, and what is known of the routers that still owe an answer."""
     rows = list(shown.deployments.select_related("router").order_by("position"))
-    unfinished = any(row.is_unfinished for row in rows)
+    waiting = orders.waiting(cluster)
+    waiting = waiting if waiting and waiting.revision.pk == shown.pk else None
+    unfinished = waiting is not None or any(row.is_unfinished for row in rows)
     now = current_state(request, cluster) if unfinished else None
     states = {one.router.pk: one for one in now.routers} if now else {}
     return {
         "revision": shown,
-        "rows": [(row, states.get(row.router_id)) for row in rows],
+        "rows": [(row, states.get(row.router_id), row.state in TAKEN) for row in rows],
         "unfinished": unfinished,
+        "waiting": waiting,
+        "standing": cluster.standing_revision(),
+        "put_back_by_itself": put_back_by_itself(shown, rows),
         "now": now,
     }
+
+
+def put_back_by_itself(shown: models.Revision, rows: list[models.Deployment]) -> str:
+    """The routers that put a revision back because nobody kept it in time, for a sentence; "": none did."""
+    if shown.confirm_within is None or shown.verdict is not None:
+        return ""
+    if any(row.state == State.FAILED for row in rows):
+        return ""
+    return " and ".join(row.router.name for row in rows if row.state == State.ROLLED_BACK)
 
 
 def cluster_or_404(request: HttpRequest) -> models.Cluster:

@@ -17,6 +17,8 @@ from lvs.errors import InvalidConfig
 from piranha_web.context import current_cluster, current_state
 
 MESSAGE_LENGTH = 200
+CONFIRM_SECONDS = 60  # offered for a change that rolls itself back
+SHORTEST_WAIT, LONGEST_WAIT = 5, 3600  # seconds
 MOST_DIGITS = 18  # of a number in the database; Python refuses to read thousands of them
 
 
@@ -31,15 +33,22 @@ def review(request: HttpRequest) -> HttpResponse:
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     newest = cluster.standing_revision()
     pending = store.pending(cluster)
+    roles = {one.router.pk: one.role for one in current_state(request, cluster).routers if one.is_current}
+    runs = dispatch.dry_runs(cluster, candidate) if pending and not errors else ()
     context = {
         "cluster": cluster,
+        "order": dispatch.standby_first(cluster),
         "pending": pending,
         "newest": newest,
         "errors": errors,
         "warnings": [problem for problem in problems if problem.severity is Severity.WARNING],
-        "dry_runs": dispatch.dry_runs(cluster, candidate) if pending and not errors else (),
+        "dry_runs": [(run, roles.get(run.router.pk)) for run in runs],
         "difference": text_difference(newest.lvs_cf if newest else "", writer.write(candidate)),
         "message_length": MESSAGE_LENGTH,
+        "confirmed": request.session.get("confirmed", False),
+        "confirm_within": request.session.get("confirm_within", CONFIRM_SECONDS),
+        "shortest_wait": SHORTEST_WAIT,
+        "longest_wait": LONGEST_WAIT,
         "silent": [one for one in current_state(request, cluster).routers if not one.is_current],
     }
     return render(request, "review/page.html", context)
@@ -65,11 +74,37 @@ def apply(request: HttpRequest) -> HttpResponse:
         return redirect("review")
     message = request.POST.get("message", "").strip()[:MESSAGE_LENGTH]
     try:
-        revision = dispatch.apply(cluster, author=request.user.get_username(), message=message)
+        wait = asked_wait(request)
+    except ValueError:
+        messages.error(
+            request,
+            f"Nothing was applied: write within how many seconds you will confirm, {SHORTEST_WAIT} to "
+            f"{LONGEST_WAIT}.",
+        )
+        return redirect("review")
+    try:
+        revision = dispatch.apply(
+            cluster, author=request.user.get_username(), message=message, confirm_within=wait
+        )
     except InvalidConfig as error:
         messages.error(request, f"Nothing was applied: {error}")
         return redirect("review")
     return redirect("revision", number=revision.number)
+
+
+def asked_wait(request: HttpRequest) -> int | None:
+    """Within how many seconds the change is to be confirmed, None: it is not; ValueError for no such number.
+
+    The choice is kept for the session's next Apply.
+    """
+    request.session["confirmed"] = request.POST.get("confirmed") == "on"
+    if not request.session["confirmed"]:
+        return None
+    seconds = int(request.POST.get("confirm_within", "")[:MOST_DIGITS])
+    if not SHORTEST_WAIT <= seconds <= LONGEST_WAIT:
+        raise ValueError(seconds)
+    request.session["confirm_within"] = seconds
+    return seconds
 
 
 @require_POST

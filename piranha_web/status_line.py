@@ -1,0 +1,108 @@
+"""The line below the frame of every page: who is active, what is wrong, what waits for somebody."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from lvs import orders
+from lvs.dispatch import ClusterState, RouterState, failed_servers
+from lvs.witness import Alarm
+
+WORST_FIRST = {"danger": 0, "warning": 1, "success": 2}
+MOST_ALARMS = 3  # the page of the rest is one click away
+# What a sentence says before it explains: "r1: The private link is silent" of "r1: The private link is
+# silent; look at …".
+FIRST_CLAUSE = re.compile(r"(?:\w[\w.-]*: )?.+?(?=[:;,.](?:\s|$)|\s\(|$)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing to know. level: success, warning or danger; address: the page that says more.
+
+    whole: all of what text begins. is_alarm: it turns the line red.
+    """
+
+    level: str
+    text: str
+    address: str
+    whole: str = ""
+    is_alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StatusLine:
+    """What every page says, worst first. is_waiting: seconds count down in it."""
+
+    items: tuple[Item, ...]
+    is_waiting: bool
+
+    @property
+    def is_red(self) -> bool:
+        """Whether something is wrong with the pair itself, or undoes itself soon."""
+        return any(item.is_alarm for item in self.items)
+
+
+def status_line(now: ClusterState, waiting: orders.Waiting | None, *, applying: bool) -> StatusLine:
+    """The line for this moment. applying: a change is on its way, so that the routers may differ."""
+    control = reverse("control")
+    items = []
+    if now.problem:
+        items.append(Item(level="danger", text=now.problem, address=control, is_alarm=True))
+    else:
+        items += [of_router(router) for router in now.routers]
+        if now.manager_problem:
+            items.append(Item(level="danger", text=now.manager_problem, address=control, is_alarm=True))
+    items += [of_alarm(one, control, applying=applying) for one in now.alarms[:MOST_ALARMS]]
+    more = len(now.alarms) - MOST_ALARMS
+    if more > 0:
+        items.append(Item(level="warning", text=f"{more} more to look at", address=control))
+    if waiting:
+        items.append(of_waiting(waiting))
+    failed = failed_servers(now)
+    if failed:
+        text = f"{failed} real server{'s' if failed > 1 else ''} failed"
+        items.append(Item(level="danger", text=text, address=control))
+    return StatusLine(
+        items=tuple(sorted(items, key=lambda item: WORST_FIRST[item.level])), is_waiting=waiting is not None
+    )
+
+
+def of_router(state: RouterState) -> Item:
+    """What a router is and does; one whose lvs.cf was changed outside leads to its difference."""
+    whole = f"{state.router.name}: {state.sentence}"
+    if state.is_outside:
+        address = reverse("router-outside", args=[state.router.pk])
+        return Item(level=state.level, text=first_clauses(whole), address=address, whole=whole)
+    return Item(level=state.level, text=whole, address=reverse("control"), is_alarm=state.level == "danger")
+
+
+def of_alarm(alarm: Alarm, address: str, *, applying: bool) -> Item:
+    """Something wrong with the pair, shortly; the page that it leads to has all of it."""
+    found = FIRST_CLAUSE.match(alarm.sentence)
+    return Item(
+        level=alarm.level,
+        text=found[0] if found else alarm.sentence,
+        address=address,
+        whole=alarm.sentence,
+        is_alarm=alarm.level == "danger" or not applying,
+    )
+
+
+def first_clauses(sentence: str) -> str:
+    """A sentence about a router up to what explains it."""
+    name, _, said = sentence.partition(": ")
+    return f"{name}: {said.partition(': ')[0]}"
+
+
+def of_waiting(waiting: orders.Waiting) -> Item:
+    """A revision that takes itself back unless somebody confirms it."""
+    number = waiting.revision.number
+    return Item(
+        level="danger",
+        text=f"revision {number} waits for confirmation: {waiting.seconds_left:.0f} s left",
+        address=reverse("revision", args=[number]),
+        is_alarm=True,
+    )
