@@ -128,7 +128,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Puts a text at path in one step, owner and mode of what is there kept; surrogates as `read_text` gives."""
+    """Puts a text at path in one step, owner and mode kept; it may have the surrogates of `read_text`."""
     _replace(path, _encoded(text, path), like=path)
 
 
