@@ -14,8 +14,10 @@ There is no third vote, so the rules are made such that whoever can know that so
    heartbeat is cut, or the processes are dead and the kernel balances on: stay, raise an alarm, and go on
    asking; three questions without an answer end it.
 4. Both active and in contact: the one that was forced, else the fit one, else the primary stays and announces
-   again; the other stands down. One that hears, and is not heard, stands down, since only it can know.
-   Both active, no contact, and the witness sees the other: the backup stands down.
+   again; the other stands down, once the first one holds the addresses. One that hears, and is not heard,
+   stands down, since only it can know. Both active, no contact, and the witness sees the other: the backup
+   stands down, and if that does not end it (a kernel that balances on without its pulse) the primary, after
+   max(1 s, T) + 3 max(P, 1 s).
 5. Handing over never leaves a gap: the active router *yields*, the other takes over and says so; only when it
    holds the addresses (`released` is false) does the first one stand down. No answer within max(1 s, T): it
    stays.
@@ -23,7 +25,8 @@ There is no third vote, so the rules are made such that whoever can know that so
    with neither the peer nor the gateway to be heard, it stands down: a useless owner is one too many.
 7. What another router said is worth as much as what was sent last: heartbeats that overtook each other on two
    links are sorted by `session` and `number`.
-8. Silence counts only while this router listened: a pause (an event that comes more than T/2 after the last,
+8. T is the longer one of what both say, while a change of lvs.cf has reached only one of them.
+9. Silence counts only while this router listened: a pause (an event that comes more than T/2 after the last,
    as after a suspended machine or SIGSTOP; `next_at` is never further away than T/4) starts the count anew,
    and nothing is taken over for a moment (min(K, T/4)), until what was queued meanwhile has been read. So
    does a return of the own links or of the gateway.
@@ -49,7 +52,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lvs.pulse import failover_alarms, failover_peer
-from lvs.pulse.failover_peer import Peer
 from lvs.pulse.failover_table import (
     Action,
     Fitness,
@@ -135,15 +137,19 @@ class Failover(View):
         peer = me.peer
         if peer is not None and peer.is_older(session, number):
             return me._decided(now, actions)
-        known = peer if peer is not None and now < peer.at + me.rules.deadtime and not peer.gone else None
-        restarted = peer is not None and (peer.is_another(session) or peer.heartbeat.leaving)
-        if restarted or known is None:
-            known = None
-            actions = [*actions, Action(Verb.SEND)]  # it is to learn at once that it is heard
+        restarted = peer is not None and peer.restarts_with(heartbeat, session)
+        known = None if restarted or peer is None or now >= peer.at + me.deadtime else peer
+        if known is None:
+            actions.append(Action(Verb.SEND))  # it is to learn at once that it is heard
         fresh = failover_peer.heard(known, now, heartbeat, me.own.sha256, session, number)
-        me = replace(me, peer=fresh, keeps=me.keeps and not restarted)
-        step = me._newer_force(known, fresh)._decided(now, actions)
-        return Step(step.failover, (*step.actions, *step.failover._contact(me, known)))
+        me = replace(
+            me, peer=fresh, keeps=me.keeps and not restarted, forced=me.forced and not fresh.forces(known)
+        )
+        step = me._decided(now, actions)
+        announcement = failover_peer.announcement(known, fresh)
+        if announcement and me.stage is Stage.ACTIVE and step.failover.stage is Stage.ACTIVE:
+            return Step(step.failover, (*step.actions, Action(Verb.ANNOUNCE, announcement)))
+        return step
 
     def tick(self, now: float) -> Step:
         """Time has passed."""
@@ -171,7 +177,9 @@ class Failover(View):
     def witnessed(self, now: float) -> Step:
         """The other router's machine answered for a floating address (ARP, neighbour discovery)."""
         me, actions = self._woken(now)
-        return replace(me, witnessed_at=now)._decided(now, actions)
+        goes_on = me.peer_holds(now) and me.rival_from > me.since
+        rival_from = me.rival_from if goes_on else now
+        return replace(me, witnessed_at=now, rival_from=rival_from)._decided(now, actions)
 
     def raised(self, now: float) -> Step:
         """The floating addresses are up, as TAKE_OVER asked; until then the other router keeps its own."""
@@ -368,41 +376,13 @@ class Failover(View):
 
     # What goes on by itself.
 
-    def _contact(self, before: Failover, known: Peer | None) -> list[Action]:
-        """Announcements once a heartbeat has come. known: the other router before it; None: silent, or anew.
-
-        The neighbours believe who announced last: so after any time in which the other router may have
-        announced. Not beside one that is active and does not hear this router: it would not answer.
-        """
-        peer = self.peer
-        if self.stage is not Stage.ACTIVE or before.role is not Role.ACTIVE or peer is None:
-            return []
-        if not peer.active:
-            if known is None:
-                return [Action(Verb.ANNOUNCE, "partner heard: resending arps")]
-            return [Action(Verb.ANNOUNCE, "partner inactive: resending arps")] if known.active else []
-        if not peer.heartbeat.hears or peer.heartbeat.yielding:
-            return []
-        if known is not None and known.active and known.heartbeat.hears:
-            return []
-        return [Action(Verb.ANNOUNCE, "partner active: resending arps", "warning")]
-
-    def _newer_force(self, known: Peer | None, fresh: Peer) -> Failover:
-        """Of two routers that were forced, the one forced last is active."""
-        newer = known is not None and not known.active and fresh.active and fresh.heartbeat.forced
-        return replace(self, forced=self.forced and not newer)
-
     def _probe_due(self, now: float) -> bool:
         if not self.rules.witness or self.leaving or (self.peer is not None and self.peer.gone):
             return False
-        return now >= max(
-            self.quiet_from + self.rules.deadtime / 2, self.probed_at + self.probe_interval(now)
-        )
+        return now >= max(self.quiet_from + self.deadtime / 2, self.probed_at + self.probe_interval(now))
 
     def _told(self, now: float) -> tuple[Failover, list[Action]]:
         """News: alarms that came or went."""
         alarms = failover_alarms.alarms(self, now)
-        before, after = {alarm.key for alarm in self.told}, {alarm.key for alarm in alarms}
-        news = [Action(Verb.TELL, alarm.text, alarm.level) for alarm in alarms if alarm.key not in before]
-        news += [Action(Verb.TELL, alarm.over) for alarm in self.told if alarm.key not in after]
+        news = failover_alarms.news(self.told, alarms)
         return replace(self, told=alarms) if news else self, news

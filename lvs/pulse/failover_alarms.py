@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lvs.pulse.failover_table import Stage
+from lvs.pulse.failover_table import Action, Stage, Verb
 from lvs.pulse.heartbeat import Heartbeat
 from lvs.router.state import Role
 
@@ -91,6 +91,13 @@ def alarms(view: View, now: float) -> tuple[Alarm, ...]:
     return tuple(found)
 
 
+def news(before: tuple[Alarm, ...], after: tuple[Alarm, ...]) -> list[Action]:
+    """What to tell when alarms came or went."""
+    was, now = {alarm.key for alarm in before}, {alarm.key for alarm in after}
+    came = [Action(Verb.TELL, alarm.text, alarm.level) for alarm in after if alarm.key not in was]
+    return came + [Action(Verb.TELL, alarm.over) for alarm in before if alarm.key not in now]
+
+
 def _silence(view: View, now: float) -> list[Alarm]:
     """The other router is not heard on any link."""
     peer, over = view.peer, "The other router is heard again."
@@ -122,7 +129,7 @@ def _links(view: View, now: float) -> list[Alarm]:
     ears, found = dict(view.ears), []
     for link in sorted(view.rules.links):
         quiet_from = max(ears.get(link, view.listening_from), view.listening_from)
-        if now >= quiet_from + view.rules.deadtime:
+        if now >= quiet_from + view.deadtime:
             name = f"the {link.name.lower()} link"
             silent = f"No heartbeat on {name} for {_seconds(now - quiet_from)}"
             text = f"{silent}: check its cable, switch and firewall."
@@ -133,7 +140,7 @@ def _links(view: View, now: float) -> list[Alarm]:
 def _peer(view: View, now: float) -> list[Alarm]:
     """What the other router says."""
     found: list[Alarm] = []
-    peer, deadtime = view.peer, view.rules.deadtime
+    peer, deadtime = view.peer, view.deadtime
     if peer is None:
         return found
     word, contact_at = peer.heartbeat, peer.contact_at

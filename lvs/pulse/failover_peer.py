@@ -52,9 +52,14 @@ class Peer:
             return False
         return number < self.number
 
-    def is_another(self, session: int | None) -> bool:
-        """Whether its heart has begun anew."""
-        return session is not None and self.session is not None and session != self.session
+    def restarts_with(self, word: Heartbeat, session: int | None) -> bool:
+        """Whether it has begun anew with word: another session, or it had said that it ends."""
+        another = session is not None and self.session is not None and session != self.session
+        return another or (self.heartbeat.leaving and not word.leaving)
+
+    def forces(self, before: Peer | None) -> bool:
+        """Whether it was just made active by force: of two that were, the one forced last is active."""
+        return before is not None and not before.active and self.active and self.heartbeat.forced
 
 
 def heard(
@@ -78,3 +83,20 @@ def heard(
         ready_from=since(fit_standby and word.hears and same, before.ready_from if before else NOT),
         differs_from=since(not same, before.differs_from if before else NOT),
     )
+
+
+def announcement(before: Peer | None, peer: Peer) -> str:
+    """Why a router that stays active announces its addresses once peer was heard; empty: it need not.
+
+    The neighbours believe who announced last: so after any time in which the other router may have announced.
+    Not beside one that is active and does not hear this router, or hands over: it would not answer.
+    """
+    if not peer.active:
+        if before is None:
+            return "partner heard: resending arps"
+        return "partner inactive: resending arps" if before.active else ""
+    if not peer.heartbeat.hears or peer.heartbeat.yielding:
+        return ""
+    if before is not None and before.active and before.heartbeat.hears:
+        return ""
+    return "partner active: resending arps"

@@ -130,8 +130,9 @@ class Facts:
     taken over for one and a half dead times. asked: it asks for the role and nothing speaks against it.
     failback: it has been a fit primary for the time set.
 
-    witnessed: its machine answered for a floating address just now. rival: so it did, while I am active and
-    hear nothing of it. outranked: it goes before me when both are active.
+    witnessed: its machine answered for a floating address just now. rival: so it does, though I am active and
+    hear nothing of it; the primary waits for the backup to stand down first. outranked: it goes before me
+    when both are active.
     """
 
     primary: bool = False
@@ -176,10 +177,10 @@ class Row:
     soft: bool = False
     leave: bool = False
 
-    def holds(self, stage: Stage, facts: Facts) -> bool:
-        return stage in self.stages and all(
-            getattr(facts, word.removeprefix("!")) is not word.startswith("!") for word in self.when.split()
-        )
+    @property
+    def words(self) -> tuple[tuple[str, bool], ...]:
+        """The names in `when`, and whether each is to be true."""
+        return tuple((word.removeprefix("!"), not word.startswith("!")) for word in self.when.split())
 
 
 _WAITING = (Stage.LISTENING, Stage.STANDBY)
@@ -199,12 +200,13 @@ TABLE: tuple[Row, ...] = (
     Row((Stage.LISTENING,), "silent", Stage.STANDBY, "partner not heard, but this router may not take over"),
     # Active, and so is the other: exactly one of the two finds itself outranked, or not heard.
     Row((_ACTIVE,), "active yielding", None),
+    Row((_ACTIVE,), "active !up", None),  # it is about to raise the addresses: no gap
     Row((_ACTIVE,), "active outranked", _DOWN, "partner active", "warning"),
     Row((_ACTIVE,), "active deaf", _DOWN, "partner active, and it does not hear this router", "warning"),
     Row((_ACTIVE,), "active", None),
     Row(
         (_ACTIVE,),
-        "rival !primary !forced",
+        "rival !forced",
         _DOWN,
         "partner active: its machine answers for a floating address",
         "warning",
@@ -241,6 +243,13 @@ TABLE: tuple[Row, ...] = (
 )
 
 
+# The rows of each stage, with their words apart: what is asked after every heartbeat.
+_ROWS = {stage: tuple((row, row.words) for row in TABLE if stage in row.stages) for stage in Stage}
+
+
 def row_for(stage: Stage, facts: Facts) -> Row | None:
     """The first row that holds; None: nothing changes."""
-    return next((row for row in TABLE if row.holds(stage, facts)), None)
+    for row, words in _ROWS[stage]:
+        if all(getattr(facts, word) is holds for word, holds in words):
+            return row
+    return None

@@ -42,6 +42,7 @@ class View:
     settled_at: float = NEVER  # nothing is taken over before
     last_at: float = NEVER  # of the last event
     witnessed_at: float = NEVER
+    rival_from: float = NEVER  # since when it answers, now that this router is active
     probed_at: float = NEVER
     patient_at: float = NEVER  # no hand-over by itself before
     keeps: bool = False  # handed over by hand: no failback
@@ -56,20 +57,19 @@ class View:
 
     def next_at(self, now: float) -> float:
         """When the next tick is due at the latest."""
-        rules, deadtime = self.rules, self.rules.deadtime
-        times = [self.quiet_from + deadtime / 2, self.quiet_from + deadtime, self.settled_at]
-        if now >= self.quiet_from + deadtime / 2:
-            times.append(self.probed_at + self.probe_interval(now))
-        times.append(self.witnessed_at + 3 * rules.probe_interval)
+        rules, deadtime, probes = self.rules, self.deadtime, self.probe_interval(now)
+        quiet_from = self.quiet_from
+        times = [quiet_from + deadtime / 2, quiet_from + deadtime, self.settled_at]
+        times += [self.probed_at + probes, self.witnessed_at + 3 * probes, self._rival_until]
         if self.stage is Stage.YIELDING or self.order is not None:
             times += [self.stage_at + rules.patience, self.order_at + self.asking_time]
         if self.peer is not None:
-            peer = self.peer
-            times += [peer.at + deadtime, peer.contact_at + 3 * self.interval, self.patient_at]
-            times.append(peer.deaf_from + self.interval)
-            times.append(max(peer.ready_from, self.since) + rules.failback)
+            peer, interval = self.peer, self.interval
+            times += [peer.at + deadtime, peer.contact_at + 3 * interval, peer.deaf_from + interval]
+            times += [max(peer.ready_from, self.since) + rules.failback, self.patient_at]
             times.append(max(peer.idle_from, self.stage_at) + 1.5 * deadtime)
-        return min(time for time in (*times, now + min(deadtime / 4, 1.0)) if time > now)
+        times.append(now + min(rules.deadtime / 4, 1.0))
+        return min([time for time in times if time > now])
 
     def heartbeat(self, now: float) -> Heartbeat:
         """What to say now. released is true exactly while this router holds no floating address."""
@@ -94,15 +94,15 @@ class View:
     def peer_alive(self, now: float) -> bool:
         """The other router was heard within the dead time and has not gone."""
         peer = self.peer
-        return peer is not None and now < peer.at + self.rules.deadtime and not peer.gone
+        return peer is not None and now < peer.at + self.deadtime and not peer.gone
 
     def peer_silent(self, now: float) -> bool:
         """This router has listened for the dead time and heard nothing."""
-        return now >= self.quiet_from + self.rules.deadtime
+        return now >= self.quiet_from + self.deadtime
 
     def peer_holds(self, now: float) -> bool:
         """The other router's machine has just answered for a floating address."""
-        return self.rules.witness and now < self.witnessed_at + 3 * self.rules.probe_interval
+        return self.rules.witness and now < self.witnessed_at + 3 * self.probe_interval(now)
 
     def refusals(self, now: float) -> tuple[str, ...]:
         """Why a hand-over would be refused now; empty: it would be done."""
@@ -129,14 +129,15 @@ class View:
             "expired": now >= self.stage_at + rules.patience,
             "silent": silent,
             "witnessed": holds,
-            "rival": holds and silent and self.witnessed_at > self.since,
+            "rival": holds and silent and self.rival_from > self.since and now >= self._rival_until,
         }
         if peer is None or not alive:
             return Facts(**about_me, gone=peer is not None and peer.gone)
         word = peer.heartbeat
         standby = not peer.active and not word.leaving
-        idle_at = max(peer.idle_from, self.stage_at) + 1.5 * rules.deadtime
-        deaf_at = max(peer.contact_at + 3 * self.interval, peer.deaf_from + self.interval)
+        idle_at = max(peer.idle_from, self.stage_at) + 1.5 * self.deadtime
+        interval = self.interval
+        deaf_at = max(peer.contact_at + 3 * interval, peer.deaf_from + interval)
         return Facts(
             **about_me,
             active=peer.active,
@@ -151,6 +152,11 @@ class View:
             failback=not primary and not self.keeps and self._failback_due(now),
             outranked=self._outranked(now, word),
         )
+
+    @property
+    def deadtime(self) -> float:
+        """T of the theory: the longer of both, since a change of lvs.cf reaches one router first."""
+        return max(self.rules.deadtime, self.peer.heartbeat.deadtime) if self.peer else self.rules.deadtime
 
     @property
     def quiet_from(self) -> float:
@@ -173,6 +179,12 @@ class View:
         interval = self.rules.probe_interval
         seldom = self.role is Role.ACTIVE and now >= self.since + self.rules.patience
         return max(interval, _QUIET_PROBES) if seldom else interval
+
+    @property
+    def _rival_until(self) -> float:
+        """Until when an active router waits for a rival that it cannot hear: the backup does not wait."""
+        wait = self.rules.patience + 3 * max(self.rules.probe_interval, _QUIET_PROBES)
+        return self.rival_from + (wait if self.rules.node is Node.PRIMARY else 0.0)
 
     def _outranked(self, now: float, word: Heartbeat) -> bool:
         if self.forced and word.forced and now < self.stage_at + 3 * self.interval:
