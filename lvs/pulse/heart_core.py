@@ -72,10 +72,10 @@ class Core:
             self._news("error", f"the heart does not understand pulse's {message['say']!r}: {error}")
 
     def terminated(self, now: float) -> None:
-        """SIGTERM: the same as `leave`, but what nobody would look after is taken down."""
-        duty = self.duty
-        if duty is not None and duty.failover.role is Role.ACTIVE and self._presence.absence(now):
-            duty.fence(now, self._presence.absence(now))
+        """SIGTERM: the same as `leave`; but without pulse the other router gets the role first, if it can."""
+        duty, absence = self.duty, self._presence.absence(now)
+        if duty is not None and absence and duty.failover.role is Role.ACTIVE and duty.replaceable(now):
+            duty.fence(now, absence)
             duty.tick(now)
         self._edges.end()
 

@@ -1,8 +1,10 @@
 """A heart at work, once it has settings: the election's events and actions, and the fence around pulse.
 
-The fence: if pulse is gone or hangs while this router is active, the heart takes the floating addresses down
-itself, starts the election anew as an unfit standby, and so tells the other router that it may have them. It
-stays so until pulse is back and says that it has lowered them too.
+The fence: pulse is gone for the dead time, or hangs, while this router is active. Then this router is not
+fit, and hands over like any other that is not: the other router raises the floating addresses, and here
+the heart takes them down in pulse's place, at once. It stays unfit until pulse is back and says that it has
+lowered them too. Where nobody can take over, the addresses stay: the kernel balances on, which is better than
+nothing.
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ class Duty:
         self.fenced = ""  # why the heart acts in pulse's place; empty: it does not
         self._left: tuple[str, ...] = ()  # what could not be lowered
         self._lower_by: float | None = None  # when the heart does what pulse was told to
+        self._given_up = False  # pulse did not come back in time
         self._say_now = True
         self._curious_at = now
         self._beats = Metronome(settings.keepalive, now)
@@ -181,6 +184,11 @@ class Duty:
             times.append(self._curious_at + CURIOUS_EVERY)
         return min(times)
 
+    def replaceable(self, now: float) -> bool:
+        """Whether the other router would take over if this one let go."""
+        peer = self.failover.peer
+        return peer is not None and peer.takes and self.failover.peer_alive(now)
+
     def fence(self, now: float, why: str) -> None:
         """Acts in pulse's place: the addresses go, and the other router may have them."""
         self.fenced, self._lower_by = why, None
@@ -204,10 +212,12 @@ class Duty:
     def _guard(self, now: float) -> None:
         """The fence."""
         absence = self._presence.absence(now)
+        given_up = self._presence.given_up(now, self.settings.deadtime)
+        if given_up and not self._given_up and self.failover.role is Role.ACTIVE:
+            self._news("error", f"{absence}. The other router is to take over, if it can.")
+        self._given_up = given_up
         if self._lower_by is not None and (absence or now >= self._lower_by):
             self.fence(now, absence or NOT_LOWERED)
-        elif self.failover.role is Role.ACTIVE and self._presence.given_up(now, self.settings.deadtime):
-            self.fence(now, absence)
         if self._left and self._lowers.due(now):
             self._lower(now)
 
@@ -225,8 +235,9 @@ class Duty:
                 self.fenced, self._lower_by = "", None
                 self._tell_role(now, Role.ACTIVE, action)
             case Verb.STAND_DOWN:
-                # pulse has this long; one that is not there has no time at all: see _guard.
-                self._lower_by = now + max(1.0, self.settings.deadtime)
+                # pulse has this long; one that is not there has no time at all.
+                patience = 0 if self._presence.absence(now) else max(1.0, self.settings.deadtime)
+                self._lower_by = now + patience
                 self._tell_role(now, Role.STANDBY, action)
             case Verb.ANNOUNCE:
                 self._edges.tell({"say": "announce", "reason": action.reason})
@@ -282,7 +293,9 @@ class Duty:
         self.condition.carriers = dict(self._edges.carriers())
 
     def _own(self, now: float, role: Role) -> Own:
-        absence = self._presence.absence(now) if role is Role.STANDBY else Absence.NONE
+        absence = self._presence.absence(now)
+        if role is Role.ACTIVE and not self._presence.given_up(now, self.settings.deadtime):
+            absence = Absence.NONE  # it may be back in a moment, and the kernel balances on
         more = [self.fenced] if self.fenced else [str(absence)] if absence else []
         return self.condition.own(now, self.settings, more)
 
