@@ -115,7 +115,9 @@ class Core:
         """When `tick` is due at the latest."""
         if self.duty is None:
             return now + STATUS_EVERY
-        return min(self._status.next_at, self.duty.next_at(now))
+        # Without a pulse nobody gets a status, and its time stays in the past.
+        status_at = self._status.next_at if self._presence.connected else now + STATUS_EVERY
+        return min(status_at, self.duty.next_at(now))
 
     # Inside
 

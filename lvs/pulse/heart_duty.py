@@ -174,7 +174,7 @@ class Duty:
         times = [self.failover.next_at(now), self._beats.next_at, self._looks.next_at]
         if self._lower_by is not None:
             times.append(self._lower_by)
-        if self.failover.role is Role.ACTIVE:
+        if self.failover.role is Role.ACTIVE and not self._given_up:
             times.append(self._presence.next_at(self.settings.deadtime))
         if self._left:
             times.append(self._lowers.next_at)

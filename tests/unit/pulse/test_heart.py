@@ -180,6 +180,16 @@ def test_where_nobody_can_take_over_the_kernel_balances_on_without_pulse(world: 
     world.until(lambda: (world.primary.held, world.backup.held) == (set(), {FLOATING}), 2)
 
 
+def test_a_heart_without_pulse_waits_for_the_next_thing_to_do(world: World) -> None:
+    world.primary.kill_pulse()
+    world.run(5)
+    world.backup.kill_pulse()
+    world.run(5)
+    for machine in (world.primary, world.backup):
+        machine.core.tick(world.now)
+        assert machine.core.next_at(world.now) > world.now
+
+
 def test_sigterm_without_pulse_leaves_the_addresses_where_nobody_can_take_over(world: World) -> None:
     world.backup.alive = False
     world.run(1)
