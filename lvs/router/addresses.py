@@ -1,8 +1,9 @@
 """The floating addresses on this router's interfaces, over rtnetlink (rtnetlink(7), pyroute2's IPRoute).
 
-Each call opens and closes its own socket, in the network namespace of the calling thread. pyroute2 runs
-an event loop inside: call from a thread that runs none (`asyncio.to_thread` from pulse), else it raises
-RuntimeError.
+Each call opens and closes its own socket, in the network namespace of the calling thread. `add_all` and
+`remove_all` are as quick as the kernel (`lvs.router.address_batch`), and leave only what is refused to the
+calls for one address. pyroute2 runs an event loop inside: call from a thread that runs none
+(`asyncio.to_thread` from pulse), else it raises RuntimeError.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from ipaddress import IPv6Address, ip_address, ip_interface
 from typing import Any
 
@@ -22,7 +23,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import IFF_BROADCAST
 
 from lvs.config.model import Address
 from lvs.errors import KernelError
-from lvs.router import sysctl
+from lvs.router import address_batch, sysctl
 from lvs.router.state import InterfaceAddress
 
 LONGEST_LABEL = 15  # characters; IFNAMSIZ with its final zero, include/uapi/linux/if.h
@@ -36,10 +37,55 @@ def read(interfaces: Collection[str] | None) -> frozenset[InterfaceAddress]:
     The kernel labels an IPv4 address with its interface's name where nobody gave a label: here that is "".
     """
     try:
-        with IPRoute() as netlink:
-            return frozenset(a for a in _all(netlink) if interfaces is None or a.interface in interfaces)
-    except (NetlinkError, OSError) as error:
+        found = address_batch.read()
+    except OSError as error:
         raise KernelError("read the interfaces' addresses", _reason(error)) from error
+    return found if interfaces is None else frozenset(a for a in found if a.interface in interfaces)
+
+
+def add_all(wanted: Sequence[InterfaceAddress]) -> dict[InterfaceAddress, str]:
+    """Adds many at once, each as `add` does; the refused ones with their reasons."""
+    there = _interfaces()
+    refused = _reasons(lambda each: _check(each, f"add {_name(each)}", there), wanted)
+    fit = [each for each in wanted if each not in refused]
+    # What is there already, in another shape perhaps, and what has a reason to be told: one by one.
+    return refused | _reasons(add, _left(address_batch.add, fit))
+
+
+def remove_all(unwanted: Sequence[InterfaceAddress]) -> dict[InterfaceAddress, str]:
+    """Removes many at once, each as `remove` does; the refused ones with their reasons."""
+    there = _interfaces()
+    # Backwards: the first of a net is the primary, at whose removal the kernel moves all the others (a thousand
+    # addresses one after the other: seconds).
+    present = [each for each in reversed(unwanted) if each.interface in there]
+    with ExitStack() as kept:
+        for each in {each.interface: each for each in present if not _alone(each)}.values():
+            kept.enter_context(_secondaries_kept(each))
+        left = _left(address_batch.remove, present)
+    return _reasons(remove, left)
+
+
+def _left(
+    change: Callable[[Sequence[InterfaceAddress]], list[InterfaceAddress]],
+    addresses: Sequence[InterfaceAddress],
+) -> Sequence[InterfaceAddress]:
+    """Those that a change of many left to do: what was refused, or all if it could not be tried."""
+    try:
+        return change(addresses) if addresses else ()
+    except OSError:
+        return addresses
+
+
+def _reasons(
+    change: Callable[[InterfaceAddress], None], addresses: Iterable[InterfaceAddress]
+) -> dict[InterfaceAddress, str]:
+    refused = {}
+    for each in addresses:
+        try:
+            change(each)
+        except KernelError as error:
+            refused[each] = error.reason
+    return refused
 
 
 def add(address: InterfaceAddress) -> None:
@@ -52,7 +98,7 @@ def add(address: InterfaceAddress) -> None:
     address cannot be there with two prefixes and is taken off and put on again.
     """
     change = f"add {_name(address)}"
-    _check(address, change)
+    _check(address, change, _interfaces())
     try:
         with IPRoute() as netlink:
             try:
@@ -115,9 +161,9 @@ def _all(netlink: Any) -> Iterator[InterfaceAddress]:
         )
 
 
-def _check(address: InterfaceAddress, change: str) -> None:
+def _check(address: InterfaceAddress, change: str, interfaces: Collection[str]) -> None:
     interface, label = address.interface, address.label
-    if interface not in _interfaces():
+    if interface not in interfaces:
         raise KernelError(change, missing_interface(interface))
     if label and address.address.version == 4 and not label.startswith(interface):
         raise KernelError(change, f"the label must begin with the interface's name: use {interface}:1")
@@ -200,7 +246,7 @@ def _secondaries_kept(address: InterfaceAddress) -> Iterator[None]:
     parameter is the administrator's.
     """
     path = f"net/ipv4/conf/{address.interface}/promote_secondaries"
-    if address.address.version == 6 or address.prefix == 32 or sysctl.read([path])[path] != "0":
+    if _alone(address) or sysctl.read([path])[path] != "0":
         yield
         return
     sysctl.write(path, "1")
@@ -208,6 +254,11 @@ def _secondaries_kept(address: InterfaceAddress) -> Iterator[None]:
         yield
     finally:
         sysctl.write(path, "0")
+
+
+def _alone(address: InterfaceAddress) -> bool:
+    """Whether no other address can go with it."""
+    return address.address.version == 6 or address.prefix == 32
 
 
 def _name(address: InterfaceAddress) -> str:

@@ -6,7 +6,7 @@ every change that is refused is reported with its reason and does not keep the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -67,6 +67,9 @@ class Kernel(Protocol):
 
     def read_addresses(self) -> frozenset[InterfaceAddress]:
         """Every address of this machine. Raises KernelError."""
+
+    def read_sysctls(self, paths: Iterable[str]) -> dict[str, str]:
+        """The values at these paths, as far as they exist."""
 
     def read_sync(self) -> frozenset[SyncDaemon]:
         """The halves of the sync daemon that run. Raises KernelError."""
@@ -204,7 +207,7 @@ class LinuxKernel:
             destinations=table.destinations,
             addresses=addresses.read(None),
             netfilter=_read_netfilter(),
-            sysctls=_read_sysctls(wanted.sysctls),
+            sysctls=self.read_sysctls(wanted.sysctls),
             timeouts=timeouts,
             sync=sync,
         )
@@ -216,23 +219,27 @@ class LinuxKernel:
     def read_addresses(self) -> frozenset[InterfaceAddress]:
         return addresses.read(None)
 
+    def read_sysctls(self, paths: Iterable[str]) -> dict[str, str]:
+        found = {}
+        for path in paths:
+            with suppress(KernelError):  # absent: setting it will say so
+                found.update(sysctl.read([path]))
+        return found
+
     def read_sync(self) -> frozenset[SyncDaemon]:
         with Ipvs() as ipvs:
             return ipvs.sync()
 
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         refused: list[Refusal] = []
-        for in_table, run in groupby(changes, lambda change: change.part in (Part.SERVICE, Part.DESTINATION)):
-            if in_table:
+        for (part, _), run in groupby(changes, _kind):
+            if part is Part.SERVICE:
                 refused += _change_table(list(run))
-                continue
-            for change in run:
-                if _unheard(change, _addresses_not_added(refusal.change for refusal in refused)):
-                    continue
-                try:
-                    _EDGES[change.part](change)
-                except KernelError as error:
-                    refused.append(Refusal(change, error.reason))
+            elif part is Part.ADDRESS:
+                lost = _addresses_not_added(refusal.change for refusal in refused)
+                refused += _change_addresses([change for change in run if not _unheard(change, lost)])
+            else:
+                refused += _one_by_one(run)
         return tuple(refused)
 
     def table(self) -> Table:
@@ -260,14 +267,6 @@ def _read_netfilter() -> Netfilter | None:
     with suppress(KernelError):
         return netfilter.read()
     return None
-
-
-def _read_sysctls(paths: Iterable[str]) -> dict[str, str]:
-    found = {}
-    for path in paths:
-        with suppress(KernelError):  # absent: setting it will say so
-            found.update(sysctl.read([path]))
-    return found
 
 
 def _change_table(changes: Sequence[Change]) -> list[Refusal]:
@@ -330,14 +329,43 @@ def _change_sync(change: Change) -> None:
             ipvs.start_sync(change.sync)
 
 
-def _change_address(change: Change) -> None:
-    if change.address is None:
-        return
-    if change.verb is Verb.ADD:
-        addresses.add(change.address)
-    elif change.verb is Verb.REMOVE:
-        addresses.remove(change.address)
-    else:
+def _kind(change: Change) -> tuple[Part, Verb | None]:
+    """Neighbours of one kind are carried out together."""
+    if change.part in (Part.SERVICE, Part.DESTINATION):
+        return Part.SERVICE, None
+    return change.part, change.verb if change.part is Part.ADDRESS else None
+
+
+def _one_by_one(changes: Iterable[Change]) -> list[Refusal]:
+    refused = []
+    for change in changes:
+        try:
+            _EDGES[change.part](change)
+        except KernelError as error:
+            refused.append(Refusal(change, error.reason))
+    return refused
+
+
+def _change_addresses(changes: Sequence[Change]) -> list[Refusal]:
+    """Changes of one verb."""
+    of = {change.address: change for change in changes if change.address}
+    if not of:
+        return []
+    if changes[0].verb is Verb.ANNOUNCE:
+        return _announce(of)
+    change_all = addresses.add_all if changes[0].verb is Verb.ADD else addresses.remove_all
+    return [Refusal(of[address], reason) for address, reason in change_all(list(of)).items()]
+
+
+def _announce(of: Mapping[InterfaceAddress, Change]) -> list[Refusal]:
+    with suppress(KernelError):
+        announce.announce(of)
+        return []
+    return _one_by_one(of.values())
+
+
+def _announce_one(change: Change) -> None:
+    if change.address is not None:
         announce.announce([change.address])
 
 
@@ -345,6 +373,6 @@ _EDGES: dict[Part, Callable[[Change], None]] = {
     Part.SYSCTL: _set_sysctl,
     Part.TIMEOUTS: _set_timeouts,
     Part.NETFILTER: _change_netfilter,
-    Part.ADDRESS: _change_address,
+    Part.ADDRESS: _announce_one,
     Part.SYNC: _change_sync,
 }

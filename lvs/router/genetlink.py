@@ -1,10 +1,10 @@
-"""A generic-netlink socket: many requests in one send, an error for each, whole dumps.
+"""A netlink socket: many requests in one send, an error for each, whole dumps; and one for generic netlink.
 
 Generic netlink carries the kernel's IPVS table (Linux Documentation/userspace-api/netlink/intro.rst,
-include/uapi/linux/{netlink,genetlink}.h). Two habits make it fast. Requests travel in batches, and only
-the last one of a batch asks for an acknowledgement: the kernel answers a request that fails whether
-asked to or not, in order, so silence before that acknowledgement is success. And what a dump returns is
-decoded where it lies.
+include/uapi/linux/{netlink,genetlink}.h), rtnetlink the addresses. Two habits make it fast. Requests
+travel in batches, and only the last one of a batch asks for an acknowledgement: the kernel answers a
+request that fails whether asked to or not, in order, so silence before that acknowledgement is success.
+And what a dump returns is decoded where it lies.
 
 A batch is not a transaction: each request succeeds or fails by itself.
 """
@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 Decoded = TypeVar("Decoded")
 Request = tuple[int, bytes]  # the family's command, and its attributes
 
-NETLINK_GENERIC = 16
+NETLINK_ROUTE, NETLINK_GENERIC = 0, 16
 SOL_NETLINK = 270
 NETLINK_CAP_ACK = 10  # an error answer carries the request's header only, not all of it
 SO_RCVBUFFORCE = 33
@@ -30,6 +30,8 @@ ANSWER_SECONDS = 10  # only a kernel that lost an answer makes us wait
 
 NLMSG_ERROR, NLMSG_DONE, NLMSG_MINTYPE = 2, 3, 16
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP = 0x01, 0x04, 0x10, 0x300
+NLM_F_EXCL, NLM_F_CREATE = 0x200, 0x400
+RTM_NEWADDR = 20  # the one request here that makes something: it must not be there yet
 CTRL_FAMILY, CTRL_CMD_GETFAMILY = 16, 3
 CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME = 1, 2
 DUMP_ATTEMPTS = 5
@@ -69,8 +71,8 @@ class Channel(Protocol):
     def close(self) -> None: ...
 
 
-def _open() -> socket.socket:
-    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_GENERIC)
+def _open(protocol: int) -> socket.socket:
+    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
     try:
         opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
     except PermissionError:
@@ -82,51 +84,29 @@ def _open() -> socket.socket:
     return opened
 
 
-class GenericNetlink:
-    """A socket that speaks to one generic-netlink family; not for several threads at once.
+class Netlink:
+    """A socket that speaks to one part of the kernel; not for several threads at once.
 
-    Every method raises OSError with the kernel's error number. Making one raises FileNotFoundError when the
-    kernel does not have the family (and could not load a module that does).
+    Every method raises OSError with the kernel's error number.
     """
 
-    def __init__(self, family: str, version: int, channel: Channel | None = None) -> None:
-        """channel: a socket to use instead of opening one."""
-        self._socket = channel or _open()
-        self._version = version
+    head = 0  # bytes between the netlink header of a message and its attributes
+
+    def __init__(self, channel: Channel) -> None:
+        self._socket = channel
         self._buffer = bytearray(1 << 17)
         self._sequence = 0
-        self._family = CTRL_FAMILY
-        try:
-            self._family = self._resolve(family)
-        except BaseException:
-            self._socket.close()
-            raise
 
     def close(self) -> None:
         self._socket.close()
 
-    def _resolve(self, name: str) -> int:
-        wanted = attribute(CTRL_ATTR_FAMILY_NAME, name.encode() + b"\0")
-
-        def family_id(buffer: bytearray, start: int, end: int) -> int:
-            (number,) = SHORT.unpack_from(buffer, attributes(buffer, start, end)[CTRL_ATTR_FAMILY_ID])
-            return int(number)
-
-        return self.get(CTRL_CMD_GETFAMILY, wanted, family_id)
-
     def _message(self, request: Request, flags: int) -> bytes:
-        command, payload = request
+        """The bytes of one request, under a new sequence number."""
+        raise NotImplementedError
+
+    def _next(self) -> int:
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        header = HEADERS.pack(
-            HEADERS_BYTES + len(payload),
-            self._family,
-            NLM_F_REQUEST | flags,
-            self._sequence,
-            0,
-            command,
-            self._version,
-        )
-        return header + payload
+        return self._sequence
 
     def send(self, requests: Sequence[Request]) -> dict[int, int]:
         """Carry out requests in order; the position of each that was refused, and its error number.
@@ -175,7 +155,7 @@ class GenericNetlink:
                     continue
                 if kind == NLMSG_ERROR:
                     raise self._failure(start)
-                return decode(self._buffer, start + 4, end)
+                return decode(self._buffer, start + self.head, end)
 
     def dump(
         self, command: int, payload: bytes, decode: Callable[[bytearray, int, int], Decoded]
@@ -212,7 +192,7 @@ class GenericNetlink:
                     continue
                 whole = whole and not flags & NLM_F_DUMP_INTR
                 if kind >= NLMSG_MINTYPE:
-                    decoded.append(decode(self._buffer, start + 4, end))
+                    decoded.append(decode(self._buffer, start + self.head, end))
                 elif kind == NLMSG_DONE:
                     if end - start >= 4 and ERROR.unpack_from(self._buffer, start)[0]:
                         raise self._failure(start)
@@ -239,3 +219,58 @@ class GenericNetlink:
     def _failure(self, start: int) -> OSError:
         code = -ERROR.unpack_from(self._buffer, start)[0]
         return OSError(code, errno.errorcode.get(code, str(code)))
+
+
+class GenericNetlink(Netlink):
+    """A socket that speaks to one generic-netlink family.
+
+    Making one raises FileNotFoundError when the kernel does not have the family (and could not load a module
+    that does).
+    """
+
+    head = 4
+
+    def __init__(self, family: str, version: int, channel: Channel | None = None) -> None:
+        """channel: a socket to use instead of opening one."""
+        super().__init__(channel or _open(NETLINK_GENERIC))
+        self._version = version
+        self._family = CTRL_FAMILY
+        try:
+            self._family = self._resolve(family)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def _resolve(self, name: str) -> int:
+        wanted = attribute(CTRL_ATTR_FAMILY_NAME, name.encode() + b"\0")
+
+        def family_id(buffer: bytearray, start: int, end: int) -> int:
+            (number,) = SHORT.unpack_from(buffer, attributes(buffer, start, end)[CTRL_ATTR_FAMILY_ID])
+            return int(number)
+
+        return self.get(CTRL_CMD_GETFAMILY, wanted, family_id)
+
+    def _message(self, request: Request, flags: int) -> bytes:
+        command, payload = request
+        header = HEADERS.pack(
+            HEADERS_BYTES + len(payload),
+            self._family,
+            NLM_F_REQUEST | flags,
+            self._next(),
+            0,
+            command,
+            self._version,
+        )
+        return header + payload
+
+
+class RouteNetlink(Netlink):
+    """A socket that speaks of addresses (rtnetlink(7)); a payload begins with its kind's own head."""
+
+    def __init__(self) -> None:
+        super().__init__(_open(NETLINK_ROUTE))
+
+    def _message(self, request: Request, flags: int) -> bytes:
+        command, payload = request
+        flags |= NLM_F_REQUEST | (NLM_F_CREATE | NLM_F_EXCL if command == RTM_NEWADDR else 0)
+        return ANSWER.pack(ANSWER.size + len(payload), command, flags, self._next(), 0) + payload

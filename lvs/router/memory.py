@@ -8,7 +8,7 @@ holds there. It is made from a `KernelState` and can be read as one at any time.
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from lvs.config.model import Address, Forwarding, Scheduler
@@ -78,13 +78,16 @@ class MemoryKernel:
             },
             addresses=frozenset(self.addresses),
             netfilter=self.netfilter,
-            sysctls={path: self.sysctls[path] for path in wanted.sysctls if path in self.sysctls},
+            sysctls=self.read_sysctls(wanted.sysctls),
             timeouts=self.timeouts,
             sync=frozenset(self.sync.values()),
         )
 
     def read_addresses(self) -> frozenset[InterfaceAddress]:
         return frozenset(self.addresses)
+
+    def read_sysctls(self, paths: Iterable[str]) -> dict[str, str]:
+        return {path: self.sysctls[path] for path in paths if path in self.sysctls}
 
     def read_sync(self) -> frozenset[SyncDaemon]:
         return frozenset(self.sync.values())

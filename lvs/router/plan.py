@@ -71,7 +71,12 @@ SCHEDULER_FLAGS = {
     SchedulerFlag.MH_FALLBACK: (Scheduler.MH, 0x0008),
     SchedulerFlag.MH_PORT: (Scheduler.MH, 0x0010),
 }
-SHORT_MESSAGE = 0
+# Bytes of a sync message with one IPv4 connection (struct ip_vs_sync_mesg, ip_vs_sync_v4). The kernel sends a
+# message when the next connection finds no room in it, or after two to three seconds (IPVS_SYNC_FLUSH_TIME,
+# looked at once a second). So one connection waits that long at the most, not the forty of a full frame: with
+# 20 new ones a second the standby knows each after 50 ms instead of 700. A cluster with tens of thousands a
+# second spares itself work with syncd_maxlen = 1472.
+SHORT_MESSAGE = 44
 
 
 def wanted(config: LvsConfig, role: Role, health: HealthOf, *, lingering: bool = False) -> KernelState:
@@ -107,7 +112,7 @@ def wanted(config: LvsConfig, role: Role, health: HealthOf, *, lingering: bool =
         destinations=members,
         addresses=floating if role is Role.ACTIVE else frozenset(),
         netfilter=_netfilter(tuple(passing)),
-        sysctls=_sysctls(active, synchronised=bool(daemon)),
+        sysctls=_sysctls(active, role, synchronised=bool(daemon)),
         timeouts=Timeouts(settings.tcp_timeout, settings.tcpfin_timeout, settings.udp_timeout),
         sync=daemon,
         floating=floating if _is_pair(config.redundancy) else frozenset(),
@@ -352,7 +357,7 @@ def _sync(redundancy: Redundancy, *, telling: bool) -> frozenset[SyncDaemon]:
     return frozenset({half, master}) if telling else frozenset({half})
 
 
-def _sysctls(active: list[Active], *, synchronised: bool) -> dict[str, str]:
+def _sysctls(active: list[Active], role: Role, *, synchronised: bool) -> dict[str, str]:
     nat = {key.family for key, _, forwarding in active if forwarding is Forwarding.NAT}
     use = Use(
         services=bool(active),
@@ -360,5 +365,6 @@ def _sysctls(active: list[Active], *, synchronised: bool) -> dict[str, str]:
         nat6=Family.V6 in nat,
         persistence=any(virtual_server.persistence for _, virtual_server, _ in active),
         sync=synchronised,
+        standby=role is Role.STANDBY,
     )
     return parameters.wanted(use)

@@ -162,7 +162,7 @@ def remove_destination(names: Names, service: ServiceKey, key: DestinationKey) -
 
 
 def set_sysctl(path: str, value: str) -> str:
-    why = REASONS.get(path)
+    why = REASONS.get((path, value))
     return f"set {path} to {value}" + (f": {why}" if why else "")
 
 

@@ -6,7 +6,7 @@ that has verified its table a moment ago, and looks at all of it every few secon
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from lvs.config.model import Address
@@ -19,9 +19,7 @@ MOST_SERVICES = 64  # that are read one by one; from about there on the whole ta
 
 def changed_services(settled: KernelState, wanted: KernelState) -> frozenset[ServiceKey] | None:
     """The services that two plans want differently; None when more differs than the role changes."""
-    if (settled.netfilter, settled.sysctls) != (wanted.netfilter, wanted.sysctls):
-        return None
-    if settled.timeouts != wanted.timeouts:
+    if (settled.netfilter, settled.timeouts) != (wanted.netfilter, wanted.timeouts):
         return None
     return frozenset(
         (settled.services.keys() ^ wanted.services.keys())
@@ -30,11 +28,12 @@ def changed_services(settled: KernelState, wanted: KernelState) -> frozenset[Ser
 
 
 def same_role(settled: KernelState, wanted: KernelState) -> bool:
-    """Whether two plans want the same addresses and sync daemon, which is all that a takeover changes."""
-    return (settled.addresses, settled.floating, settled.sync) == (
+    """Whether two plans want the same addresses, sync daemon and sysctls: all that a takeover changes."""
+    return (settled.addresses, settled.floating, settled.sync, settled.sysctls) == (
         wanted.addresses,
         wanted.floating,
         wanted.sync,
+        wanted.sysctls,
     )
 
 
@@ -49,9 +48,9 @@ def _alike(one: KernelState, other: KernelState, key: ServiceKey) -> bool:
 class SettledKernel:
     """A `Kernel` that is in the state settled, by a reconciliation that ended just now.
 
-    It reads the services that are wanted otherwise, addresses and sync daemon if they are, and takes the rest
-    for what was verified. Where one of these services is not as it was left, or more is to change, it reads
-    everything, as `kernel` does.
+    It reads the services that are wanted otherwise, and what a change of role changes if it is; the rest it
+    takes for what was verified. Where one of these services is not as it was left, or more is to change, it
+    reads everything, as `kernel` does.
     """
 
     def __init__(self, kernel: Kernel, settled: KernelState) -> None:
@@ -72,10 +71,18 @@ class SettledKernel:
     def _with_role(self, wanted: KernelState, state: KernelState) -> KernelState:
         if same_role(state, wanted):
             return state
-        return replace(state, addresses=self.read_addresses(), sync=self.read_sync())
+        return replace(
+            state,
+            addresses=self.read_addresses(),
+            sync=self.read_sync(),
+            sysctls=self.read_sysctls(wanted.sysctls),
+        )
 
     def read_addresses(self) -> frozenset[InterfaceAddress]:
         return self._kernel.read_addresses()
+
+    def read_sysctls(self, paths: Iterable[str]) -> dict[str, str]:
+        return self._kernel.read_sysctls(paths)
 
     def read_sync(self) -> frozenset[SyncDaemon]:
         return self._kernel.read_sync()

@@ -166,6 +166,64 @@ def test_ipv6_switched_off_is_said_with_the_parameter_that_switches_it_on(router
         router.call(addresses.add, on("eth0", "fd00::100/64"))
 
 
+MANY = [
+    *(on("eth0", f"10.0.{number // 250}.{number % 250 + 1}/16", "eth0:1") for number in range(300)),
+    *(on("eth1", f"10.1.0.{number}/32") for number in range(1, 40)),
+    *(on("eth1", f"fd00::{number:x}/{64 + 64 * (number % 2)}") for number in range(1, 40)),
+]
+
+
+def test_many_addresses_are_added_and_removed_at_once(router: Namespace) -> None:
+    mine = on("eth0", "10.0.9.9/16")
+    router.call(addresses.add, mine)
+    for _ in range(2):
+        assert router.call(addresses.add_all, MANY) == {}
+        assert floating(router) | floating(router, "eth1") == {*MANY, mine}
+    for _ in range(2):
+        assert router.call(addresses.remove_all, MANY) == {}
+        assert floating(router) | floating(router, "eth1") == {mine}
+
+
+@pytest.mark.parametrize("one", [MANY[0], MANY[300], MANY[339], MANY[340]])
+def test_an_address_is_the_same_added_alone_or_with_others(router: Namespace, one: InterfaceAddress) -> None:
+    router.call(addresses.add, one)
+    alone = as_ip_shows(router, str(one.address), one.interface)
+    router.call(addresses.remove, one)
+    router.call(addresses.add_all, [one])
+    assert as_ip_shows(router, str(one.address), one.interface) == alone
+
+
+def test_the_refused_among_many_are_told_and_the_others_are_there(router: Namespace) -> None:
+    wanted = [
+        on("eth0", "10.0.0.1/24"),
+        on("eth7", "10.0.0.2/24"),
+        on("eth0", "224.0.0.1/24"),
+        on("eth0", "10.0.0.3/24", "eth0:3"),
+        on("eth0", "fd00::1/128"),
+    ]
+    router.call(addresses.add, on("eth0", "10.0.0.3/24", "eth0:9"))
+    router.call(addresses.add, on("eth0", "fd00::1/64"))
+    refused = router.call(addresses.add_all, wanted)
+    assert set(refused) == {wanted[1], wanted[2]}
+    assert "no interface eth7" in refused[wanted[1]]
+    assert floating(router) == {wanted[0], wanted[3], wanted[4]}
+    assert router.call(addresses.remove_all, wanted) == {}
+    assert floating(router) == set()
+
+
+@pytest.mark.parametrize("promote", ["0", "1"])
+def test_removing_the_first_addresses_of_a_net_at_once_keeps_the_others(
+    router: Namespace, promote: str
+) -> None:
+    path = "net/ipv4/conf/eth0/promote_secondaries"
+    router.call(sysctl.write, path, promote)
+    all_of_them = [on("eth0", f"10.0.0.{number}/24") for number in range(1, 9)]
+    router.call(addresses.add_all, all_of_them)
+    assert router.call(addresses.remove_all, all_of_them[:4]) == {}
+    assert floating(router) == set(all_of_them[4:])
+    assert router.call(sysctl.read, [path]) == {path: promote}
+
+
 def test_addresses_can_be_changed_from_a_worker_thread_of_a_running_event_loop(router: Namespace) -> None:
     async def main() -> None:
         # A thread starts in the namespace of the one that makes it: router.call's.

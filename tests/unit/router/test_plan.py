@@ -252,7 +252,7 @@ def test_real_servers_behind_nat_are_masqueraded():
 def test_only_the_sysctls_that_are_needed_are_set(server, paths):
     state = planned(server)
     assert state.sysctls == dict.fromkeys(paths, "1")
-    assert all(REASONS[path] for path in paths)
+    assert all(REASONS[path, "1"] for path in paths)
 
 
 def pair(role: Role = Role.ACTIVE, *, lingering: bool = False, **edit: object) -> KernelState:
@@ -296,11 +296,25 @@ def test_the_sync_daemons_options_are_those_of_the_configuration():
     assert state.sync == {SyncDaemon(SyncState.BACKUP, "eth1", 7, 0, group, 9000, 3)}
 
 
-def test_the_routers_of_a_pair_differ_in_addresses_and_telling_only():
+def test_the_routers_of_a_pair_differ_in_addresses_and_in_how_they_keep_connections_only():
     active, standby = pair(), pair(Role.STANDBY)
+    differing = {path for path, value in active.sysctls.items() if standby.sysctls[path] != value}
+    assert differing == {"net/ipv4/vs/expire_nodest_conn"}
     assert standby.addresses == frozenset()
     assert active.addresses == active.floating == standby.floating
-    assert replace(active, addresses=frozenset(), sync=standby.sync) == standby
+    assert replace(active, addresses=frozenset(), sync=standby.sync, sysctls=standby.sysctls) == standby
+
+
+def test_what_copying_connections_needs_of_the_kernel_is_set_on_both_routers():
+    expected = {
+        "net/ipv4/vs/sync_threshold": "0 0",
+        "net/ipv4/vs/sync_refresh_period": "8",
+        "net/ipv4/vs/sync_retries": "1",
+        "net/ipv4/vs/backup_only": "0",
+    }
+    for role, expire in ((Role.ACTIVE, "1"), (Role.STANDBY, "0")):
+        assert pair(role).sysctls == expected | {"net/ipv4/vs/expire_nodest_conn": expire}
+    assert pair(Role.STANDBY, syncdaemon=False).sysctls == {"net/ipv4/vs/expire_nodest_conn": "1"}
 
 
 def test_a_router_by_itself_claims_no_address_before_it_raises_it():

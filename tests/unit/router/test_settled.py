@@ -108,7 +108,6 @@ def test_whatever_else_is_to_change_makes_everything_be_read():
     for wanted in (
         replace(settled, netfilter=Netfilter()),
         replace(settled, timeouts=Timeouts(tcp=60)),
-        replace(settled, sysctls={"net/ipv4/ip_forward": "1"}),
     ):
         kernel = CountingKernel(settled)
         report = reconcile(SettledKernel(kernel, settled), wanted, MemoryLedger())
@@ -118,9 +117,11 @@ def test_whatever_else_is_to_change_makes_everything_be_read():
 
 def test_a_takeover_looks_at_no_service():
     kernel = CountingKernel(table(ONE))
-    wanted = replace(table(ONE), addresses=frozenset({FLOATING}), sync=frozenset({BACKUP}))
+    sysctls = {"net/ipv4/vs/expire_nodest_conn": "1"}
+    wanted = replace(table(ONE), addresses=frozenset({FLOATING}), sync=frozenset({BACKUP}), sysctls=sysctls)
     report = reconcile(SettledKernel(kernel, table(ONE)), wanted, MemoryLedger())
-    assert (len(report.changes), report.remaining, kernel.asked) == (3, (), [])
+    assert (len(report.changes), report.remaining, kernel.asked) == (4, (), [])
+    assert kernel.sysctls == sysctls
     assert (kernel.read_addresses(), len(kernel.read_sync())) == ({FLOATING}, 1)
 
 
