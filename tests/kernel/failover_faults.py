@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from tests.kernel.failover_clients import Clients
-from tests.kernel.failover_lab import OTHER, PRIVATE, PUBLIC, Pair, Routers, boot, cables, crash
+from tests.kernel.failover_lab import OTHER, PRIVATE, PUBLIC, Pair, Routers, boot, crash, start_machines
 from tests.kernel.traffic import until
 
 P = TypeVar("P", bound=Routers)
@@ -134,9 +134,7 @@ def addresses(*routers: str) -> tuple[str, ...]:
 
 # What can be done to any pair.
 CRASH: Fault[Routers] = Fault("machine dies", crash, boot)
-CABLES: Fault[Routers] = Fault(
-    "both cables pulled", lambda pair, router: pair.switch.pull(*cables(router)), mend
-)
+CABLES: Fault[Routers] = Fault("both cables pulled", lambda pair, router: pair.switch.pull_both(router), mend)
 KILL: Fault[Routers] = Fault("kill -9 of all", stop_hard, start_anew, alone=False)
 STOP: Fault[Routers] = Fault("clean stop", lambda pair, router: pair.stop(router), start_anew, orderly=True)
 
@@ -197,11 +195,13 @@ WITH_PULSE = (
 
 
 def reboot_of_both(pair: Routers, clients: Clients) -> Seen:
-    """Both machines die at once and begin from nothing at once: how long until clients are served again."""
-    begin = monotonic()
+    """Both machines die and begin from nothing at once: how long from there until clients are served."""
     for router in OTHER:
         crash(pair, router)
-    boot(pair, *OTHER)
+    for router in OTHER:
+        pair.forget(router)
+    begin = monotonic()
+    start_machines(pair, *OTHER)
     until(pair.well, "after the reboot of both, the pair is well", pair.told)
     served(clients, monotonic())
     end = monotonic()

@@ -7,7 +7,7 @@ import secrets
 import select
 import signal
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_address
@@ -24,7 +24,7 @@ from tests.kernel import traffic
 from tests.kernel.conftest import has_nftables
 from tests.kernel.failover_nursery import Nursery
 from tests.kernel.failover_owners import Owners
-from tests.kernel.failover_switch import Switch
+from tests.kernel.failover_switch import Switch, cables
 from tests.kernel.traffic import LIMIT, until, virtual
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,10 +48,6 @@ REDUNDANT = Redundancy(
     syncdaemon=True,
     syncd_iface="eth1",
 )
-
-
-def cables(*routers: str) -> tuple[str, ...]:
-    return tuple(f"{router}-{interface}" for router in routers for interface in ("eth0", "eth1"))
 
 
 def lvs_cf(serial: int, redundancy: Redundancy = REDUNDANT, services: Iterable[VirtualServer] = WEB) -> str:
@@ -81,7 +77,7 @@ class Routers(Protocol):
         """Has its program end in order; returns when it has."""
 
     def kill(self, router: str) -> None:
-        """kill -9 of all of its program's processes."""
+        """kill -9 of all of its program's processes; does not wait."""
 
     def forget(self, router: str) -> None:
         """What a boot clears: whatever the program left in the kernel."""
@@ -95,15 +91,20 @@ class Routers(Protocol):
 
 def crash(pair: Routers, router: str) -> None:
     """The machine is gone, in an instant."""
-    pair.switch.pull(*cables(router))
     pair.kill(router)
+    pair.switch.pull_both(router)
     pair.owners.died(router)
 
 
 def boot(pair: Routers, *routers: str) -> None:
-    """Machines that had crashed begin from nothing, at once."""
+    """Machines that had crashed begin from nothing."""
     for router in routers:
         pair.forget(router)
+    start_machines(pair, *routers)
+
+
+def start_machines(pair: Routers, *routers: str) -> None:
+    """Machines with nothing in their kernels come up, at once."""
     for router in routers:
         pair.switch.plug(*cables(router))
         pair.owners.revived(router)
@@ -154,6 +155,12 @@ class Machine:
         return (self.folder / "log").read_text(errors="replace")
 
 
+def _kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # it ended by itself meanwhile
+            os.kill(pid, signal.SIGKILL)
+
+
 def _command(entry: Path) -> bytes:
     try:
         return (entry / "cmdline").read_bytes()
@@ -167,7 +174,7 @@ class Pair:
     def __init__(self, lab: Lab, folder: Path, nursery: Nursery) -> None:
         self.lab = lab
         self.nursery = nursery
-        self.switch = Switch(lab)
+        self.switch = Switch(lab, () if has_nftables() else (network.NAT_VIP, network.DIRECT_VIP))
         self.owners = Owners(network.ROUTERS, FLOATING)
         self.serial = 0
         self.machines = {name: self._made(name, folder / name) for name in network.ROUTERS}
@@ -203,6 +210,7 @@ class Pair:
     def start(self, router: str) -> None:
         machine = self.machines[router]
         if machine.pulse is not None:
+            machine.wait()
             os.close(machine.pulse)
         words = ["--config", str(machine.folder), "--state", str(machine.folder), "--name", router]
         words += ["--node", NODES[router], "--socket", str(machine.client.path)]
@@ -215,9 +223,10 @@ class Pair:
         self.machines[router].wait()
 
     def kill(self, router: str) -> None:
-        self.kill_heart(router)
-        self.kill_pulse(router)
-        self.kill_heart(router)  # one that pulse had just started anew
+        hearts = self.machines[router].hearts()  # looked up before, so that all end at the same time
+        if self.machines[router].runs():
+            self.machines[router].signal(signal.SIGKILL)
+        _kill(hearts)
 
     def kill_pulse(self, router: str) -> None:
         if self.machines[router].runs():
@@ -225,8 +234,7 @@ class Pair:
             self.machines[router].wait()
 
     def kill_heart(self, router: str) -> None:
-        for pid in self.machines[router].hearts():
-            os.kill(pid, signal.SIGKILL)
+        _kill(self.machines[router].hearts())
 
     def forget(self, router: str) -> None:
         clear(self.lab, router)

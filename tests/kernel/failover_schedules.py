@@ -14,8 +14,9 @@ from time import monotonic
 from lvs.errors import LvsError
 from tests.kernel.failover_clients import Clients
 from tests.kernel.failover_faults import addresses, served
-from tests.kernel.failover_lab import OTHER, PRIVATE, Pair, cables
+from tests.kernel.failover_lab import OTHER, PRIVATE, Pair, crash
 from tests.kernel.failover_owners import Owning
+from tests.kernel.failover_switch import cables
 from tests.kernel.traffic import until
 
 MOST_STEPS = 4
@@ -118,9 +119,7 @@ class Schedule:
     def crash(self, router: str) -> None:
         machine = self.machines[router]
         machine.hit()
-        self.pair.switch.pull(*cables(router))
-        self.pair.kill(router)
-        self.pair.owners.died(router)
+        crash(self.pair, router)
         machine.crashed = machine.counts_out = machine.heartless = True
         machine.pulled = {"eth0", "eth1"}
 

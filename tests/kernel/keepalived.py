@@ -83,6 +83,8 @@ class Keepalived:
 
     def start(self, router: str) -> None:
         path = self.folder / f"{router}.conf"
+        if router in self.running:
+            self.running[router].wait(LIMIT)
         path.write_text(conf(router, self.interval))
         self.lab.run(router, "sysctl --quiet --write net.ipv4.ip_forward=1")
         pids = {"-p": "parent", "-r": "vrrp", "-c": "checkers"}
@@ -107,7 +109,6 @@ class Keepalived:
     def kill(self, router: str) -> None:
         for pid in self.pids(router):
             os.kill(pid, signal.SIGKILL)
-        self.running[router].wait(LIMIT)
 
     def forget(self, router: str) -> None:
         clear(self.lab, router)

@@ -1,12 +1,14 @@
 """Two routers with real traffic through their virtual addresses, and all that can befall the active one.
 
 What is asserted are the bounds: who owns an address, whom it may cost a request. The times that clients saw
-are printed (pytest -s); docs/benchmarks.md has them beside keepalived's.
+are printed (pytest -s); docs/benchmarks.md has them beside keepalived's. PIRANHA_ATTACKS: how many heartbeats
+are sent that are none.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -47,7 +49,7 @@ from tests.kernel.traffic import until
 pytestmark = pytest.mark.kernel
 
 BOTH_OWN = REDUNDANT.deadtime + 1.0  # seconds, whatever happens
-ATTACKS = 100_000
+ATTACKS = int(os.environ.get("PIRANHA_ATTACKS", "10000"))
 SYNCED = 3.0  # seconds until a router that returned knows the connections that go on
 FAULTS: tuple[Fault[Any], ...] = (CRASH, CABLES, STOP, *WITH_PULSE)
 
@@ -146,10 +148,14 @@ def test_heartbeats_that_are_none_change_nothing(pair: Pair, clients: Clients) -
     for name in OTHER:
         now = redundancy(pair, name)
         print(f"{name} refused {now['refused']}")
-        assert now["transitions"] == before[name]["transitions"]
+        assert happened(now) == happened(before[name])
         refused = {kind: count - before[name]["refused"][kind] for kind, count in now["refused"].items()}
         assert all(refused[kind] for kind in ("malformed", "forged", "foreign", "replayed")), refused
     assert pair.well(), pair.told()
+
+
+def happened(redundancy: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(one["role"], one["reason"]) for one in redundancy["transitions"]]
 
 
 def redundancy(pair: Pair, router: str) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lvs.config.model import Address
 from lvs.pulse.__main__ import main
 from lvs.router import netfilter
 from lvs.router.state import Netfilter
@@ -32,6 +33,12 @@ class NetfilterFile:
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
 
+    def hold_resets(self, addresses: Iterable[Address]) -> None:
+        """The lab's switch does it instead, all the time (`tests.kernel.failover_switch`)."""
+
+    def let_resets_out(self) -> None:
+        """There is nothing to end."""
+
 
 def run(words: Sequence[str] | None = None) -> int:
     """Runs pulse until it ends; its exit status. With a stand-in where PIRANHA_NETFILTER_FILE names one."""
@@ -40,6 +47,8 @@ def run(words: Sequence[str] | None = None) -> int:
         netfilter.read = stand_in.read
         netfilter.replace = stand_in.replace
         netfilter.remove = stand_in.remove
+        netfilter.hold_resets = stand_in.hold_resets
+        netfilter.let_resets_out = stand_in.let_resets_out
     return main(words)
 
 
