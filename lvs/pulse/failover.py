@@ -37,7 +37,10 @@ time to raise and to lower addresses, I the longer of both keepalives:
 * nobody owns the addresses, while one fit router runs and may know it: at most T + d + q + r after a crash;
   at most 1.5 T + I + d + q + r from any state; 3 P + q + r more after a witness that fell silent.
 * both own them, while heartbeats pass in at least one direction: at most 4 I + d + q + l, and 2 d + q + l
-  when both directions pass and nothing is lost. While only the witness sees: at most max(P, 1 s) + q + l.
+  when both directions pass and nothing is lost; T + 2 I + d + q + l after a router was forced while the other
+  direction had just been cut, since the other one only then says that it does not hear. While only the
+  witness sees, and after T of silence: max(P, 1 s) + q + l, or max(1 s, T) + 4 max(P, 1 s) + q + l where the
+  backup's processes are dead.
 * a hand-over: none without an owner, at most 2 d + q + l with two.
 
 Silence in both directions with the network between the routers cut as well cannot be told from a crash: then

@@ -24,7 +24,7 @@ class Judge:
     runs: dict[Node, tuple[float, float, int]] = field(default_factory=dict)  # first, last heard; how many
 
     @classmethod
-    def of(cls, world: World, *, slow: bool) -> Judge:
+    def of(cls, world: World, *, slow: bool, forced: bool) -> Judge:
         setting = world.setting
         rules = setting.rules(Node.BACKUP)  # the longer times, where they differ
         keepalive, deadtime = rules.keepalive, rules.deadtime
@@ -33,7 +33,7 @@ class Judge:
         edge = setting.late + delay + 1e-6
         return cls(
             world,
-            two=4 * keepalive + edge + setting.lowering,
+            two=(deadtime + 2 * keepalive if forced else 4 * keepalive) + edge + setting.lowering,
             seen=deadtime + rules.patience + 4 * max(probe, 1.0) + edge + setting.lowering,
             none=1.5 * deadtime + keepalive + 3 * probe + edge + setting.raising,
         )

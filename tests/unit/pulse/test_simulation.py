@@ -23,7 +23,8 @@ LONGEST = 3.0  # dead times that a fault lasts at most
 
 def judged_world(setting: Setting, seed: int, faults: tuple[Fault, ...]) -> World:
     world = World(setting, seed, faults)
-    world.watch = Judge.of(world, slow=any(fault.kind is Kind.DELAY for fault in faults))
+    kinds = {fault.kind for fault in faults}
+    world.watch = Judge.of(world, slow=Kind.DELAY in kinds, forced=Kind.FORCE in kinds)
     return world
 
 
