@@ -55,8 +55,8 @@ def add_all(wanted: Sequence[InterfaceAddress]) -> dict[InterfaceAddress, str]:
 def remove_all(unwanted: Sequence[InterfaceAddress]) -> dict[InterfaceAddress, str]:
     """Removes many at once, each as `remove` does; the refused ones with their reasons."""
     there = _interfaces()
-    # Backwards: the first of a net is the primary, at whose removal the kernel moves all the others (a thousand
-    # addresses one after the other: seconds).
+    # Backwards: the first of a net is the primary, at whose removal the kernel moves all the others: seconds
+    # for a thousand addresses one after the other.
     present = [each for each in reversed(unwanted) if each.interface in there]
     with ExitStack() as kept:
         for each in {each.interface: each for each in present if not _alone(each)}.values():

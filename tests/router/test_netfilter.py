@@ -8,10 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lvs.config.model import PortRange, Protocol
+from lvs.config.model import Address, PortRange, Protocol
 from lvs.errors import KernelError
 from lvs.router import netfilter, nft
+from lvs.router.apply import LinuxKernel
 from lvs.router.state import MarkRule, Netfilter
+from tests.conftest import eventually
 from tests.router.conftest import Namespace
 
 pytestmark = pytest.mark.root
@@ -75,6 +77,71 @@ def test_what_a_killed_pulse_left_is_taken_away(router: Namespace) -> None:
     router.call(lambda: nft.run(f"table {netfilter.HUSH} {{}}\n", "left over"))
     router.call(netfilter.let_refusals_out)
     assert netfilter.HUSH not in router.run("nft", "list", "tables")
+
+
+FLOATING = [ip_address("10.0.0.100"), ip_address("fd00::100")]
+OWN = [ip_address("10.0.0.9"), ip_address("fd00::9")]
+
+
+def heard_from(address: Address, kind: socket.SocketKind) -> str:
+    """What a client hears that asks a port of this address on which nobody listens."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, kind) as client:
+        client.settimeout(0.3)
+        try:
+            client.connect((str(address), 9))
+            client.send(b"?")
+            client.recv(1)
+        except (ConnectionRefusedError, TimeoutError) as error:
+            return type(error).__name__
+        return "an answer"
+
+
+def heard(addresses: list[Address]) -> set[str]:
+    kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+    return {heard_from(address, kind) for address in addresses for kind in kinds}
+
+
+@pytest.fixture
+def both(router: Namespace) -> Namespace:
+    """A router with the addresses FLOATING and OWN."""
+    for address in (*FLOATING, *OWN):
+        router.run("ip", "address", "add", f"{address}", "dev", "lo", *["nodad"] * (address.version == 6))
+    return router
+
+
+def test_floating_addresses_reset_nobody_while_that_is_held_and_others_do(both: Namespace) -> None:
+    def story() -> list[set[str]]:
+        said = [heard(FLOATING)]
+        netfilter.hold_resets(FLOATING)
+        netfilter.hold_resets(FLOATING)
+        said += [heard(FLOATING), heard(OWN)]
+        netfilter.let_resets_out()
+        netfilter.let_resets_out()
+        return [*said, heard(FLOATING)]
+
+    refused = {"ConnectionRefusedError"}
+    assert both.call(story) == [refused, {"TimeoutError"}, refused, refused]
+    assert netfilter.TAKEOVER not in both.run("nft", "list", "tables")
+
+
+def test_the_kernel_lets_resets_out_by_itself_when_pulse_does_not(
+    both: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(netfilter, "HOLD_SECONDS", 1)
+    both.call(netfilter.hold_resets, FLOATING)
+    eventually(lambda: both.call(heard, FLOATING) == {"ConnectionRefusedError"}, "resets are let out")
+
+
+def test_resets_that_a_killed_pulse_held_are_let_out_at_the_next_start(both: Namespace) -> None:
+    both.call(netfilter.hold_resets, FLOATING)
+    both.call(LinuxKernel().recover)
+    assert netfilter.TAKEOVER not in both.run("nft", "list", "tables")
+
+
+def test_no_floating_address_at_all_can_be_held(both: Namespace) -> None:
+    both.call(netfilter.hold_resets, [])
+    assert both.call(heard, FLOATING) == {"ConnectionRefusedError"}
 
 
 @pytest.mark.parametrize("value", VALUES)
