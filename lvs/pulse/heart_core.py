@@ -116,7 +116,8 @@ class Core:
         if self.duty is None:
             return now + STATUS_EVERY
         # Without a pulse nobody gets a status, and its time stays in the past.
-        status_at = self._status.next_at if self._presence.connected else now + STATUS_EVERY
+        shows = self._presence.connected and self._greeted
+        status_at = self._status.next_at if shows else now + STATUS_EVERY
         return min(status_at, self.duty.next_at(now))
 
     # Inside

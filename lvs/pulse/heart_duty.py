@@ -196,12 +196,9 @@ class Duty:
         if self.failover.stage is Stage.STANDING_DOWN:
             self._take(now, self.failover.lowered(now))
         else:
-            self._answer(Action(Verb.REFUSE, why))
-            own = self._own(now, Role.STANDBY)
-            self.failover = replace(
-                Failover.start(self._rules(), own, now, held=False), reason=f"fenced: {why}"
-            )
-            self._record(now, Role.STANDBY, self.failover.reason)
+            self.failover = self.failover.judged(now, self._own(now, Role.STANDBY)).failover
+            self._take(now, self.failover.fenced(now, why))
+            self._record(now, Role.STANDBY, why)
             self.greet(now)
         left = f" Still up: {'; '.join(self._left)}." if self._left else ""
         self._news("error", f"{why}. Its heart took the floating addresses down in its place.{left}")

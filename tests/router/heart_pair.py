@@ -22,6 +22,7 @@ from tests.router.conftest import Namespace
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOATING = "10.77.0.100"
+NETS = {"public": "10.77.0.", "private": "fd77::"}
 PORT = 5390
 KEY, NEXT_KEY = "11" * 32, "22" * 32
 KEEPALIVE, DEADTIME = 0.05, 0.3
@@ -101,18 +102,14 @@ class Router:
         self.node, self.namespace, self.state = node, namespace, state
         state.mkdir()
         self.number = 1 if node == "primary" else 2
-        for cable, interface in enumerate(("eth0", "eth1")):
-            address = f"10.77.{cable}.{self.number}/24"
-            namespace.run("ip", "address", "add", address, "dev", interface)
+        for name, interface in (("public", "eth0"), ("private", "eth1")):
+            self.put_own(name, interface, up=True)
         self.heart: subprocess.Popen[bytes]
         self.pulse: Pulse
 
     def settings(self, **changes: Any) -> Message:
         mine, other = self.number, 3 - self.number
-        links = {
-            name: {"own": f"10.77.{cable}.{mine}", "peer": f"10.77.{cable}.{other}"}
-            for cable, name in enumerate(("public", "private"))
-        }
+        links = {name: {"own": f"{net}{mine}", "peer": f"{net}{other}"} for name, net in NETS.items()}
         return {
             "say": "settings",
             "node": self.node,
@@ -153,6 +150,13 @@ class Router:
     def _listens(self) -> bool:
         with socket.socket(socket.AF_UNIX) as one:
             return one.connect_ex(str(self.state / SOCKET)) == 0
+
+    def put_own(self, name: str, interface: str, *, up: bool) -> None:
+        """Its own address on a link."""
+        prefix = "64" if name == "private" else "24"
+        verb = ["add", "nodad"] if up else ["del"]
+        address = f"{NETS[name]}{self.number}/{prefix}"
+        self.namespace.run("ip", "address", verb[0], address, "dev", interface, *verb[1:])
 
     def put_address(self, *, up: bool) -> None:
         verb = ["replace"] if up else ["del"]
@@ -227,12 +231,13 @@ def pair(namespaces: Callable[[], Namespace], folder: Path) -> Iterator[tuple[Ro
 
 
 def settled(active: Router, standby: Router) -> bool:
-    """Both say so of themselves and of each other."""
+    """Both say so of themselves and of each other, and the role could be handed over."""
     statuses = active.status, standby.status
     if not all(statuses) or not all(status["peer"] for status in statuses):
         return False
     roles = [(status["role"], status["peer"]["role"], status["peer"]["hears"]) for status in statuses]
-    return roles == [("active", "standby", True), ("standby", "active", True)]
+    settled_roles = [("active", "standby", True), ("standby", "active", True)]
+    return roles == settled_roles and not statuses[0]["hand_over_refused"]
 
 
 class Owners:

@@ -162,12 +162,25 @@ def test_a_link_whose_address_is_missing_is_an_alarm_and_works_as_soon_as_it_is_
     routers: tuple[Router, Router],
 ) -> None:
     _, backup = routers
-    backup.namespace.run("ip", "address", "del", "10.77.1.2/24", "dev", "eth1")
-    eventually(lambda: any("10.77.1.2" in one for one in backup.status["alarms"]), "an alarm", 5)
-    backup.namespace.run("ip", "address", "add", "10.77.1.2/24", "dev", "eth1")
+    backup.put_own("private", "eth1", up=False)
+    eventually(lambda: any("address fd77::2" in one for one in backup.status["alarms"]), "an alarm", 5)
+    backup.put_own("private", "eth1", up=True)
     eventually(lambda: all(link["alive"] for link in backup.status["links"]), "the link is back", 5)
-    eventually(lambda: not any("10.77.1.2" in one for one in backup.status["alarms"]), "no alarm", 5)
+    eventually(lambda: not any("address fd77::2" in one for one in backup.status["alarms"]), "no alarm", 5)
     assert Owners(*routers).look() == ("primary",)
+
+
+def test_a_heart_that_was_stopped_for_a_while_takes_nothing_over_and_loses_nothing(
+    routers: tuple[Router, Router],
+) -> None:
+    owners = Owners(*routers)
+    for router in reversed(routers):
+        os.kill(router.heart.pid, signal.SIGSTOP)
+        owners.stay(("primary",), 2 * DEADTIME)
+        os.kill(router.heart.pid, signal.SIGCONT)
+        eventually(lambda: settled(*routers), "both hear each other", 3)
+    owners.stay(("primary",), DEADTIME)
+    assert [len(router.status["transitions"]) for router in routers][1] == 1
 
 
 def test_a_third_machine_at_the_floating_address_is_told(
@@ -271,6 +284,20 @@ def connected_to(folder: Path) -> int | None:
         return None
     with one, one.makefile("rb") as lines:
         return int(decode(lines.readline())["pid"])
+
+
+def test_a_heart_without_rights_goes_on_without_what_they_are_for(tmp_path: Path) -> None:
+    powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    command = [*powerless, sys.executable, "-m", "lvs.pulse.heart", "--state", str(tmp_path)]
+    heart = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+    try:
+        assert greeted(tmp_path)["pid"] == heart.pid
+    finally:
+        heart.terminate()
+        _, said = heart.communicate(timeout=10)
+    assert heart.returncode == 0
+    assert b"goes on without: no real-time priority" in said
+    assert b"cannot watch the network: watch the neighbours: permission denied" in said
 
 
 def test_sigterm_ends_a_heart(alone: Callable[..., subprocess.Popen[bytes]], tmp_path: Path) -> None:

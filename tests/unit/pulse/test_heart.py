@@ -190,6 +190,14 @@ def test_a_heart_without_pulse_waits_for_the_next_thing_to_do(world: World) -> N
         assert machine.core.next_at(world.now) > world.now
 
 
+def test_a_heart_whose_new_pulse_has_only_nonsense_to_say_does_not_spin(world: World) -> None:
+    world.primary.core.came(world.now)
+    world.primary.say({"say": "settings"})
+    world.run(3)
+    world.primary.core.tick(world.now)
+    assert world.primary.core.next_at(world.now) > world.now
+
+
 def test_sigterm_without_pulse_leaves_the_addresses_where_nobody_can_take_over(world: World) -> None:
     world.backup.alive = False
     world.run(1)
