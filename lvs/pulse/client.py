@@ -48,7 +48,7 @@ class PulseClient:
 
         back_from: the installed serial that this text, an older one, takes back. keys: the cluster's, in
         hexadecimal digits, newest first. confirm_within: seconds after which the router puts back what was in
-        force, unless `confirm` comes before. Raises KernelError when the kernel refused something of this text;
+        force, unless `confirm` comes before. Raises KernelError when the kernel refused some of this text;
         what was there before is in force then.
         """
         request: dict[str, Any] = {"call": "install", "lvs_cf": lvs_cf}

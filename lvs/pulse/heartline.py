@@ -254,7 +254,7 @@ class HeartLine:
                     raise RouterError(f"the heart was silent for {SILENCE} s and was ended") from error
                 continue
             if not line:
-                raise ConnectionResetError(0, "it ended")
+                raise RouterError("it ended")
             silence = 0
             self._hear(decode(line), writer)
 

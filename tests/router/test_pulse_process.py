@@ -231,7 +231,9 @@ def test_what_cannot_start_ends_with_1_and_says_why(tmp_path: Path, options: tup
 
 
 def test_the_old_command_line_still_works(tmp_path: Path) -> None:
-    with pulse(tmp_path, "-n", "-v", "--norun", "-c", str(tmp_path / "old" / "lvs.cf")) as process:
+    with pulse(
+        tmp_path, "-n", "-v", "--norun", "--forceactive", "-c", str(tmp_path / "old" / "lvs.cf")
+    ) as process:
         process.client.install(lvs_cf(1, reals=("127.0.0.1",), port=1))
         assert (tmp_path / "old" / "lvs.cf").exists()
 
@@ -264,6 +266,44 @@ def test_pulse_is_small(tmp_path: Path) -> None:
             check=True,
         ).stdout
         assert not {"django", "celery", "redis"} & set(json.loads(modules))
+
+
+def test_a_confirmation_and_a_hand_over_are_asked_for_over_the_socket(tmp_path: Path) -> None:
+    with listener() as port, pulse(tmp_path) as process:
+        client = process.client
+        client.install(text(3, port))
+        client.install(text(4, port, scheduler="rr"), confirm_within=60)
+        assert client.status()["unconfirmed"]["back_to"] == 3
+        with pytest.raises(RouterError, match="serial 5 cannot be confirmed"):
+            client.confirm(5)
+        assert client.confirm(4) == {"serial": 4}
+        client.install(text(5, port), confirm_within=0.2)
+        until(lambda: client.running()["serial"] == 4)
+        with pytest.raises(RouterError, match="no second router"):
+            client.hand_over()
+        with pytest.raises(RouterError, match="no second router"):
+            client.take_over_by_force()
+
+
+SENSELESS: tuple[dict[str, Any], ...] = (
+    {"call": "install", "lvs_cf": lvs_cf(), "confirm_within": "soon"},
+    {"call": "install", "lvs_cf": lvs_cf(), "confirm_within": 0},
+    {"call": "install", "lvs_cf": lvs_cf(), "confirm_within": True},
+    {"call": "install", "lvs_cf": lvs_cf(), "keys": "00"},
+    {"call": "install", "lvs_cf": lvs_cf(), "keys": ["00"]},
+    {"call": "install", "lvs_cf": lvs_cf(), "keys": ["xy" * 32]},
+    {"call": "confirm"},
+    {"call": "confirm", "serial": "1"},
+)
+
+
+def test_requests_that_make_no_sense_change_nothing(tmp_path: Path) -> None:
+    with pulse(tmp_path) as process:
+        for request in SENSELESS:
+            with pytest.raises(RouterError):
+                process.client._call(request)
+        assert process.client.status()["serial"] is None
+        assert not (process.config / "cluster.key").exists()
 
 
 def test_a_client_that_says_garbage_does_not_disturb_pulse(tmp_path: Path) -> None:

@@ -114,6 +114,14 @@ class World:
             assert not ended, [task.exception() for task in ended]
 
 
+ALONE = "backup_active = 0\n"
+TWO = (
+    f"backup_active = 1\nbackup = {BACKUP}\nprimary_private = 10.0.0.101\nbackup_private = 10.0.0.102\n"
+    "keepalive = 0.1\ndeadtime = 0.3\n"
+)
+KEY = bytes(range(32))
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not condition():
@@ -129,8 +137,9 @@ def lvs_cf(
     timeout: int = 1,
     reentry: int = 1,
     more: str = "",
+    pair: str = "",
 ) -> str:
-    """A small cluster: one virtual server, web, with real servers named by their addresses."""
+    """One virtual server, web, with real servers named by their addresses; pair: ALONE or TWO."""
     servers = "".join(
         f"  server s{real.rpartition('.')[2]} {{\n"
         f"    address = {real}\n    active = 1\n    weight = 1\n  }}\n"
@@ -138,7 +147,7 @@ def lvs_cf(
     )
     return (
         f"serial_no = {serial}\nprimary = {PRIMARY}\nservice = lvs\n"
-        "network = direct\nbackup_active = 0\n"
+        f"network = direct\n{pair or ALONE}"
         "virtual web {\n  active = 1\n  address = 192.0.2.80 eth0:1\n  vip_nmask = 255.255.255.255\n"
         f"  port = {port}\n  protocol = tcp\n  scheduler = {scheduler}\n  timeout = {timeout}\n"
         f"  reentry = {reentry}\n{more}{servers}}}\n"
