@@ -45,7 +45,7 @@ def queue_of(router: str) -> str:
     return f"router.{router}"
 
 
-@shared_task(name="piranha.apply", bind=True, acks_late=True)
+@shared_task(name="piranha.apply", bind=True)
 def apply(
     self: Task,
     document: dict[str, Any],
@@ -66,7 +66,7 @@ def apply(
     )
 
 
-@shared_task(name="piranha.confirm", bind=True, acks_late=True)
+@shared_task(name="piranha.confirm", bind=True)
 def confirm(self: Task, serial: int) -> None:
     """Ends the wait for the confirmation of the installed lvs.cf, if it still has that serial number."""
     if_wanted(self, lambda: pulse(CONFIRM_SECONDS).confirm(serial))

@@ -17,8 +17,10 @@ app.conf.update(
     accept_content=["json"],
     task_ignore_result=True,  # answers go through lvs.answers
     task_default_queue="manager",
-    task_acks_late=True,  # a worker killed in the middle of an apply takes it up again; apply is idempotent
-    task_reject_on_worker_lost=True,
+    # What a killed worker leaves is sent again by the manager (lvs.deploy), long before Redis would hand it
+    # out again. A late acknowledgement, due when Redis is away, would end the worker: kombu trips over the
+    # closed connection (AttributeError in Channel._connparams), which Celery does not take for a lost one.
+    task_acks_late=False,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     worker_send_task_events=False,

@@ -139,7 +139,7 @@ def serve(hostname: str, queue: str, repeater: Repeater, log_level: str) -> int:
     """Runs the Celery worker in this process with the repeater beside it."""
     repeater.start()
     try:
-        app.worker_main(
+        code = app.worker_main(
             [
                 "worker",
                 "--pool=threads",
@@ -153,4 +153,4 @@ def serve(hostname: str, queue: str, repeater: Repeater, log_level: str) -> int:
         )
     finally:
         repeater.stop()
-    return 0
+    return int(code or 0)
