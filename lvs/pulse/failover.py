@@ -136,18 +136,17 @@ class Failover(View):
         me, actions = self._woken(now)
         if heartbeat.node is self.rules.node:
             return replace(me, double_at=now)._decided(now, actions)
-        me = replace(me, ears=(*((name, at) for name, at in me.ears if name is not link), (link, now)))
+        ears = (*(ear for ear in me.ears if ear[0] is not link), (link, now))
         peer = me.peer
         if peer is not None and peer.is_older(session, number):
-            return me._decided(now, actions)
+            return replace(me, ears=ears)._decided(now, actions)
         restarted = peer is not None and peer.restarts_with(heartbeat, session)
         known = None if restarted or peer is None or now >= peer.at + me.deadtime else peer
         if known is None:
             actions.append(Action(Verb.SEND))  # it is to learn at once that it is heard
         fresh = failover_peer.heard(known, now, heartbeat, me.own.sha256, session, number)
-        me = replace(
-            me, peer=fresh, keeps=me.keeps and not restarted, forced=me.forced and not fresh.forces(known)
-        )
+        keeps, forced = me.keeps and not restarted, me.forced and not fresh.forces(known)
+        me = replace(me, ears=ears, peer=fresh, keeps=keeps, forced=forced)
         step = me._decided(now, actions)
         announcement = failover_peer.announcement(known, fresh)
         if announcement and me.stage is Stage.ACTIVE and step.failover.stage is Stage.ACTIVE:

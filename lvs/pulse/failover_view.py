@@ -68,7 +68,7 @@ class View:
             times += [peer.at + deadtime, peer.contact_at + 3 * interval, peer.deaf_from + interval]
             times += [max(peer.ready_from, self.since) + rules.failback, self.patient_at]
             times.append(max(peer.idle_from, self.stage_at) + 1.5 * deadtime)
-        times.append(now + min(rules.deadtime / 4, 1.0))
+        times.append(now + rules.deadtime / 4)
         return min([time for time in times if time > now])
 
     def heartbeat(self, now: float) -> Heartbeat:
