@@ -34,6 +34,8 @@ def started(daemon: SyncDaemon) -> SyncDaemon:
 
 def agrees(actual: SyncDaemon, wanted: SyncDaemon) -> bool:
     """Whether a running half is the wanted one: what the kernel was to choose may be what it chose."""
+    if actual == wanted:  # taken for what was asked for a moment ago (lvs.router.settled)
+        return True
     expected = started(wanted)
     if wanted.state is SyncState.BACKUP and not wanted.maxlen:
         # It makes room for its interface's frames, which may be longer than Ethernet's usual ones.

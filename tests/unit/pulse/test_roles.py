@@ -382,6 +382,19 @@ def test_after_a_hand_over_resets_are_held_and_what_lingers_is_told(
     play(story())
 
 
+def test_a_change_of_health_leaves_the_sync_daemon_alone(world: World) -> None:
+    async def story() -> None:
+        installed(world, lvs_cf(pair=TWO + "syncdaemon = 1\nsyncd_iface = eth0\n"))
+        async with heart(world.state, "active") as scripted, world.pulse():
+            await scripted.told("raised")
+            started = len(changes(world, Part.SYNC))
+            world.network.down = {ip_address("10.0.0.1")}
+            await until(lambda: [len(each) for each in world.kernel.destinations.values()] == [1])
+            assert len(changes(world, Part.SYNC)) == started == 2
+
+    play(story())
+
+
 def running(world: World) -> set[SyncState]:
     return set(world.kernel.sync)
 
