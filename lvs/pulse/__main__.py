@@ -53,6 +53,14 @@ def parser() -> argparse.ArgumentParser:
         "real servers, as lvs.cf says. Reload lvs.cf with SIGHUP; at SIGTERM the other router takes "
         "over, and without one the kernel goes on balancing.",
     )
+    _add_places(made)
+    _add_manner(made)
+    made.add_argument("--version", action="version", version=f"pulse {metadata.version('piranha-web')}")
+    return made
+
+
+def _add_places(made: argparse.ArgumentParser) -> None:
+    """Where its files are, and which router it is."""
     add = made.add_argument
     add(
         "-c",
@@ -79,6 +87,18 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--name", default=os.uname().nodename, help="what this router is called (default: its host name)")
     add(
+        "--allow-user",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="who else may use the control socket",
+    )
+
+
+def _add_manner(made: argparse.ArgumentParser) -> None:
+    """What it does and leaves undone, and what it says of it."""
+    add = made.add_argument
+    add(
         "-t",
         "--planning",
         "--test-start",
@@ -96,13 +116,6 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="make no checks: every real server is taken as healthy (for planning far from them)",
     )
-    add(
-        "--allow-user",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="who else may use the control socket",
-    )
     add("--log-level", choices=("debug", "info", "warning", "error"), default="info")
     add("-v", "--verbose", action="store_true", help="the same as --log-level debug")
     add(
@@ -111,8 +124,6 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="accepted for old scripts: pulse never goes to the background",
     )
-    add("--version", action="version", version=f"pulse {metadata.version('piranha-web')}")
-    return made
 
 
 def options(arguments: argparse.Namespace) -> Options:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from lvs.pulse.events import Events
+from lvs.pulse.keeping import Keeper
+from lvs.pulse.kernel_work import KernelWork
+from lvs.pulse.node import Locator
+from lvs.pulse.running import understood
 from lvs.pulse.tasks import DEATHS, WITHIN, Tasks
-from tests.unit.pulse.world import until
+from lvs.router.state import Health
+from tests.unit.pulse.world import World, lvs_cf, until
 
 
 def test_what_dies_is_started_again_and_what_dies_again_and_again_is_said(
@@ -41,6 +47,39 @@ def test_what_dies_is_started_again_and_what_dies_again_and_again_is_said(
         running.cancel()
         await asyncio.wait([running])
         assert running.cancelled()
+
+    monkeypatch.setattr("lvs.pulse.tasks.AGAIN_SECONDS", 0)
+    asyncio.run(story())
+
+
+def test_checks_go_on_after_a_fault_that_ended_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        world = World(tmp_path)
+        keeper = Keeper(
+            work=KernelWork(world.kernel, world.ledger),
+            locator=Locator("primary", lambda address: True, planning=False),
+            probe=world.network,
+            limit=1,
+        )
+        new = understood(lvs_cf(reals=("10.0.0.1", "10.0.0.2", "10.0.0.3")))
+        broken = True
+
+        def told(*_: object) -> None:
+            nonlocal broken
+            if broken:
+                broken = False
+                raise KeyError("oops")
+
+        monkeypatch.setattr(keeper.checker, "_told", told)
+        running = asyncio.create_task(Tasks(keeper.events).kept("the checks", keeper.checker.run))
+        keeper.checker.watch(new.watched)
+        await until(lambda: set(keeper.checker.health.values()) == {Health.HEALTHY})
+        assert not broken
+        asked = world.network.asked
+        await until(lambda: all(asked.count(check.check.address) > 1 for check in new.watched.values()))
+        running.cancel()
+        await asyncio.wait([running])
+        keeper.work.close()
 
     monkeypatch.setattr("lvs.pulse.tasks.AGAIN_SECONDS", 0)
     asyncio.run(story())
