@@ -131,19 +131,7 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=command)
         return sub
 
-    one = add("check", check, "Say everything that is wrong with an lvs.cf (exit 0: valid, 1: not).")
-    one.add_argument("file", metavar="FILE", help="lvs.cf, or - for standard input")
-    one.add_argument("--json", action="store_true", help="print problems and configuration as JSON")
-
-    one = add("format", format_file, "Print an lvs.cf in its canonical form.")
-    one.add_argument("file", metavar="FILE", help="lvs.cf, or - for standard input")
-
-    one = add("plan", plan, "Print the kernel state that an lvs.cf wants of a router.")
-    one.add_argument("file", metavar="FILE", help="lvs.cf, or - for standard input")
-    one.add_argument(
-        "--role", choices=["active", "standby"], default="active", help="of an active router, or of a standby"
-    )
-
+    add_file_commands(add)
     add_router_commands(add)
 
     one = add("worker", worker, "Run the Celery worker of a router, or of the manager.")
@@ -168,6 +156,22 @@ def parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, add_help=False)
         sub.set_defaults(run=command, options=[])
     return top
+
+
+def add_file_commands(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    """What is asked of an lvs.cf."""
+    one = add("check", check, "Say everything that is wrong with an lvs.cf (exit 0: valid, 1: not).")
+    one.add_argument("file", metavar="FILE", help="lvs.cf, or - for standard input")
+    one.add_argument("--json", action="store_true", help="print problems and configuration as JSON")
+
+    one = add("format", format_file, "Print an lvs.cf in its canonical form.")
+    one.add_argument("file", metavar="FILE", help="lvs.cf, or - for standard input")
+
+    one = add("plan", plan, "Print the kernel state that an lvs.cf wants of a router.")
+    one.add_argument("file", metavar="FILE", help="lvs.cf, or - for standard input")
+    one.add_argument(
+        "--role", choices=["active", "standby"], default="active", help="of an active router, or of a standby"
+    )
 
 
 def add_router_commands(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
