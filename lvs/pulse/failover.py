@@ -12,7 +12,7 @@ There is no third vote, so the rules are made such that whoever can know that so
 3. Silence for T: take over, unless the network says that the other machine still answers for a floating
    address (the *witness*, asked from T/2 on every P = min(K, T/6) seconds, within 0.01 and 1). Then only the
    heartbeat is cut, or the processes are dead and the kernel balances on: stay, raise an alarm, and go on
-   asking; three questions without an answer end it.
+   asking; three questions without an answer end it (an answer takes less than P).
 4. Both active and in contact: the one that was forced, else the fit one, else the primary stays and announces
    again; the other stands down, once the first one holds the addresses. One that hears, and is not heard,
    stands down, since only it can know. Both active, no contact, and the witness sees the other: the backup
@@ -179,7 +179,7 @@ class Failover(View):
     def witnessed(self, now: float) -> Step:
         """The other router's machine answered for a floating address (ARP, neighbour discovery)."""
         me, actions = self._woken(now)
-        goes_on = me.peer_holds(now) and me.rival_from > me.since
+        goes_on = me.rival_from > me.since and now < me.witnessed_at + max(me.deadtime, 3.0)
         rival_from = me.rival_from if goes_on else now
         return replace(me, witnessed_at=now, rival_from=rival_from)._decided(now, actions)
 

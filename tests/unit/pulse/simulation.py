@@ -229,7 +229,8 @@ class World:
     def _probe(self, node: Node) -> None:
         """A question and its answer on the network itself."""
         if self.reaches() and self.machines[other(node)].owns:
-            delay = self.random.uniform(0.2, 1.0) * min(self.setting.delay, self.setting.deadtime / 20)
+            most = min(self.setting.delay, self.setting.rules(node).probe_interval / 2)
+            delay = self.random.uniform(0.2, 1.0) * most
             self.at(self.now + delay, lambda: self._witness(node))
 
     def _witness(self, node: Node) -> None:
