@@ -139,8 +139,14 @@ class KernelWork:
         await self.run(lambda: self._kernel.announce(addresses))
 
     async def hold_resets(self, addresses: Collection[InterfaceAddress]) -> None:
-        """Send no TCP reset from these addresses until `let_resets_out`."""
-        await self.run(lambda: self._kernel.hold_resets([each.address for each in addresses]))
+        """Send no TCP reset from these addresses, nor provoke one, until `let_resets_out`."""
+
+        def hold() -> None:
+            netfilter = self._settled.netfilter if self._settled else None
+            masqueraded = netfilter.masquerade if netfilter else ()
+            self._kernel.hold_resets([each.address for each in addresses], masqueraded)
+
+        await self.run(hold)
 
     async def let_resets_out(self) -> None:
         await self.run(self._kernel.let_resets_out)

@@ -87,7 +87,7 @@ class Kernel(Protocol):
     def announce(self, floating: Collection[InterfaceAddress]) -> None:
         """Tell the neighbours once more where these addresses are. Raises KernelError."""
 
-    def hold_resets(self, floating: Collection[Address]) -> None:
+    def hold_resets(self, floating: Collection[Address], real_servers: Collection[Address] = ()) -> None:
         """Reset no connection to these addresses for some seconds; see `netfilter.hold_resets`.
 
         Raises KernelError where this kernel cannot, which is no reason not to take over.
@@ -255,8 +255,8 @@ class LinuxKernel:
     def announce(self, floating: Collection[InterfaceAddress]) -> None:
         announce.announce(floating)
 
-    def hold_resets(self, floating: Collection[Address]) -> None:
-        netfilter.hold_resets(floating)
+    def hold_resets(self, floating: Collection[Address], real_servers: Collection[Address] = ()) -> None:
+        netfilter.hold_resets(floating, real_servers)
 
     def let_resets_out(self) -> None:
         netfilter.let_resets_out()

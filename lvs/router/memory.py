@@ -113,7 +113,7 @@ class MemoryKernel:
     def announce(self, floating: Collection[InterfaceAddress]) -> None:
         self.announced += floating
 
-    def hold_resets(self, floating: Collection[Address]) -> None:
+    def hold_resets(self, floating: Collection[Address], real_servers: Collection[Address] = ()) -> None:
         """Nothing passes through this kernel, so it resets nothing."""
 
     def let_resets_out(self) -> None:

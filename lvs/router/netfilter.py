@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_address
 from typing import Any
 
 from lvs.config.model import Address, PortRange, Protocol
@@ -117,17 +117,23 @@ def let_refusals_out() -> None:
     _end(HUSH, "let refusals out again")
 
 
-def hold_resets(addresses: Iterable[Address]) -> None:
+def hold_resets(addresses: Iterable[Address], real_servers: Iterable[Address] = ()) -> None:
     """Keeps this machine's own TCP resets and "port unreachable" from these addresses in, for five seconds.
 
     To be called before a router that was handed the active role raises its floating addresses: the other
     router's last sync messages are still on their way, and until they are here, this kernel knows nothing of
     the connections in them and would reset each that sends something. Unanswered, its client sends again.
-    What real servers reset is forwarded, not sent from here, and passes. The kernel itself forgets the
-    addresses in time, should pulse die. A table of its own, as for `no_refusals`; KernelError without
-    nftables.
+    What real servers reset is forwarded, not sent from here, and passes.
+
+    real_servers: those that are masqueraded. What they go on sending in such a connection would be
+    masqueraded too, as the middle of one of their own, and the client would reset what comes to it from a
+    stranger: it is dropped as well, and sent again by them.
+
+    The kernel itself forgets the addresses in time, should pulse die. A table of its own, as for
+    `no_refusals`; KernelError without nftables.
     """
-    nft.run("\n".join(_takeover(addresses)) + "\n", "keep clients from being reset while connections arrive")
+    commands = "\n".join(_takeover(list(addresses), list(real_servers))) + "\n"
+    nft.run(commands, "keep clients from being reset while connections arrive")
 
 
 def let_resets_out() -> None:
@@ -141,24 +147,42 @@ def _end(table: str, change: str) -> None:
         nft.run(f"delete table {table}\n", change)
 
 
-def _takeover(addresses: Iterable[Address]) -> Iterator[str]:
-    held = list(addresses)
+def _takeover(addresses: Sequence[Address], real_servers: Sequence[Address]) -> Iterator[str]:
     yield f"table {TAKEOVER}"
     yield f"delete table {TAKEOVER}"
     yield f"table {TAKEOVER} {{"
-    for version, (_, kind) in FAMILIES.items():
-        members = (f"{a} timeout {HOLD_SECONDS}s" for a in held if a.version == version)
-        yield from _set(f"set floating{version}", kind, members, "flags timeout")
-    rules = []
-    for version, (header, _) in FAMILIES.items():
-        icmp = {4: "icmp", 6: "icmpv6"}[version]
-        source = f"{header} saddr @floating{version}"
-        rules.append(f"{source} tcp flags & rst == rst counter drop")
-        rules.append(
-            f"{source} {icmp} type destination-unreachable {icmp} code port-unreachable counter drop"
-        )
-    yield from _chain("output", "type filter hook output priority filter; policy accept;", rules)
+    resets, strangers = [], []
+    for version, (header, kind) in FAMILIES.items():
+        held = [address for address in addresses if address.version == version]
+        if held:
+            yield from _set(f"set floating{version}", kind, _for_seconds(held), "flags timeout")
+            icmp = {4: "icmp", 6: "icmpv6"}[version]
+            unreachable = f"{icmp} type destination-unreachable {icmp} code port-unreachable"
+            for what in ("tcp flags & rst == rst", unreachable):
+                resets.append(f"{header} saddr @floating{version} {what} counter drop")
+        nets = _nets(real_servers, version)
+        if nets:
+            yield from _set(f"set real{version}", kind, _for_seconds(nets), "flags interval, timeout")
+            strangers.append(
+                f"{header} saddr @real{version} tcp flags & (syn | rst) == 0x0 ct state new counter drop"
+            )
+    yield from _chain("output", "type filter hook output priority filter; policy accept;", resets)
+    if strangers:  # after IPVS, which has given what it knows the floating address for a source at 100
+        yield from _chain("forward", "type filter hook forward priority 110; policy accept;", strangers)
     yield "}"
+
+
+def _nets(addresses: Iterable[Address], version: int) -> list[str]:
+    """The addresses of one version as nets: ten thousand real servers are mostly a few, and loaded sooner."""
+    if version == 4:
+        four = [IPv4Network(address) for address in addresses if isinstance(address, IPv4Address)]
+        return list(map(str, collapse_addresses(four)))
+    six = [IPv6Network(address) for address in addresses if isinstance(address, IPv6Address)]
+    return list(map(str, collapse_addresses(six)))
+
+
+def _for_seconds(elements: Iterable[object]) -> Iterator[str]:
+    return (f"{element} timeout {HOLD_SECONDS}s" for element in elements)
 
 
 def _check(netfilter: Netfilter, change: str) -> None:

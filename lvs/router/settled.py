@@ -99,8 +99,8 @@ class SettledKernel:
     def announce(self, floating: Collection[InterfaceAddress]) -> None:
         self._kernel.announce(floating)
 
-    def hold_resets(self, floating: Collection[Address]) -> None:
-        self._kernel.hold_resets(floating)
+    def hold_resets(self, floating: Collection[Address], real_servers: Collection[Address] = ()) -> None:
+        self._kernel.hold_resets(floating, real_servers)
 
     def let_resets_out(self) -> None:
         self._kernel.let_resets_out()

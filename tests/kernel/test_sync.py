@@ -210,7 +210,7 @@ def test_a_client_that_goes_on_before_its_connection_is_known_is_not_reset(
         last.send(b"GET /stream HTTP/1.1\r\nHost: lab\r\n\r\n")
         assert last.recv(4096)
         with inside(R2):
-            LinuxKernel().hold_resets([ip_address(way[0])])
+            LinuxKernel().hold_resets([ip_address(way[0])], [ip_address(each) for each in way[3]])
         pair.hand_over(R1, R2)
         assert last.getsockname()[1] not in known(R2)
         last.send(b"x")

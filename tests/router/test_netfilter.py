@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from lvs.config.model import Address, PortRange, Protocol
 from lvs.errors import KernelError
-from lvs.router import netfilter, nft
+from lvs.router import netfilter, nft, sysctl
 from lvs.router.apply import LinuxKernel
 from lvs.router.state import MarkRule, Netfilter
 from tests.conftest import eventually
@@ -123,6 +126,48 @@ def test_floating_addresses_reset_nobody_while_that_is_held_and_others_do(both: 
     refused = {"ConnectionRefusedError"}
     assert both.call(story) == [refused, {"TimeoutError"}, refused, refused]
     assert netfilter.TAKEOVER not in both.run("nft", "list", "tables")
+
+
+def test_what_a_real_server_sends_in_a_connection_that_nobody_knows_is_held_too(
+    namespaces: Callable[[], Namespace],
+) -> None:
+    client, router, server = namespaces(), namespaces(), namespaces()
+    router.join(client, "eth0", "eth0")
+    router.join(server, "eth1", "eth0")
+    router.run("ip", "address", "add", "192.0.2.9/24", "dev", "eth0")
+    router.run("ip", "address", "add", "10.1.0.9/24", "dev", "eth1")
+    client.run("ip", "address", "add", "192.0.2.1/24", "dev", "eth0")
+    server.run("ip", "address", "add", "10.1.0.11/24", "dev", "eth0")
+    server.run("ip", "route", "add", "default", "via", "10.1.0.9")
+    router.call(sysctl.write, "net/ipv4/ip_forward", "1")
+    router.call(netfilter.replace, Netfilter(masquerade=(ip_address("10.1.0.11"),)))
+
+    def sources(sent: bytes, held: Sequence[str]) -> set[str]:
+        """Where the packets come from that reach the client while the server sends this one."""
+        router.call(netfilter.hold_resets, [], [ip_address(each) for each in held])
+        with client.call(socket.socket, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as heard:
+            heard.settimeout(0.3)
+            with server.call(socket.socket, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as out:
+                out.sendto(sent, ("192.0.2.1", 0))
+            found = set()
+            with suppress(TimeoutError):
+                while True:
+                    found.add(heard.recvfrom(1500)[1][0])
+            return found
+
+    middle, first = segment("10.1.0.11", "192.0.2.1", 0x10), segment("10.1.0.11", "192.0.2.1", 0x02)
+    assert sources(middle, ["10.1.0.11"]) == set()
+    assert sources(first, ["10.1.0.11"]) == {"192.0.2.9"}
+    assert sources(middle, ["10.1.0.12", "10.1.0.13"]) == {"192.0.2.9"}
+
+
+def segment(source: str, destination: str, flags: int) -> bytes:
+    """A TCP segment without data (RFC 9293, 3.1) from port 80, with these flags."""
+    header = struct.pack("!HHIIBBHHH", 80, 40000 + flags, 1, 1, 5 << 4, flags, 1024, 0, 0)
+    pseudo = ip_address(source).packed + ip_address(destination).packed + struct.pack("!HH", 6, len(header))
+    total = sum(struct.unpack(f"!{len(pseudo + header) // 2}H", pseudo + header))
+    total = (total & 0xFFFF) + (total >> 16)
+    return header[:16] + struct.pack("!H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) + header[18:]
 
 
 def test_the_kernel_lets_resets_out_by_itself_when_pulse_does_not(

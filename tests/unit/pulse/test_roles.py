@@ -277,7 +277,7 @@ def test_after_a_hand_over_resets_are_held_and_what_lingers_is_told(
     held: list[str] = []
 
     class Quiet(MemoryKernel):
-        def hold_resets(self, floating: Any) -> None:
+        def hold_resets(self, floating: Any, real_servers: Any = ()) -> None:
             held.append("held")
 
         def let_resets_out(self) -> None:
