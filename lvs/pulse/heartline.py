@@ -35,7 +35,7 @@ HELD_UP = (
     3.0  # seconds between two beats after which the heart may have taken the role away (it waits longer)
 )
 GREETING = 3.0  # seconds in which a heart that accepts must say hello
-STARTING = 5.0  # seconds in which a new heart must listen
+STARTING = 30.0  # seconds in which a new heart must listen; a busy machine may need many to load it
 SILENCE = 10  # seconds without a word after which a heart is ended and started anew
 ENDING = 2.0  # seconds that a heart has to leave
 FIRST_WAIT, LONGEST_WAIT = 0.05, 2.0  # seconds before the next attempt
@@ -218,6 +218,7 @@ class HeartLine:
                 self._child, started = self._start(self._folder), time.monotonic()
                 log.info("the heart was started as process %d", self._child)
             elif self._reap() or time.monotonic() - started > STARTING:
+                self._end_child()
                 raise RouterError(f"a new heart does not listen at {path}; see pulse's log")
             await asyncio.sleep(LOOK)
 
@@ -326,6 +327,12 @@ class HeartLine:
             )
             self._child = None
         return bool(ended)
+
+    def _end_child(self) -> None:
+        """End a heart that does not get so far as to listen: two of them would only hold each other up."""
+        if self._child is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGKILL)
 
     def _kill(self) -> None:
         if self.pid is not None:

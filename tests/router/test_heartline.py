@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lvs.errors import RouterError
+from lvs.pulse import heartline
 from lvs.pulse.failover import Order
 from lvs.pulse.heart_wire import Message
 from lvs.pulse.heartline import HeartLine
@@ -62,8 +63,10 @@ class Pulse:
 
 
 @asynccontextmanager
-async def line(folder: Path, pulse: Pulse) -> AsyncIterator[HeartLine]:
-    made = HeartLine(folder, pulse)
+async def line(
+    folder: Path, pulse: Pulse, start: Callable[[Path], int] | None = None
+) -> AsyncIterator[HeartLine]:
+    made = HeartLine(folder, pulse, start)
     tasks = [asyncio.create_task(made.run()), asyncio.create_task(made.follow())]
     made.settle()
     try:
@@ -101,6 +104,28 @@ def test_a_heart_is_started_serves_and_leaves(tmp_path: Path) -> None:
             await until(lambda: not lives(pid))
 
     asyncio.run(story())
+
+
+def test_a_heart_that_never_listens_is_ended_before_another_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartline, "STARTING", 0.1)
+    started: list[int] = []
+
+    def start(_folder: Path) -> int:
+        assert not any(lives(pid) for pid in started)
+        sleeper = ["sleep", "60"]
+        started.append(os.posix_spawnp(sleeper[0], sleeper, os.environ))
+        return started[-1]
+
+    async def story() -> None:
+        async with line(tmp_path, Pulse(), start):
+            await until(lambda: len(started) > 2)
+
+    asyncio.run(story())
+    for pid in started:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_heart_that_is_killed_is_started_again(tmp_path: Path) -> None:
