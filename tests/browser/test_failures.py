@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from deploy.start.place import PROJECT
 from tests.browser.conftest import Tool, log_in, start
+from tests.browser.panels import import_sample
 
 pytestmark = pytest.mark.browser
 
@@ -70,14 +70,6 @@ def watch(page: Page, tool: Tool) -> None:
     page.get_by_label("Update interval in seconds").fill(str(INTERVAL))
     page.get_by_role("button", name="Accept").click()
     expect(page.locator("#status-line")).to_contain_text("r1: active")
-
-
-def import_sample(page: Page, tool: Tool) -> None:
-    """Something to apply."""
-    page.goto(f"{tool.url}/import")
-    page.get_by_label(re.compile("file", re.I)).first.set_input_files(PROJECT / "docs/samples/lab.cf")
-    page.get_by_role("button", name="Check it").click()
-    page.get_by_role("button", name="Replace the candidate").click()
 
 
 def test_a_worker_that_hangs_is_said_within_two_refreshes_and_apply_waits_for_it(

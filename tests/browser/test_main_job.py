@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 from playwright.sync_api import Page, expect
 
-from deploy.start.place import PROJECT
 from tests.browser.conftest import Tool, log_in, shot
+from tests.browser.panels import add_real_server, add_virtual_server, import_sample
 from tests.conftest import eventually
 
 pytestmark = pytest.mark.browser
@@ -28,38 +28,13 @@ def answers(tool: Tool, count: int) -> Counter[str]:
     return found
 
 
-def add_virtual_server(page: Page, tool: Tool) -> None:
-    """shop, by hand, through the panel."""
-    page.goto(f"{tool.url}/virtual-servers/add")
-    page.locator("#id_name").fill("shop")
-    page.get_by_label("Active", exact=True).check()
-    page.get_by_label("Virtual IP address").fill("192.168.26.10")
-    page.locator("#id_device").fill("eth0:1")
-    page.locator("#id_scheduler").select_option("rr")
-    page.get_by_role("button", name="Accept").click()
-
-
-def add_real_server(page: Page, name: str, address: str) -> None:
-    """A real server of the virtual server in view."""
-    page.get_by_role("link", name="Real server", exact=True).click()
-    page.get_by_role("link", name=re.compile("^Add")).click()
-    page.locator("#id_name").fill(name)
-    page.locator("#id_address").fill(address)
-    page.get_by_label("Active", exact=True).check()
-    page.get_by_role("button", name="Accept").click()
-
-
 def test_an_administrator_sets_up_a_cluster_and_its_clients_get_answers_from_both_real_servers(
     tool: Tool, page: Page
 ) -> None:
     log_in(page, tool)
     shot(page, "control-before")
 
-    page.goto(f"{tool.url}/import")
-    page.get_by_label(re.compile("file", re.I)).first.set_input_files(PROJECT / "docs/samples/lab.cf")
-    page.get_by_role("button", name="Check it").click()
-    expect(page.get_by_text("intranet").first).to_be_visible()
-    page.get_by_role("button", name="Replace the candidate").click()
+    import_sample(page, tool)
     expect(page.get_by_role("link", name="intranet", exact=True)).to_be_visible()
 
     add_virtual_server(page, tool)
