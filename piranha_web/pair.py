@@ -16,10 +16,10 @@ from lvs.dispatch import ClusterState, RouterState
 # Why a datagram was not acted on, in the words of the pages.
 REFUSED = {
     "malformed": "malformed",
-    "forged": "not signed with the cluster's key",
-    "foreign": "of another pair or address",
-    "replayed": "heard before",
-    "unverified": "not checked yet",
+    "forged": "with a false signature",
+    "foreign": "of another key, address or node",
+    "replayed": "heard before, or late",
+    "unverified": "at a start, not shown to be new",
 }
 MOST_TRANSITIONS = 12
 
@@ -68,6 +68,11 @@ class Member:
     def since(self) -> datetime | None:
         """When it took its role."""
         return moment(self.part["since"]) if self.part else None
+
+    @property
+    def held(self) -> float | None:
+        """For how many seconds it has had its role, by its own clock."""
+        return ago(self.state, self.part["since"]) if self.part else None
 
     @property
     def reason(self) -> str:

@@ -92,7 +92,7 @@ class RedundancyForm(PanelForm):
         help_text="How many routers the copies may pass; 0: 1, they stay on the segment.",
     )
     syncd_maxlen = forms.IntegerField(
-        label="Longest message", help_text="Of the copies, below the link's MTU; 0: the kernel's choice."
+        label="Longest message", help_text="Of the copies; 0: one connection in each. Busy clusters: 1472."
     )
 
     helper = helper(

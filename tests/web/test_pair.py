@@ -65,7 +65,7 @@ def test_a_clock_that_steps_back_makes_no_negative_age() -> None:
 def test_only_refusals_that_happened_are_named() -> None:
     counts = {"malformed": 0, "forged": 7, "foreign": 0, "replayed": 2, "unverified": 0}
     found = pair(r1=redundant(of={"refused": counts}))
-    assert found.members[0].refused == (("not signed with the cluster's key", 7), ("heard before", 2))
+    assert found.members[0].refused == (("with a false signature", 7), ("heard before, or late", 2))
 
 
 def test_the_changes_of_role_of_both_routers_are_one_list_newest_first() -> None:

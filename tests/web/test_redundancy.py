@@ -164,10 +164,10 @@ def test_switch_now_names_what_moves_before_it_is_done(
     page = text_of(administrator.get("/redundancy/switch"))
     assert "Switch from r1 to r2?" in page
     assert "192.168.26.10" in page
-    assert "3 connections now: they go on" in page
+    assert "3 connections now. What is established goes on" in page
     assert "finds nothing against it" in page
     both_report(revision, sync=[])
-    assert "end, since no sync daemon copies them" in text_of(administrator.get("/redundancy/switch"))
+    assert "ends, since no sync daemon copies it" in text_of(administrator.get("/redundancy/switch"))
 
 
 def test_switch_now_asks_the_active_router_and_says_what_it_answers(
