@@ -158,7 +158,7 @@ GLOBAL: tuple[Keyword, ...] = (
     _redundancy(
         "syncd_maxlen",
         Whole(0, _MAX_SYNC, "bytes"),
-        "length of its messages (0: the kernel's)",
+        "length of its messages (0: one connection in each)",
         piranha=False,
     ),
     _redundancy("syncd_group", Multicast(), "the group that it sends to (none: 224.0.0.81)", piranha=False),

@@ -226,7 +226,7 @@ class Redundancy:
     syncdaemon: bool = False
     syncd_iface: str = "eth0"
     syncd_id: int = 0
-    syncd_maxlen: int = 0  # bytes of one sync message; 0: the kernel's choice
+    syncd_maxlen: int = 0  # bytes of one sync message; 0: one connection in each (lvs.router.plan)
     syncd_group: Address | None = None  # multicast group; None: 224.0.0.81
     syncd_port: int = 0  # UDP; 0: 8848
     syncd_ttl: int = 0  # of the multicast; 0: 1

@@ -24,7 +24,6 @@ from lvs.config.model import (
 from lvs.config.sentences import Place, error, warning
 
 SHORTEST_USUAL = 0.1  # seconds between heartbeats that any two machines keep up
-SHORTEST_SYNC = 1024  # bytes; the least that the standby's half takes (start_sync_thread of ip_vs_sync.c)
 Fronts = tuple[GlobalSettings, Redundancy, tuple[VirtualServer, ...]]
 
 
@@ -69,9 +68,6 @@ def _heartbeat(config: LvsConfig) -> Iterator[Problem]:
         yield warning((), "keepalive", message)
     if redundancy.syncdaemon and not redundancy.backup_active:
         yield warning((), "syncdaemon", "syncdaemon has nobody to copy connections to: set backup_active")
-    if redundancy.syncd_maxlen and redundancy.syncd_maxlen < SHORTEST_SYNC:
-        message = f"is less than the standby's half takes: write {SHORTEST_SYNC} or more"
-        yield warning((), "syncd_maxlen", f"syncd_maxlen {redundancy.syncd_maxlen} {message}")
     for fault in device_faults(redundancy.syncd_iface):
         yield error((), "syncd_iface", f"syncd_iface {fault}")
     if not redundancy.heartbeat:

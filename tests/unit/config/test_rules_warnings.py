@@ -67,7 +67,6 @@ WARNINGS = [
         "check_gateway",
         "set backup_active",
     ),
-    ("short messages of the sync daemon", cluster(syncd_maxlen=500), "syncd_maxlen", "write 1024 or more"),
     (
         "the sync daemon alone",
         cluster(redundancy=Redundancy(syncdaemon=True)),
