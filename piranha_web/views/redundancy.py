@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -124,9 +125,13 @@ def switch_context(giver: Member, taker: Member) -> dict[str, Any]:
         ),
         "copies": copies,
         "refused": part["hand_over_refused"],
-        # Whatever differs between the two can be overruled; one that is silent or not fit cannot serve.
-        "anyway": bool(peer and peer["alive"] and peer["fit"] and peer["role"] == "standby"),
+        "anyway": bool(peer) and not giver.stage and could_serve(peer),
     }
+
+
+def could_serve(peer: Mapping[str, Any]) -> bool:
+    """Whether a refusal can be overruled: what differs can, a router that is silent or not fit cannot."""
+    return bool(peer["alive"] and peer["fit"] and peer["hears"]) and peer["role"] == "standby"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

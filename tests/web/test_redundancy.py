@@ -215,8 +215,8 @@ def test_a_refusal_that_can_be_overruled_offers_anyway_and_nothing_else(
 
 @pytest.mark.parametrize(
     "other",
-    [peer(alive=False), peer(fit=False), peer("active"), None],
-    ids=["silent", "unfit", "active", "never"],
+    [peer(alive=False), peer(fit=False), peer("active"), peer(hears=False), None],
+    ids=["silent", "unfit", "active", "deaf", "never heard"],
 )
 def test_a_refusal_because_the_other_cannot_serve_cannot_be_overruled(
     administrator: Client, revision: models.Revision, other: dict[str, Any] | None
