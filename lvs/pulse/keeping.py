@@ -155,20 +155,20 @@ class Keeper:
             if role is Role.STANDBY and self.assigned is Role.ACTIVE:
                 self._linger()
             self.assigned, again = role, role is self._role_taken
-            if soft and role is Role.ACTIVE:
-                await self._hush(self.running)
+            self.wake(whole=True)  # at what nobody looks now for speed's sake; and to try again what fails
             try:
+                if soft and role is Role.ACTIVE:
+                    await self._hush(self.running)
                 outcome = await self.reconcile(reason, whole=False, certain=True)
             except LvsError as error:
                 return (str(error),)
+            except Exception as error:
+                # A fault of ours must not leave the heart, and the other router, waiting for an answer.
+                log.exception("taking up the role ended in an unexpected error")
+                return (f"pulse failed at this: {type(error).__name__}: {error}",)
         if not again:
             self.events.info(f"{role} after {(time.monotonic() - begun) * 1000:.1f} ms ({reason})")
-        self.wake(whole=True)  # what nobody looked at for speed's sake
-        return tuple(
-            f"{one.change.text}: {one.reason}"
-            for one in outcome.report.refused
-            if one.change.address and one.change.verb is not Verb.ANNOUNCE
-        )
+        return _not_moved(outcome)
 
     async def reconcile(self, cause: str, *, whole: bool, certain: bool = False) -> Outcome:
         """Bring the kernel to what is wanted now; raises KernelError when it cannot be read.
@@ -268,3 +268,12 @@ class Keeper:
         else:
             self.events.warning(f"[inactive] shutting down {key} due to connection failure ({of_it})")
         self._wake.set()
+
+
+def _not_moved(outcome: Outcome) -> tuple[str, ...]:
+    """The floating addresses that could not be raised or lowered, in sentences with the reason."""
+    return tuple(
+        f"{one.change.text}: {one.reason}"
+        for one in outcome.report.refused
+        if one.change.address and one.change.verb is not Verb.ANNOUNCE
+    )

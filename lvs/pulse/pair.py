@@ -63,6 +63,7 @@ class Pair(Partner):
         self._keys = Keys()
         self._problem: str | None = None
         self._running: Running | None = None  # what was considered last
+        self._unraised = False  # the heart was told of floating addresses that could not be raised
         self.line = HeartLine(state, self, start)
         keeper.partner = self
 
@@ -134,6 +135,7 @@ class Pair(Partner):
     async def take_role(self, role: Role, reason: str, soft: bool) -> tuple[str, ...]:
         await self._keeper.ready.wait()
         problems = await self._keeper.take_role(role, reason, soft=soft)
+        self._unraised = role is Role.ACTIVE and bool(problems)
         self.line.hurry()
         return problems
 
@@ -161,6 +163,9 @@ class Pair(Partner):
         )
 
     def condition(self) -> Message:
+        if self._unraised and self._running and self._keeper.held_addresses() == self._running.floating:
+            self._unraised = False  # what did not succeed at first was tried again
+            self.line.say({"say": "raised", "problems": []})
         return condition(
             self._keeper,
             self._running,

@@ -178,6 +178,27 @@ def test_what_cannot_be_raised_is_told_and_makes_the_router_unfit(world: World) 
     play(story())
 
 
+def test_a_fault_of_ours_while_raising_is_told_and_tried_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Faulty(MemoryKernel):
+        def hold_resets(self, floating: Any, real_servers: Any = ()) -> None:
+            raise TypeError("oops")
+
+    async def story() -> None:
+        world.kernel = Faulty()
+        installed(world, lvs_cf(pair=TWO))
+        async with heart(world.state, "standby") as scripted, world.pulse():
+            await scripted.told("lowered")
+            scripted.say("role", role="active", reason="partner hands over", soft=True)
+            assert (await scripted.told("raised"))["problems"] == ["pulse failed at this: TypeError: oops"]
+            await until(lambda: world.kernel.addresses == {FLOATING})
+            assert (await scripted.told("raised", 2))["problems"] == []
+
+    play(story())
+    assert "Traceback" in caplog.text
+
+
 def test_what_cannot_be_lowered_is_left_to_the_heart(tmp_path: Path) -> None:
     class Stubborn(MemoryKernel):
         def _change_address(self, verb: Verb, address: InterfaceAddress) -> str | None:
