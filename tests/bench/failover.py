@@ -31,7 +31,7 @@ from tests.kernel.keepalived import two_keepaliveds
 
 SETTINGS = ((1.0, 3.0), (0.1, 0.3), (0.03, 0.09))  # keepalive, deadtime
 INTERVALS = (1.0, 0.1)  # keepalived's, which takes over after three of them and a bit
-HEADING = f"{'':<34}{'no answer':>10}{'2 owners':>10}{'0 owners':>10}  failed requests"
+HEADING = f"{'':<34}{'no answer':>10}{'slowest':>10}{'2 owners':>10}{'0 owners':>10}  failed requests"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,6 +99,7 @@ def worst(runs: Iterable[Measured]) -> Measured:
 def _worst(seen: Sequence[Seen]) -> Seen:
     return Seen(
         max(one.gap for one in seen),
+        max(one.slowest for one in seen),
         max(one.both for one in seen),
         max(one.none for one in seen),
         sum((one.failed for one in seen), Counter()),
@@ -111,7 +112,7 @@ def show(measured: Measured) -> None:
 
 
 def line(what: str, seen: Seen) -> None:
-    times = "".join(f"{seconds * 1000:>10.0f}" for seconds in (seen.gap, seen.both, seen.none))
+    times = "".join(f"{seconds * 1000:>10.0f}" for seconds in (seen.gap, seen.slowest, seen.both, seen.none))
     failed = ", ".join(f"{count} {name}" for name, count in seen.failed.items()) or "none"
     print(f"{what:<34}{times}  {failed}", flush=True)
 

@@ -36,9 +36,13 @@ class Fault(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """In one phase: the longest times without an answer, with two owners, with none; the clients' errors."""
+    """In one phase: the longest times without an answer, with two owners, with none; the clients' errors.
+
+    slowest: the seconds that a request took which began in this phase, and was answered or failed.
+    """
 
     gap: float
+    slowest: float
     both: float
     none: float
     failed: Counter[str]
@@ -97,7 +101,8 @@ def has_all(pair: Routers, router: str) -> bool:
 def seen(pair: Routers, clients: Clients, begin: float, end: float) -> Seen:
     owning = pair.owners.between(begin, end)
     probe = clients.probe
-    return Seen(probe.gap(begin, end), owning.both, owning.none, probe.failures(begin, end))
+    gap, slowest = probe.gap(begin, end), probe.slowest(begin, end)
+    return Seen(gap, slowest, owning.both, owning.none, probe.failures(begin, end))
 
 
 def nothing(pair: Any, router: str) -> None:

@@ -174,7 +174,7 @@ class Pair:
     def __init__(self, lab: Lab, folder: Path, nursery: Nursery) -> None:
         self.lab = lab
         self.nursery = nursery
-        self.switch = Switch(lab, () if has_nftables() else (network.NAT_VIP, network.DIRECT_VIP))
+        self.switch = Switch(lab, hushes=not has_nftables())
         self.owners = Owners(network.ROUTERS, FLOATING)
         self.serial = 0
         self.machines = {name: self._made(name, folder / name) for name in network.ROUTERS}
@@ -195,9 +195,15 @@ class Pair:
             self.start(name)
         self.install(redundancy)
         until(self.well, "the pair is well", self.told)
-        if self.owners.owner() != "r1":
-            self.machines["r2"].client.hand_over()
-            until(lambda: self.owners.owner() == "r1" and self.well(), "r1 is active", self.told)
+        until(self._r1_is_active, "r1 is active", self.told)
+
+    def _r1_is_active(self) -> bool:
+        if not self.well():
+            return False
+        if self.owners.owner() == "r2":
+            with suppress(LvsError):  # on a busy machine it may be refused for a moment
+                self.machines["r2"].client.hand_over()
+        return self.owners.owner() == "r1"
 
     def install(self, redundancy: Redundancy, services: Iterable[VirtualServer] = WEB) -> None:
         """Installs the next revision on both, standby first."""

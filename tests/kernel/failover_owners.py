@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -99,6 +100,7 @@ class Owners:
             opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         opened.bind((0, GROUPS))
+        opened.setblocking(False)
         opened.send(struct.pack("=IHHII8x", 24, GET_ADDRESS, REQUEST_DUMP, 1, 0))
         return opened
 
@@ -107,14 +109,18 @@ class Owners:
             for opened in (*self._sockets, self._told):
                 selector.register(opened, selectors.EVENT_READ)
             while True:
-                for key, _ in selector.select():
-                    if key.fileobj is self._told:
-                        return
-                    assert isinstance(key.fileobj, socket.socket)
-                    self._note(self._sockets[key.fileobj], key.fileobj.recv(1 << 16))
+                ready = {key.fileobj for key, _ in selector.select()}
+                if self._told in ready:
+                    return
+                now = (
+                    time.monotonic()
+                )  # of all that is there: which of two kernels was first, nobody can tell
+                for opened, router in self._sockets.items():
+                    with suppress(BlockingIOError):
+                        while True:
+                            self._note(now, router, opened.recv(1 << 16))
 
-    def _note(self, router: str, datagram: bytes) -> None:
-        now = time.monotonic()
+    def _note(self, now: float, router: str, datagram: bytes) -> None:
         with self._lock:
             for kind, address in _messages(datagram):
                 held = kind == NEW_ADDRESS

@@ -67,7 +67,9 @@ def clients(pair: Pair) -> Iterator[Clients]:
 
 
 def show(what: str, one: Seen) -> None:
-    times = f"no answer {one.gap * 1000:.0f} ms, two owners {one.both * 1000:.0f} ms"
+    times = (
+        f"no answer {one.gap * 1000:.0f} ms, slowest {one.slowest:.2f} s, two owners {one.both * 1000:.0f} ms"
+    )
     print(f"{what}: {times}, no owner {one.none * 1000:.0f} ms, failed {dict(one.failed)}")
 
 

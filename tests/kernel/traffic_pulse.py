@@ -33,7 +33,7 @@ class NetfilterFile:
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
 
-    def hold_resets(self, addresses: Iterable[Address]) -> None:
+    def hold_resets(self, addresses: Iterable[Address], real_servers: Iterable[Address] = ()) -> None:
         """The lab's switch does it instead, all the time (`tests.kernel.failover_switch`)."""
 
     def let_resets_out(self) -> None:
