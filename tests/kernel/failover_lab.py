@@ -272,6 +272,8 @@ class Pair:
                 return False
             if not all(link["alive"] for link in said["links"]):
                 return False
+            if role == "active" and said["hand_over_refused"]:
+                return False
         return True
 
     def told(self) -> str:
