@@ -40,7 +40,8 @@ class Wire:
             return None
         opened = self._made()
         try:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # No SO_REUSEADDR: with it, any program of this machine could bind this port as well, and would
+            # get what comes in its place.
             if self.way.own.version == 4:
                 opened.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, NETWORK_CONTROL)
             else:
