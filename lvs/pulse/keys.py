@@ -26,11 +26,16 @@ def load(folder: Path) -> tuple[bytes, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        remedy = "make it a plain file that belongs to pulse's user, mode 0600"
-        raise RouterError(f"cannot read {path}: {error.strerror}; {remedy}") from error
-    with open(descriptor, encoding="ascii", errors="replace") as file:
+        raise _unreadable(path, error) from error
+    try:
         _check_guarded(path, os.fstat(descriptor))
-        return parse(file.read(), path)
+        with open(descriptor, encoding="ascii", errors="replace", closefd=False) as file:
+            text = file.read()
+    except OSError as error:  # a bad disk must not end pulse
+        raise _unreadable(path, error) from error
+    finally:
+        os.close(descriptor)
+    return parse(text, path)
 
 
 def save(folder: Path, keys: Sequence[bytes]) -> None:
@@ -59,6 +64,11 @@ def _check(keys: Sequence[bytes], source: Path | str) -> None:
     if any(len(key) < KEY_BYTES for key in keys):
         digits = 2 * KEY_BYTES
         raise RouterError(f"{source} has a key of less than {digits} hexadecimal digits; {_REMEDY}")
+
+
+def _unreadable(path: Path, error: OSError) -> RouterError:
+    remedy = "make it a plain file that belongs to pulse's user, mode 0600"
+    return RouterError(f"cannot read {path}: {error.strerror}; {remedy}")
 
 
 def _check_guarded(path: Path, found: os.stat_result) -> None:

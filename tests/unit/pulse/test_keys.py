@@ -96,3 +96,9 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(written(tmp_path, f"{NEW.hex()}\n"), 65534, 65534)
     with pytest.raises(RouterError, match="chown"):
         keys.load(tmp_path)
+
+
+def test_a_folder_in_its_place_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / keys.NAME).mkdir(mode=0o700)
+    with pytest.raises(RouterError, match="is not a plain file"):
+        keys.load(tmp_path)
