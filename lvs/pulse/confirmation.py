@@ -99,6 +99,7 @@ class Confirmation:
         if waiting is None:
             self.forget()
         else:
+            self._take_up(waiting, left)  # also if the disk does not take the note
             self._note(waiting, left)
 
     def forget(self) -> None:
@@ -146,5 +147,8 @@ class Confirmation:
 
     def _note(self, waiting: Waiting, left: float) -> None:
         files.write_text(self._path, json.dumps(asdict(waiting)) + "\n")
+        self._take_up(waiting, left)
+
+    def _take_up(self, waiting: Waiting, left: float) -> None:
         self.waiting, self._deadline = waiting, self._clock() + left
         self.changed.set()

@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from lvs.errors import LvsError
+from lvs.errors import KernelError, LvsError, RouterError
 from lvs.nanny.checker import Target
 from lvs.nanny.checks import Check
 from lvs.nanny.health import Result, Verdict, adopted
-from lvs.pulse.confirmation import Confirmation
+from lvs.pulse.confirmation import Confirmation, Waiting
 from lvs.pulse.keeping import Keeper
 from lvs.pulse.kernel_work import Outcome
 from lvs.pulse.pair import Pair
@@ -65,15 +65,20 @@ class Installer:
         async with keeper.changing:
             before, verdicts, installed_at = keeper.running, dict(keeper.checker.verdicts), self.installed_at
             waited, left = self.confirmation.waiting, self.confirmation.left()
-            if confirm_within is not None:
-                await keeper.work.run(lambda: self.confirmation.begin(new, before, confirm_within))
-            await keeper.work.run(lambda: self.installation.install(new.text))
+            try:
+                if confirm_within is not None:
+                    await keeper.work.run(lambda: self.confirmation.begin(new, before, confirm_within))
+                await keeper.work.run(lambda: self.installation.install(new.text))
+            except LvsError:  # a full disk: nothing came into force, so nothing waits for a confirmation
+                if confirm_within is not None:
+                    await self._resume(waited, left)
+                raise
             await self._put_in_force(new, results, seeds)
             try:
                 outcome = await self._tried(new, cause, may_stay=before is None and owned != Owned())
             except LvsError:
                 await self._put_back(before, verdicts, installed_at)
-                await keeper.work.run(lambda: self.confirmation.resume(waited, left))
+                await self._resume(waited, left)
                 raise
             self.pair.settle()
             if confirm_within is None:
@@ -81,6 +86,21 @@ class Installer:
             elif waited is None:
                 self._aside = verdicts
         return outcome
+
+    async def go_back(self, confirmed: Running, cause: str) -> None:
+        """Install what was confirmed last; where its file cannot be written, it is in force even so.
+
+        RouterError then, and KernelError when the kernel refuses some of it: to be tried again.
+        """
+        try:
+            await self.replace(confirmed, cause)
+        except KernelError:
+            raise
+        except RouterError:
+            running = self.keeper.running
+            if running is None or running.sha256 != confirmed.sha256:
+                await self.take_up(confirmed, cause)
+            raise
 
     async def take_up(self, new: Running, cause: str) -> None:
         """Follow a file that is in place already, whatever the kernel refuses of it."""
@@ -115,6 +135,13 @@ class Installer:
         if self.confirmation.waiting is not None:
             await self.keeper.work.run(self.confirmation.forget)
         self._aside = {}
+
+    async def _resume(self, waiting: Waiting | None, left: float) -> None:
+        """Wait for what was waited for before; the disk may refuse to note that, and the wait goes on."""
+        try:
+            await self.keeper.work.run(lambda: self.confirmation.resume(waiting, left))
+        except RouterError as error:
+            self.keeper.events.error(str(error))
 
     async def _tried(self, new: Running, cause: str, *, may_stay: bool) -> Outcome:
         """Reconcile; raises KernelError for what is refused now and was not before.

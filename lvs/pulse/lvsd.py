@@ -162,14 +162,14 @@ class Lvsd:
         """The installed configuration stays; RouterError where that serial is not what is installed."""
         async with self._installing:
             waiting, running = self.confirmation.waiting, self.keeper.running
-            expected = waiting.serial if waiting else running.serial if running else None
+            expected = running.serial if running else None
             if serial != expected:
                 raise RouterError(
                     f"serial {serial} cannot be confirmed: what is installed here is "
                     f"{'nothing' if expected is None else f'serial {expected}'}. Look at both routers and "
                     "apply again."
                 )
-            if waiting is not None:
+            if waiting is not None and waiting.serial == serial:
                 await self.installer.forget()
                 self.keeper.events.info(f"serial {serial} was confirmed")
         return {"serial": serial}
@@ -260,7 +260,7 @@ class Lvsd:
         try:
             text = await self.keeper.work.run(self.confirmation.confirmed_text)
             if text is not None:
-                await self.installer.replace(await asyncio.to_thread(understood, text), cause)
+                await self.installer.go_back(await asyncio.to_thread(understood, text), cause)
                 return
             async with self.keeper.changing:
                 await self.installer.take_out(cause)

@@ -12,6 +12,7 @@ import pytest
 from lvs.errors import KernelError, RouterError
 from lvs.pulse.confirmation import Confirmation
 from lvs.pulse.running import understood
+from lvs.router import files
 from lvs.router.memory import MemoryKernel
 from tests.unit.pulse.world import World, lvs_cf, until
 
@@ -219,6 +220,61 @@ def test_going_back_is_tried_until_it_succeeds(world: World, monkeypatch: pytest
             world.kernel.schedulers = {"rr"}
             await until(lambda: any("going back did not succeed" in e.text for e in lvsd.keeper.events))
             world.kernel.schedulers = {"wlc"}
+            await until(lambda: lvsd.confirmation.waiting is None)
+            assert world.installation.read() == lvs_cf(1)
+
+    monkeypatch.setattr("lvs.pulse.lvsd.AGAIN_SECONDS", 0.05)
+    play(story())
+
+
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on there is no room for an lvs.cf."""
+    replace = files._replace
+
+    def full(path: Path, content: bytes, *, like: Path | None) -> None:
+        if path.name == "lvs.cf":
+            raise RouterError(f"cannot write {path}: No space left on device; check the disk and the folder")
+        replace(path, content, like=like)
+
+    monkeypatch.setattr(files, "_replace", full)
+
+
+def test_an_install_that_the_disk_refuses_leaves_the_wait_before_it_as_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        async with world.pulse() as lvsd:
+            await lvsd.install(lvs_cf(1))
+            with monkeypatch.context() as patch:
+                fill_disk(patch)
+                with pytest.raises(RouterError, match="No space left"):
+                    await lvsd.install(lvs_cf(2, scheduler="rr"), confirm_within=60)
+            assert (await lvsd.status())["unconfirmed"] is None
+            await lvsd.install(lvs_cf(3, scheduler="rr"), confirm_within=60)
+            with monkeypatch.context() as patch:
+                fill_disk(patch)
+                with pytest.raises(RouterError, match="No space left"):
+                    await lvsd.install(lvs_cf(4), confirm_within=600)
+            left = (await lvsd.status())["unconfirmed"]
+            assert (left["serial"], left["back_to"]) == (3, 1)
+            assert left["seconds_left"] <= 60
+
+    play(story())
+
+
+def test_a_full_disk_does_not_keep_the_kernel_from_going_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        async with world.pulse() as lvsd:
+            await lvsd.install(lvs_cf(1))
+            with monkeypatch.context() as patch:
+                await lvsd.install(lvs_cf(2, scheduler="rr"), confirm_within=0.05)
+                fill_disk(patch)
+                await until(lambda: [one.scheduler for one in world.kernel.services.values()] == ["wlc"])
+                with pytest.raises(RouterError, match=r"serial 2 cannot be confirmed: .* is serial 1"):
+                    await lvsd.confirm(2)
+                assert world.installation.read() == lvs_cf(2, scheduler="rr")
             await until(lambda: lvsd.confirmation.waiting is None)
             assert world.installation.read() == lvs_cf(1)
 
