@@ -43,7 +43,7 @@ class Condition:
         self._healthy = self._total = 0
         self._unfit: tuple[str, ...] = ()
         self._not_raised: tuple[str, ...] = ()
-        self._not_raised_until = now
+        self._not_raised_until = self._deaf_until = now
         self.carriers = dict(carriers)
         self.gateway = Gateway(now)
 
@@ -73,14 +73,21 @@ class Condition:
             came = came or (change.up and change.interface in settings.watched)
         return came
 
-    def own(self, now: float, settings: Settings, more: Iterable[str]) -> Own:
-        """more: further reasons why this router is not fit."""
+    def own(self, now: float, settings: Settings, more: Iterable[str], *, deaf: bool) -> Own:
+        """more: further reasons why this router is not fit. deaf: it has no link to hear the other router on.
+
+        For the dead time after that was so, silence proves nothing yet.
+        """
         down = [name for name in settings.watched if not self.carriers.get(name)]
         cut_off = bool(down) and (settings.monitor_links or len(down) == len(settings.watched))
         lost = settings.gateway is not None and self.gateway.lost(now, settings)
         reasons = [*more, *self._unfit]
         if now < self._not_raised_until:
             reasons += self._not_raised
+        if deaf:
+            self._deaf_until = now + settings.deadtime
+        if now < self._deaf_until:
+            reasons.append("it could not hear the other router on any link: see the alarms of its links")
         if cut_off:
             reasons.append(f"no link on {', '.join(down)}: check the cable and the switch")
         if lost:

@@ -294,7 +294,9 @@ class Duty:
         if role is Role.ACTIVE and not self._presence.given_up(now, self.settings.deadtime):
             absence = Absence.NONE  # it may be back in a moment, and the kernel balances on
         more = [self.fenced] if self.fenced else [str(absence)] if absence else []
-        return self.condition.own(now, self.settings, more)
+        # Who cannot hear must not take silence for anything; who is active serves on.
+        deaf = role is Role.STANDBY and not self._edges.listens()
+        return self.condition.own(now, self.settings, more, deaf=deaf)
 
     def _rules(self) -> Rules:
         return self.settings.rules(witness=self._edges.watches())

@@ -48,6 +48,9 @@ class Edges(Protocol):
     def carriers(self) -> Mapping[str, bool]:
         """Which interfaces can carry now."""
 
+    def listens(self) -> bool:
+        """Whether the other router could be heard on any link."""
+
     def troubles(self) -> tuple[str, ...]:
         """Why a link cannot be used, in sentences."""
 

@@ -212,6 +212,9 @@ class Loop:
     def carriers(self) -> Mapping[str, bool]:
         return _or_none(links.states) or {}
 
+    def listens(self) -> bool:
+        return self._wires.any_open
+
     def troubles(self) -> tuple[str, ...]:
         blind = (self._eyes.blind,) if self._eyes.blind else ()
         return (*self._wires.troubles(), *blind)

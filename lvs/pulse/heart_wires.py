@@ -54,6 +54,10 @@ class Wire:
         self._socket, self.trouble = opened, ""
         return opened
 
+    @property
+    def is_open(self) -> bool:
+        return self._socket is not None
+
     def close(self) -> None:
         if self._socket is not None:
             self._closing(self._socket)
@@ -152,6 +156,10 @@ class Wires:
     def send(self, link: Link, datagram: bytes) -> None:
         if link in self._wires:
             self._wires[link].send(datagram)
+
+    @property
+    def any_open(self) -> bool:
+        return any(wire.is_open for wire in self._wires.values())
 
     def troubles(self) -> tuple[str, ...]:
         return tuple(wire.trouble for wire in self._wires.values() if wire.trouble)

@@ -170,6 +170,24 @@ def test_a_link_whose_address_is_missing_is_an_alarm_and_works_as_soon_as_it_is_
     assert Owners(*routers).look() == ("primary",)
 
 
+def test_a_standby_that_starts_without_any_of_its_own_addresses_takes_nothing_over(
+    routers: tuple[Router, Router],
+) -> None:
+    _, backup = routers
+    owners = Owners(*routers)
+    backup.kill()
+    for name, interface in (("public", "eth0"), ("private", "eth1")):
+        backup.put_own(name, interface, up=False)
+    backup.namespace.run("ip", "neighbor", "flush", "all")
+    backup.start_heart()
+    backup.start_pulse()
+    owners.stay(("primary",), 5 * DEADTIME)
+    assert any("could not hear" in reason for reason in backup.status["unfit"])
+    backup.put_own("public", "eth0", up=True)
+    eventually(lambda: settled(*routers), "both hear each other", 5)
+    assert owners.look() == ("primary",)
+
+
 def test_a_heart_that_was_stopped_for_a_while_takes_nothing_over_and_loses_nothing(
     routers: tuple[Router, Router],
 ) -> None:

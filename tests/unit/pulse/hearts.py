@@ -48,6 +48,7 @@ class Machine:
         self.probed: list[tuple[str, Address]] = []
         self.up = {"eth0": True, "eth1": True}
         self.trouble: tuple[str, ...] = ()
+        self.deaf = False  # whether it has no socket on any link
         self.ended = False
         self.alive = True
         self.beat_at = world.now
@@ -159,6 +160,9 @@ class Machine:
 
     def carriers(self) -> Mapping[str, bool]:
         return self.up
+
+    def listens(self) -> bool:
+        return not self.deaf
 
     def troubles(self) -> tuple[str, ...]:
         return self.trouble

@@ -83,6 +83,29 @@ def test_the_heartbeat_alone_being_cut_moves_nothing(world: World) -> None:
     assert alarms(world.backup)
 
 
+def test_silence_counts_only_while_a_standby_has_a_link_to_listen_on(world: World) -> None:
+    cut(world, "primary", "backup")
+    world.no_arp.add("primary")
+    world.backup.deaf = True
+    world.run(5 * DEADTIME)
+    assert world.backup.role == "standby"
+    assert any("could not hear" in reason for reason in world.backup.status["unfit"])
+    world.backup.deaf = False
+    assert world.until(lambda: world.backup.role == "active", 2 * DEADTIME) > 0.9 * DEADTIME
+
+
+def test_a_router_without_a_link_to_listen_on_can_be_forced_to_be_active(world: World) -> None:
+    cut(world, "primary", "backup")
+    world.primary.alive = False
+    world.primary.held.clear()
+    world.backup.deaf = True
+    world.run(2 * DEADTIME)
+    world.backup.say({"say": "order", "id": 1, "order": "force"})
+    world.run(2 * DEADTIME)
+    assert world.backup.held == {FLOATING}
+    assert world.backup.heard("answer")[0]["ok"]
+
+
 def test_when_both_processes_die_the_machine_keeps_its_addresses_until_it_is_gone(world: World) -> None:
     world.primary.alive = False
     world.run(10)
