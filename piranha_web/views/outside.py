@@ -63,6 +63,9 @@ def put_back(request: HttpRequest, pk: int) -> HttpResponse:
     except LvsError as error:
         messages.error(request, f"Nothing was put back. {error}")
         return redirect("router-outside", pk=pk)
+    if cluster.standing_revision() is None:
+        messages.success(request, f"The next Apply replaces the lvs.cf of {router.name}.")
+        return redirect("review")
     messages.success(
         request, f"{router.name} gets the running revision again; the history shows what comes of it."
     )

@@ -122,6 +122,22 @@ def test_put_back_leaves_it_to_the_managers_worker_and_shows_it_in_the_history(
     assert "in place of what was changed outside" in page
 
 
+def test_where_nothing_was_ever_applied_the_next_apply_may_be_let_replace_it(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    report("r1", status(serial=1, sha256=HASH))
+    router = cluster.routers.get(name="r1")
+    broken = {"lvs_cf": "primary = 1.2.3\n", "sha256": HASH, "serial": 1}
+    with answering("r1", running=broken):
+        page = text_of(administrator.get(f"/routers/{router.pk}/outside"))
+    assert "Let the next Apply replace it" in page
+    assert "Put back revision" not in page
+    page = text_of(administrator.post(f"/routers/{router.pk}/put-back", follow=True))
+    assert "The next Apply replaces the lvs.cf of r1" in page
+    router.refresh_from_db()
+    assert router.taken_in == HASH
+
+
 def test_a_router_that_is_not_heard_cannot_be_put_back(
     administrator: Client, revision: models.Revision, address: str
 ) -> None:
