@@ -12,7 +12,7 @@ import os
 import shlex
 import signal
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -115,4 +115,26 @@ def refusal(program: Path) -> str | None:
             f"{program} could be changed by others than root, so it is not run: "
             f"chown root:root {program}; chmod go-w {program}"
         )
+    for place in _way_to(program):
+        if _is_open(place):
+            return (
+                f"{program} could be replaced by others than root, who may change {place}, so it is not run: "
+                "keep it in a folder of root's, such as /usr/local/sbin."
+            )
     return None
+
+
+def _way_to(program: Path) -> Iterator[Path]:
+    """What decides which program a path is: the folders and links on its way, as written and in the end."""
+    yield program
+    yield from program.parents
+    yield from program.resolve().parents
+
+
+def _is_open(place: Path) -> bool:
+    """Whether others than root can put something else there; in a sticky folder they cannot (inode(7))."""
+    found = place.lstat()
+    if found.st_uid != 0:
+        return True
+    shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
+    return bool(shared) and not stat.S_ISLNK(found.st_mode)

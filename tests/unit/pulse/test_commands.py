@@ -115,6 +115,25 @@ def test_only_what_root_alone_can_have_written_is_run(tmp_path: Path) -> None:
     assert "could be changed by others" in str(refusal(program))
 
 
+@pytest.mark.root
+def test_a_program_in_a_folder_or_behind_a_link_of_another_user_is_not_run(tmp_path: Path) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    program, link = script(folder, "true"), tmp_path / "link"
+    link.symlink_to(program)
+    assert refusal(program) is refusal(link) is None
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    assert f"may change {link}," in str(refusal(link))
+    os.chown(link, 0, 0, follow_symlinks=False)
+    folder.chmod(0o777)
+    assert f"may change {folder}," in str(refusal(program))
+    assert f"may change {folder}," in str(refusal(link))
+    folder.chmod(0o1777)
+    assert refusal(program) is None
+    os.chown(folder, 65534, 65534)
+    assert "such as /usr/local/sbin" in str(refusal(program))
+
+
 @pytest.mark.parametrize(
     ("command", "problem"),
     [('/bin/true "', "cannot be split"), ("''", "needs an absolute path"), (" ", "it is empty")],
