@@ -91,9 +91,9 @@ def _roles(sights: Sequence[Sight], redundancy: Redundancy) -> Iterator[Alarm]:
         yield Alarm(
             "danger",
             f"{names} are both active: both answer for the virtual addresses, and connections break. Mend "
-            "the heartbeat's links, then one of them stands down by itself; or switch one of the machines off "
-            "now. To stop pulse is not enough: beside a router that it does not hear it leaves its kernel "
-            "balancing.",
+            "the heartbeat's links, then one of them stands down by itself; or switch one of the machines "
+            "off now. To stop pulse is not enough: beside a router that it does not hear, it leaves its "
+            "kernel balancing.",
         )
     if active or any(sight.role is None for sight in sights):
         return
