@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lvs.errors import PulseUnreachable
+from lvs.errors import PulseUnreachable, RouterError
 from lvs.pulse.wire import MAX_LINE, error_from_wire
 
 DEFAULT_SOCKET = Path("/run/piranha/pulse.sock")
@@ -92,6 +93,11 @@ class PulseClient:
                 f"pulse did not answer {request['call']} within {self.timeout:g} s ({self.path}). "
                 "Look at its log (journalctl -u piranha-pulse) and try again."
             ) from error
+        except PermissionError as error:
+            raise RouterError(
+                f"User {os.geteuid()} may not talk to pulse at {self.path}. Ask as root, or start pulse with "
+                "--allow-user NAME to permit it."
+            ) from error
         except OSError as error:
             raise PulseUnreachable(
                 f"pulse cannot be reached at {self.path}: {error.strerror or error}. "
@@ -104,11 +110,21 @@ class PulseClient:
             ) from error
         raise refused
 
+    def _connect(self, opened: socket.socket, deadline: float) -> None:
+        while True:
+            try:
+                opened.connect(str(self.path))
+                return
+            except BlockingIOError as error:  # so many ask at once that the queue is full (unix(7))
+                if time.monotonic() > deadline:
+                    raise TimeoutError from error
+                time.sleep(0.01)
+
     def _exchange(self, request: bytes) -> bytes:
         deadline = time.monotonic() + self.timeout
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as opened:
             opened.settimeout(self.timeout)
-            opened.connect(str(self.path))
+            self._connect(opened, deadline)
             with suppress(
                 BrokenPipeError, ConnectionResetError
             ):  # hung up on us, it may have said why before

@@ -1,7 +1,8 @@
 """The server of pulse's control socket: who may speak, and that nobody can hang it.
 
-The socket's file may be opened by anyone; who is at the other end is asked of the kernel (SO_PEERCRED), and
-only the allowed users are heard. Each connection is served by itself, with limits on the length of a line, on
+Who is at the other end is asked of the kernel (SO_PEERCRED), and only the allowed users are heard; where one
+other user is allowed at most, nobody else can even connect. Each connection is served by itself, with limits on the length of
+a line, on silence and on the number of connections. Each connection is served by itself, with limits on the length of a line, on
 silence and on the number of connections.
 """
 
@@ -15,6 +16,7 @@ import os
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +55,22 @@ class ControlServer:
                 raise OSError(errno.EADDRINUSE, "another pulse listens there")
         self._path.unlink(missing_ok=True)
         self._server = await asyncio.start_unix_server(self._serve, self._path, limit=MAX_LINE, backlog=64)
-        os.chmod(self._path, 0o666)  # noqa: S103 - the peer's user is checked at each connection
+        self._open_to_allowed()
+
+    def _open_to_allowed(self) -> None:
+        """Keeps other users from connecting at all, where the file's owner and mode can say who may.
+
+        Else one of them could keep the queue full, and the log: that the peer's user is checked at each
+        connection does not help against that.
+        """
+        others = self._allowed - {0, os.geteuid()}
+        if len(others) <= 1:
+            with suppress(PermissionError):  # only root may give a file away
+                for uid in others:
+                    os.chown(self._path, uid, -1)
+                os.chmod(self._path, 0o600)
+                return
+        os.chmod(self._path, 0o666)  # noqa: S103
 
     async def close(self) -> None:
         """Stop listening, end what is open, remove the socket's file."""

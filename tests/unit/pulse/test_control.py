@@ -249,3 +249,27 @@ def test_something_else_at_the_path_is_unreachable(tmp_path: Path, answer: bytes
                 await asyncio.to_thread(PulseClient(tmp_path / "s").status)
 
     asyncio.run(story())
+
+
+def test_a_client_waits_for_its_place_where_too_many_ask_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "pulse.sock"
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as other:
+        busy.bind(str(path))
+        busy.listen(0)
+        other.connect(str(path))  # the queue is full, and nobody takes anything from it
+        with pytest.raises(PulseUnreachable, match=r"did not answer status within 0\.2 s"):
+            PulseClient(path, timeout=0.2).status()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(
+    ("allowed", "found"), [({0}, (0, 0o600)), ({0, 4321}, (4321, 0o600)), ({0, 4321, 4322}, (0, 0o666))]
+)
+def test_where_the_files_mode_can_say_it_nobody_else_connects(
+    tmp_path: Path, allowed: set[int], found: tuple[int, int]
+) -> None:
+    def ask(path: Path) -> tuple[int, int]:
+        assert PulseClient(path).status() == {"call": "status"}
+        return path.stat().st_uid, path.stat().st_mode & 0o777
+
+    assert served(tmp_path, {"status": echo}, ask, allowed=frozenset(allowed)) == found
