@@ -1,9 +1,8 @@
 """The server of pulse's control socket: who may speak, and that nobody can hang it.
 
 Who is at the other end is asked of the kernel (SO_PEERCRED), and only the allowed users are heard; where one
-other user is allowed at most, nobody else can even connect. Each connection is served by itself, with limits on the length of
-a line, on silence and on the number of connections. Each connection is served by itself, with limits on the length of a line, on
-silence and on the number of connections.
+other user is allowed at most, nobody else can even connect. Each connection is served by itself, with limits
+on the length of a line, on silence and on the number of connections.
 """
 
 from __future__ import annotations
