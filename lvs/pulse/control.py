@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lvs.errors import LvsError, RouterError
-from lvs.pulse.wire import MAX_LINE, error_to_wire
+from lvs.pulse.wire import MAX_LINE, encoded, error_to_wire
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ class ControlServer:
             )
 
     async def _send(self, writer: asyncio.StreamWriter, answer: Mapping[str, Any]) -> None:
-        writer.write(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
+        writer.write(await asyncio.to_thread(encoded, answer))
         try:
             async with asyncio.timeout(self._patience):
                 await writer.drain()

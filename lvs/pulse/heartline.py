@@ -46,8 +46,8 @@ _UCRED = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 class Listener(Protocol):
     """Who acts on what the heart says."""
 
-    async def take_role(self, role: Role, reason: str, soft: bool) -> tuple[str, ...]:
-        """Take it up; what did not succeed, in sentences."""
+    async def take_role(self, role: Role, reason: str, soft: bool) -> tuple[str, ...] | None:
+        """Take it up; what did not succeed, in sentences. None: it was not, since it holds no longer."""
 
     async def settings(self) -> Message | None:
         """The message `settings`; None: there is no second router any more."""
@@ -81,6 +81,7 @@ class HeartLine:
         self._changed = asyncio.Event()
         self._beaten_at = boottime()
         self._unsure = True
+        self._said: Role | None = None  # the role that was read last
         self._unsettled = False
         self.status: Message | None = None
         self.pid: int | None = None
@@ -92,8 +93,11 @@ class HeartLine:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the heart may have given another role than the one that was heard last."""
-        return self._unsure or (self.is_open and self._held_up())
+        """Whether this router may not be, or stay, the active one: another role was said, or may have been.
+
+        From the moment on in which `standby` is read, not only when its turn has come.
+        """
+        return self._unsure or self._said is Role.STANDBY or (self.is_open and self._held_up())
 
     # ---- what pulse wants of it
 
@@ -106,7 +110,7 @@ class HeartLine:
     def dismiss(self) -> None:
         """There is to be none: it ends without touching an address."""
         self._wanted.clear()
-        self._unsure = True
+        self._unsure, self._said = True, None
         self.say({"say": "leave"})
         self.status = None
 
@@ -168,20 +172,27 @@ class HeartLine:
             await asyncio.sleep(wait)
 
     async def follow(self) -> None:
-        """Take up the roles that the heart gives, one after the other, until cancelled."""
+        """Take up the roles that the heart gives, of those that wait the newest, until cancelled."""
         while True:
-            writer, message = await self._roles.get()
-            role, reason = Role(message["role"]), str(message.get("reason", ""))
-            if role is Role.ACTIVE and (writer is not self._writer or self._held_up()):
-                continue  # it may be another by now; at the next connection it is said again
-            self._unsure = False
-            problems = await self._listener.take_role(role, reason, bool(message.get("soft")))
-            if writer is not self._writer:
-                continue  # a heart that has gone; the next one asks anew
-            if role is Role.ACTIVE:
-                self.say({"say": "raised", "problems": list(problems)})
-            elif not problems:
-                self.say({"say": "lowered"})  # without this word the heart lowers them itself
+            waiting = [await self._roles.get()]
+            while not self._roles.empty():
+                waiting.append(self._roles.get_nowait())
+            for writer, message in reversed(waiting):
+                if Role(message["role"]) is Role.STANDBY or (writer is self._writer and not self._held_up()):
+                    await self._take_up(writer, message)
+                    break
+                # It may be another by now; at the next connection it is said again.
+
+    async def _take_up(self, writer: asyncio.StreamWriter, message: Message) -> None:
+        role, reason = Role(message["role"]), str(message.get("reason", ""))
+        self._unsure = False
+        problems = await self._listener.take_role(role, reason, bool(message.get("soft")))
+        if problems is None or writer is not self._writer or not self._roles.empty():
+            return  # the heart has gone, and the next one asks anew; or it waits for another answer by now
+        if role is Role.ACTIVE:
+            self.say({"say": "raised", "problems": list(problems)})
+        elif not problems:
+            self.say({"say": "lowered"})  # without this word the heart lowers them itself
 
     # ---- a conversation
 
@@ -262,6 +273,7 @@ class HeartLine:
     def _hear(self, message: Message, writer: asyncio.StreamWriter) -> None:
         match message["say"]:
             case "role":
+                self._said = Role(message["role"])
                 self._roles.put_nowait((writer, message))
             case "announce":
                 self._listener.announce(str(message.get("reason", "")))

@@ -6,10 +6,11 @@ out what is wanted and brings the kernel there. Changes come one at a time (`cha
 waits for anything but the kernel and the disk while it holds that lock: a takeover is never far from its
 turn.
 
-The role is the place's (the primary is active), unless this router is one of two: then `assigned` has what
-the heart said last. Where the heart may have said something that has not been heard yet (pulse has just
-begun, or was held up for seconds), the role is `in_doubt`: all is kept as lvs.cf wants, but the floating
-addresses stay as they are found, since the other router may have them by now.
+The role is the place's (the primary is active), unless this router is one of two: then `assigned` has the
+role that was taken up last. Where the heart may have said something that has not been heard yet (pulse has
+just begun, or was held up for seconds), or has said `standby` and that waits for its turn, the role is
+`in_doubt`: all is kept as lvs.cf wants, but the floating addresses stay as they are found, since the other
+router may have them by now. What is under way then is stopped before it raises one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 
 from lvs.config.model import LvsConfig
 from lvs.errors import KernelError, LvsError, RouterError
@@ -29,6 +31,7 @@ from lvs.pulse.events import Events
 from lvs.pulse.kernel_work import Aim, KernelWork, Outcome
 from lvs.pulse.node import Locator, Place
 from lvs.pulse.running import Running
+from lvs.pulse.turns import Turns
 from lvs.pulse.words import NO_CONFIGURATION
 from lvs.router.sentences import Names
 from lvs.router.state import Health, InterfaceAddress, Role, Verb
@@ -38,6 +41,7 @@ log = logging.getLogger("pulse")
 KEEP_SECONDS = 10.0  # between looks at the kernel
 COALESCE_SECONDS = 0.05  # in which transitions of health are gathered into one reconciliation
 LINGER_SECONDS = 3.0  # after standing down, for what the kernel has still to tell the other router
+QUIET_SECONDS = 1.0  # after a change of role, before the look at everything: it may be followed by another
 HUSH_SECONDS = 3.0  # after a hand-over, in which the other router still tells of its connections
 
 Entered = Callable[[Role, LvsConfig], None]
@@ -53,7 +57,7 @@ class Partner:
         """That configuration stays."""
 
     def in_doubt(self) -> bool:
-        """Whether the role may be another by now."""
+        """Whether this router may not be active any more; asked by the kernel's thread as well."""
         return False
 
 
@@ -80,15 +84,16 @@ class Keeper:
         self.assigned: Role | None = None
         self.partner = Partner()
         self.entered: Entered = lambda role, config: None
-        self.changing = asyncio.Lock()
+        self.changing = Turns()
         self.events = Events(clock)
         self.account = Account(self.events, clock)
         self.checker = Checker(self._told, probe=probe, clock=clock, limit=limit)
-        self.announcer = Announcer(work.announce, self.events, self.held_addresses)
+        self.announcer = Announcer(self._announce, self.events, self.held_addresses)
         self.ready = asyncio.Event()  # the lvs.cf of the start is in force, if there is a good one
         self._wake = asyncio.Event()
         self._whole = False  # the next turn of `keep` is to look at everything
         self._role_taken: Role | None = None
+        self._quiet: asyncio.TimerHandle | None = None  # the look at everything after a change of role
         self._stood_down: float | None = None  # on the loop's clock
         self._hushed_until: float | None = None  # on the loop's clock
 
@@ -99,7 +104,7 @@ class Keeper:
 
     def held_addresses(self) -> frozenset[InterfaceAddress]:
         """The floating addresses that are up here; none while the role is in doubt."""
-        if self.role is not Role.ACTIVE or self.partner.in_doubt():
+        if not self._holds():
             return frozenset()
         return self.account.wanted.addresses - self.account.missing_addresses
 
@@ -143,55 +148,83 @@ class Keeper:
             log.exception("keeping the kernel ended in an unexpected error")
             self.account.fail(RouterError(f"pulse failed at this: {type(error).__name__}: {error}"))
 
-    async def take_role(self, role: Role, reason: str, *, soft: bool = False) -> tuple[str, ...]:
+    async def take_role(self, role: Role, reason: str, *, soft: bool = False) -> tuple[str, ...] | None:
         """Raise the floating addresses, or lower them; what did not succeed, in sentences.
 
-        soft: the other router has handed over, and its kernel has still to tell ours of its last connections.
+        None: another role was said meanwhile, or may have been, and nothing was raised. soft: the other
+        router has handed over, and its kernel has still to tell ours of its last connections.
         """
         begun = time.monotonic()
-        async with self.changing:
+        async with self.changing.first():
             if self.running is None or self.assigned is None:
                 return (NO_CONFIGURATION,)
+            if role is Role.ACTIVE and self.partner.in_doubt():
+                return None
             if role is Role.STANDBY and self.assigned is Role.ACTIVE:
                 self._linger()
             self.assigned, again = role, role is self._role_taken
-            self.wake(whole=True)  # at what nobody looks now for speed's sake; and to try again what fails
+            self._look_when_quiet()
             try:
                 if soft and role is Role.ACTIVE:
                     await self._hush(self.running)
-                outcome = await self.reconcile(reason, whole=False, certain=True)
+                outcome = await self.reconcile(reason, whole=False, role=True)
             except LvsError as error:
+                self.wake(whole=True)  # what failed is tried again
                 return (str(error),)
             except Exception as error:
                 # A fault of ours must not leave the heart, and the other router, waiting for an answer.
                 log.exception("taking up the role ended in an unexpected error")
+                self.wake(whole=True)
                 return (f"pulse failed at this: {type(error).__name__}: {error}",)
+        if outcome.held_back:
+            return None
         if not again:
             self.events.info(f"{role} after {(time.monotonic() - begun) * 1000:.1f} ms ({reason})")
-        return _not_moved(outcome)
+        not_moved = _not_moved(outcome)
+        if not_moved:
+            self.wake(whole=True)
+        return not_moved
 
-    async def reconcile(self, cause: str, *, whole: bool, certain: bool = False) -> Outcome:
+    async def reconcile(self, cause: str, *, whole: bool, role: bool = False) -> Outcome:
         """Bring the kernel to what is wanted now; raises KernelError when it cannot be read.
 
-        whole: look for what others changed as well, at many times the cost. certain: the role comes from the
-        heart this very moment. Call with `changing` held.
+        whole: look for what others changed as well, at many times the cost; role: of that, at what a role
+        changes. Call with `changing` held.
         """
         running = self.running
         if running is None:
             raise RouterError(NO_CONFIGURATION)
         await self._locate(running)
-        role = self.role if certain or not self.partner.in_doubt() else None
-        aim = Aim(running.config, role, self.checker.health, lingering=self._lingers())
+        taken = None if self._in_doubt() else self.role
+        aim = Aim(running.config, taken, self.checker.health, lingering=self._lingers())
         try:
-            outcome = await self.work.reconcile(aim, self.names, whole=whole)
+            outcome = await self.work.reconcile(
+                aim, self.names, whole=whole, role=role, may_raise=lambda: not self._in_doubt()
+            )
         except LvsError as error:
             self.account.fail(error)
             raise
         self.note(outcome, cause)
-        if role is not None and role is not self._role_taken:
-            self._role_taken = role
-            self.entered(role, running.config)
+        if taken is not None and taken is not self._role_taken and not outcome.held_back:
+            self._role_taken = taken
+            self.entered(taken, running.config)
         return outcome
+
+    def _in_doubt(self) -> bool:
+        return self.role is Role.ACTIVE and self.partner.in_doubt()
+
+    def _holds(self) -> bool:
+        return self.role is Role.ACTIVE and not self.partner.in_doubt()
+
+    async def _announce(self, addresses: Collection[InterfaceAddress]) -> None:
+        await self.work.announce(addresses, still=self._holds)
+
+    def _look_when_quiet(self) -> None:
+        """Have `keep` look at everything, as a change of role does not for speed's sake, but not at once."""
+        if self._quiet is not None:
+            self._quiet.cancel()
+        loop = asyncio.get_running_loop()
+        self._quiet = loop.call_later(QUIET_SECONDS, partial(self.wake, whole=True))
 
     async def _locate(self, running: Running) -> None:
         """Find out which machine this is; its role does not change by that where it is one of two."""

@@ -1,6 +1,8 @@
 """Everything that pulse does to the kernel and the disk, in one worker thread.
 
 The thread keeps the event loop, and with it the checks, going; that it is one keeps the work in order.
+Looking at the table with its counters has a thread of its own: for ten thousand real servers that takes
+longer than a takeover, which must not wait for somebody who only wants to see.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import TypeVar
 from lvs.config.model import LvsConfig
 from lvs.nanny.checker import Target
 from lvs.router import plan
-from lvs.router.apply import Kernel, Ledger, Report, reconcile
+from lvs.router.apply import Kernel, Ledger, NotToBeRaised, Report, reconcile
 from lvs.router.diff import differences
 from lvs.router.ipvs import Table
 from lvs.router.sentences import Names
@@ -27,11 +29,16 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a reconciliation came to. drifted: nothing else was wanted than what was in place before."""
+    """What a reconciliation came to.
+
+    drifted: nothing else was wanted than what was in place before. held_back: no floating address was raised,
+    since that was not allowed any more.
+    """
 
     wanted: KernelState
     report: Report
     drifted: bool
+    held_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,15 @@ class Aim:
         return plan.wanted(self.config, role, self.health, lingering=self.lingering)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """How much a reconciliation looks at, and what stops it; see `KernelWork.reconcile`."""
+
+    whole: bool = True
+    role: bool = False
+    may_raise: Callable[[], bool] = lambda: True
+
+
 class KernelWork:
     """The kernel and the ledger, to be called from the event loop; the calls raise what the kernel raises."""
 
@@ -71,6 +87,7 @@ class KernelWork:
         self._kernel = kernel
         self._ledger = ledger
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kernel")
+        self._looker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kernel-table")
         self._settled: KernelState | None = None  # what was wanted and reached last; used in the thread only
         self._begun: float | None = None  # when, on the monotonic clock, the work under way began
 
@@ -92,16 +109,31 @@ class KernelWork:
             self._begun = None
 
     def close(self) -> None:
-        """Wait for the work under way, and end the thread."""
+        """Wait for the work under way, and end the threads."""
         self._worker.shutdown()
+        self._looker.shutdown()
 
-    async def reconcile(self, aim: Aim, names: Names, *, whole: bool) -> Outcome:
-        """Bring the kernel to what is wanted; whole: look at all of it, not only at what is to change."""
-        return await self.run(lambda: self._reconcile(self._wanted(aim), names, whole=whole))
+    async def reconcile(
+        self,
+        aim: Aim,
+        names: Names,
+        *,
+        whole: bool,
+        role: bool = False,
+        may_raise: Callable[[], bool] = lambda: True,
+    ) -> Outcome:
+        """Bring the kernel to what is wanted; whole: look at all of it, not only at what is to change.
+
+        role: look at what a role changes, though it were the same as before: the heart may have changed it.
+        may_raise is asked, in the thread, right before an address is raised. Where it says no, the floating
+        addresses stay as they are then, as with a role that is not known.
+        """
+        how = How(whole=whole, role=role, may_raise=may_raise)
+        return await self.run(lambda: self._follow(aim, names, how))
 
     async def clear(self, names: Names) -> Outcome:
         """Take out all that the ledger has."""
-        return await self.run(lambda: self._reconcile(KernelState(), names))
+        return await self.run(lambda: self._reconcile(KernelState(), names, How()))
 
     async def plan(self, aim: Aim, names: Names) -> tuple[Change, ...]:
         """The changes that a reconciliation would make now."""
@@ -127,16 +159,25 @@ class KernelWork:
         return await self.run(lambda: plan.adopted_health(config, self._kernel.read(KernelState())))
 
     async def table(self) -> Seen:
-        """The table with its counters, and what is pulse's in it."""
-        return await self.run(
-            lambda: Seen(self._kernel.table(), self._ledger.load(), self._kernel.read_sync())
-        )
+        """The table with its counters, and what is pulse's in it, not before what was asked for is done."""
+        owned = await self.owned()
+
+        def look() -> Seen:
+            return Seen(self._kernel.table(), owned, self._kernel.read_sync())
+
+        return await asyncio.get_running_loop().run_in_executor(self._looker, look)
 
     async def owned(self) -> Owned:
         return await self.run(self._ledger.load)
 
-    async def announce(self, addresses: Collection[InterfaceAddress]) -> None:
-        await self.run(lambda: self._kernel.announce(addresses))
+    async def announce(self, addresses: Collection[InterfaceAddress], still: Callable[[], bool]) -> None:
+        """Announce them, if still, asked in the thread, says that they are up here when their turn comes."""
+
+        def announce() -> None:
+            if still():
+                self._kernel.announce(addresses)
+
+        await self.run(announce)
 
     async def hold_resets(self, addresses: Collection[InterfaceAddress]) -> None:
         """Send no TCP reset from these addresses, nor provoke one, until `let_resets_out`."""
@@ -160,14 +201,27 @@ class KernelWork:
             wanted = replace(wanted, addresses=wanted.addresses & self._present())
         return wanted
 
-    def _reconcile(self, wanted: KernelState, names: Names, *, whole: bool = True) -> Outcome:
+    def _follow(self, aim: Aim, names: Names, how: How) -> Outcome:
+        made: tuple[Change, ...] = ()
+        while True:
+            try:
+                outcome = self._reconcile(self._wanted(aim), names, how)
+            except NotToBeRaised as stopped:
+                # Whoever took them down meanwhile may take down more: they are looked at anew each time.
+                made, aim = made + stopped.made, replace(aim, role=None)
+                continue
+            report = replace(outcome.report, changes=made + outcome.report.changes)
+            return replace(outcome, report=report, held_back=aim.role is None)
+
+    def _reconcile(self, wanted: KernelState, names: Names, how: How) -> Outcome:
         settled, self._settled = self._settled, None
         report = Report()
-        if settled is not None and not whole:
-            report = reconcile(SettledKernel(self._kernel, settled), wanted, self._ledger, names)
-        if settled is None or whole or report.refused or report.remaining:
+        if settled is not None and not how.whole:
+            known = SettledKernel(self._kernel, settled, role=how.role)
+            report = reconcile(known, wanted, self._ledger, names, may_raise=how.may_raise)
+        if settled is None or how.whole or report.refused or report.remaining:
             # After a refusal or a surprise only the whole kernel says what is left to do.
-            rest = reconcile(self._kernel, wanted, self._ledger, names)
+            rest = reconcile(self._kernel, wanted, self._ledger, names, may_raise=how.may_raise)
             report = replace(rest, changes=report.changes + rest.changes)
         if not report.refused and not report.remaining:
             self._settled = wanted

@@ -188,6 +188,10 @@ class Lvsd:
         running, account = keeper.running, keeper.account
         wanted, verdicts = account.wanted, dict(keeper.checker.verdicts)
         config = running.config if running else LvsConfig()
+        # For thousands of real servers beside the loop, in which a role of the heart may be waiting.
+        virtual_servers, foreign = await asyncio.to_thread(
+            status.table_documents, config, seen, verdicts, wanted.services.keys()
+        )
         return {
             "node": keeper.place.node.value,
             "role": keeper.role.value,
@@ -198,8 +202,8 @@ class Lvsd:
             "last_change": status.change_document(account.last_change),
             "events": status.events_document(keeper.events),
             "addresses": status.addresses_document(wanted.addresses, account.missing_addresses),
-            "virtual_servers": status.virtual_servers_document(config, seen.table, verdicts),
-            "foreign": status.foreign_document(seen.table, seen.owned.services | wanted.services.keys()),
+            "virtual_servers": virtual_servers,
+            "foreign": foreign,
             "redundancy": self.pair.document(),
             "sync": status.sync_document(seen.sync),
             "unconfirmed": self.confirmation.document(),

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lvs.config.model import Address
+from lvs.config.model import Address, LvsConfig
 from lvs.errors import KernelError, RouterError
 from lvs.pulse import keys
 from lvs.pulse.condition import condition
@@ -20,12 +20,22 @@ from lvs.pulse.failover import Order
 from lvs.pulse.heart_wire import Message
 from lvs.pulse.heartline import HeartLine
 from lvs.pulse.keeping import Keeper, Partner
-from lvs.pulse.redundancy import Keys, alone_because, is_meant, missing_interfaces, settings
+from lvs.pulse.node import Place
+from lvs.pulse.redundancy import (
+    Keys,
+    alone_because,
+    inactive_because,
+    is_meant,
+    missing_interfaces,
+    settings,
+)
 from lvs.pulse.running import Running
+from lvs.pulse.words import NO_CONFIGURATION
 from lvs.router import links
 from lvs.router.state import InterfaceAddress, Role
 
 ORDER_SECONDS = 5.0  # beyond the dead time, for an order of the administrator
+LONGEST_ORDER = 25.0  # `piranha failover` waits a little longer; the heart goes on with a slow order
 STOP_SECONDS = 3.0  # at the least, for a hand-over at the end
 STOP_MARGIN = 2.0  # beyond the dead time, for the same
 ALONE = "There is no second router to hand over to: enable redundancy in lvs.cf and apply it on both routers."
@@ -68,8 +78,8 @@ class Pair(Partner):
         keeper.partner = self
 
     def in_doubt(self) -> bool:
-        """Whether the heart may have given another role than the one that pulse has."""
-        return self._keeper.assigned is Role.ACTIVE and self.line.in_doubt
+        """Whether the heart may have said, or has said, that this router is not the active one."""
+        return self._keeper.assigned is not None and self.line.in_doubt
 
     # ---- configuration and keys
 
@@ -107,13 +117,22 @@ class Pair(Partner):
         """
         keeper = self._keeper
         place, self._running = keeper.locator.find(new.config), new
-        self._problem = None if self._planning else alone_because(new.config, place, self._keys)
+        self._problem = self._why_not(new.config, place)
         if self._planning or not is_meant(new.config) or self._problem is not None:
             keeper.assigned = None
         elif keeper.assigned is None and keeper.running is not None:
             keeper.assigned = keeper.role
         elif keeper.assigned is None:
             keeper.assigned = await self._found(new)
+
+    def _why_not(self, config: LvsConfig, place: Place) -> str | None:
+        """Why this router is none of two, if that should be known; said once."""
+        if self._planning:
+            return None
+        inactive = inactive_because(config, place)
+        if inactive is not None and inactive != self._problem:
+            self._keeper.events.warning(inactive)
+        return inactive or alone_because(config, place, self._keys)
 
     async def _found(self, new: Running) -> Role:
         """The role of a pulse that has just begun: the one of the kernel as it is found."""
@@ -132,7 +151,7 @@ class Pair(Partner):
 
     # ---- what the heart wants (heartline.Listener)
 
-    async def take_role(self, role: Role, reason: str, soft: bool) -> tuple[str, ...]:
+    async def take_role(self, role: Role, reason: str, soft: bool) -> tuple[str, ...] | None:
         await self._keeper.ready.wait()
         problems = await self._keeper.take_role(role, reason, soft=soft)
         self._unraised = role is Role.ACTIVE and bool(problems)
@@ -196,9 +215,12 @@ class Pair(Partner):
 
     async def _order(self, order: Order) -> dict[str, Any]:
         running = self._running
-        if running is None or self._keeper.assigned is None:
+        if running is None:
+            raise RouterError(self.file_problem() or NO_CONFIGURATION)
+        if self._keeper.assigned is None:
             raise RouterError(self._problem or ALONE)
-        message = await self.line.order(order, running.config.redundancy.deadtime + ORDER_SECONDS)
+        within = min(LONGEST_ORDER, running.config.redundancy.deadtime + ORDER_SECONDS)
+        message = await self.line.order(order, within)
         return {"role": self._keeper.role.value, "message": message}
 
     async def stop(self) -> None:

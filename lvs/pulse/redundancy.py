@@ -35,6 +35,17 @@ def is_meant(config: LvsConfig) -> bool:
     return redundancy.backup_active and both
 
 
+def inactive_because(config: LvsConfig, place: Place) -> str | None:
+    """Why this router, the backup of a pair of which lvs.cf wants one only, does nothing; None if it does."""
+    if config.redundancy.backup_active or place.node is not Node.BACKUP or place.problem is not None:
+        return None
+    return (
+        "We are backup node and backup is marked inactive (backup_active = 0 in lvs.cf): this machine "
+        "stays standby for ever, and takes over from nobody. Set backup_active = 1 on both routers, or stop "
+        "pulse here."
+    )
+
+
 def alone_because(config: LvsConfig, place: Place, keys: Keys) -> str | None:
     """Why a router acts alone though two are meant; None when it does not."""
     if not is_meant(config):

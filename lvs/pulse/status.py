@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from lvs.config.model import LvsConfig, RealServer, VirtualServer
 from lvs.nanny.checker import Target
 from lvs.nanny.health import Verdict
 from lvs.pulse.events import Event
+from lvs.pulse.kernel_work import Seen
 from lvs.router.ipvs import Table
 from lvs.router.plan import destination_key, service_key, sorry_key
 from lvs.router.state import Counters, DestinationKey, InterfaceAddress, ServiceKey, SyncDaemon
@@ -68,6 +69,16 @@ def sync_document(sync: Iterable[SyncDaemon]) -> list[Document]:
         {"state": one.state.value, "interface": one.interface, "id": one.syncid}
         for one in sorted(sync, key=str)
     ]
+
+
+def table_documents(
+    config: LvsConfig, seen: Seen, verdicts: Mapping[Target, Verdict], wanted: Set[ServiceKey]
+) -> tuple[list[Document], list[Document]]:
+    """The virtual servers of config, and what is foreign."""
+    return (
+        virtual_servers_document(config, seen.table, verdicts),
+        foreign_document(seen.table, seen.owned.services | wanted),
+    )
 
 
 def virtual_servers_document(

@@ -29,6 +29,7 @@ from lvs.router.state import (
     SyncDaemon,
     Verb,
 )
+from lvs.router.untried import addresses_not_added, pointless, services_not_added, unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,14 @@ class Report:
     changes: tuple[Change, ...] = ()
     refused: tuple[Refusal, ...] = ()
     remaining: tuple[Change, ...] = ()
+
+
+class NotToBeRaised(Exception):
+    """Stops a reconciliation before it raises an address; made: the changes of before that."""
+
+    def __init__(self, made: tuple[Change, ...]) -> None:
+        super().__init__("the floating addresses are not to be raised any more")
+        self.made = made
 
 
 class Kernel(Protocol):
@@ -105,11 +114,20 @@ class Ledger(Protocol):
     def save(self, owned: Owned) -> None: ...
 
 
-def reconcile(kernel: Kernel, wanted: KernelState, ledger: Ledger, names: Names = NO_NAMES) -> Report:
+def reconcile(
+    kernel: Kernel,
+    wanted: KernelState,
+    ledger: Ledger,
+    names: Names = NO_NAMES,
+    *,
+    may_raise: Callable[[], bool] = lambda: True,
+) -> Report:
     """Bring kernel to wanted; names are for the sentences of the report.
 
     The ledger is written before the kernel is: a pulse that dies between the two owns something that is not
-    there, never the reverse. Raises KernelError when the kernel cannot be read.
+    there, never the reverse. Raises KernelError when the kernel cannot be read. may_raise is asked right
+    before addresses are added: where it says no, they and all that would follow are left, and NotToBeRaised
+    is raised.
     """
     owned = ledger.load()
     actual = kernel.read(wanted)
@@ -119,7 +137,7 @@ def reconcile(kernel: Kernel, wanted: KernelState, ledger: Ledger, names: Names 
     claimed = _both(owned, ours)
     _save(ledger, owned, claimed)
     if changes:
-        refused = kernel.carry_out(changes)
+        refused = _carried_out(kernel, changes, may_raise)
         actual = _read_back(kernel, wanted, actual, changes)
         report = Report(made(changes, refused), refused, differences(actual, wanted, claimed, names))
     else:
@@ -131,6 +149,19 @@ def reconcile(kernel: Kernel, wanted: KernelState, ledger: Ledger, names: Names 
     )
     _save(ledger, claimed, _both(ours, left))
     return report
+
+
+def _carried_out(
+    kernel: Kernel, changes: tuple[Change, ...], may_raise: Callable[[], bool]
+) -> tuple[Refusal, ...]:
+    raises = [each.part is Part.ADDRESS and each.verb is Verb.ADD for each in changes]
+    if True not in raises:
+        return kernel.carry_out(changes)
+    first = raises.index(True)
+    refused = kernel.carry_out(changes[:first])
+    if not may_raise():
+        raise NotToBeRaised(made(changes[:first], refused))
+    return refused + kernel.carry_out(changes[first:])
 
 
 def _both(one: Owned, other: Owned) -> Owned:
@@ -155,42 +186,18 @@ def made(changes: Iterable[Change], refused: Iterable[Refusal]) -> tuple[Change,
     if not not_made:
         return changes
     texts = {id(change) for change in not_made}
-    services = _services_not_added(not_made)
-    lost = _addresses_not_added(not_made)
+    services = services_not_added(not_made)
+    lost = addresses_not_added(not_made)
     return tuple(
         change
         for change in changes
-        if id(change) not in texts and not _pointless(change, services) and not _unheard(change, lost)
+        if id(change) not in texts and not pointless(change, services) and not unheard(change, lost)
     )
 
 
 def _save(ledger: Ledger, before: Owned, after: Owned) -> None:
     if before != after:
         ledger.save(after)
-
-
-def _services_not_added(changes: Iterable[Change]) -> set[ServiceKey]:
-    return {
-        change.service_key
-        for change in changes
-        if change.part is Part.SERVICE and change.verb is Verb.ADD and change.service_key
-    }
-
-
-def _addresses_not_added(changes: Iterable[Change]) -> set[InterfaceAddress]:
-    return {
-        change.address
-        for change in changes
-        if change.part is Part.ADDRESS and change.verb is Verb.ADD and change.address
-    }
-
-
-def _pointless(change: Change, not_added: set[ServiceKey]) -> bool:
-    return change.part is Part.DESTINATION and change.service_key in not_added
-
-
-def _unheard(change: Change, not_added: set[InterfaceAddress]) -> bool:
-    return change.verb is Verb.ANNOUNCE and change.address in not_added
 
 
 class LinuxKernel:
@@ -236,8 +243,8 @@ class LinuxKernel:
             if part is Part.SERVICE:
                 refused += _change_table(list(run))
             elif part is Part.ADDRESS:
-                lost = _addresses_not_added(refusal.change for refusal in refused)
-                refused += _change_addresses([change for change in run if not _unheard(change, lost)])
+                lost = addresses_not_added(refusal.change for refusal in refused)
+                refused += _change_addresses([change for change in run if not unheard(change, lost)])
             else:
                 refused += _one_by_one(run)
         return tuple(refused)
@@ -277,8 +284,8 @@ def _change_table(changes: Sequence[Change]) -> list[Refusal]:
     with Ipvs() as ipvs:
         with _unheard_refusals(coming):
             refused += _batch(ipvs, coming)
-        not_added = _services_not_added(refusal.change for refusal in refused)
-        members = [c for c in changes if c.part is Part.DESTINATION and not _pointless(c, not_added)]
+        not_added = services_not_added(refusal.change for refusal in refused)
+        members = [c for c in changes if c.part is Part.DESTINATION and not pointless(c, not_added)]
         refused += _batch(ipvs, members)
         refused += _batch(ipvs, going)
     return refused

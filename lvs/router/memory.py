@@ -101,12 +101,15 @@ class MemoryKernel:
 
     def table(self) -> Table:
         """The table; nothing passes through this kernel, so every counter is 0."""
+        # Copies that no other thread can come between: this is read beside changes, as the real one is.
+        services = dict(self.services)
+        destinations = {key: dict(members) for key, members in list(self.destinations.items())}
         return Table(
-            services=dict(self.services),
-            destinations={key: dict(members) for key, members in self.destinations.items()},
-            service_counters={key: Counters() for key in self.services},
+            services=services,
+            destinations=destinations,
+            service_counters={key: Counters() for key in services},
             destination_counters={
-                key: {each: Counters() for each in members} for key, members in self.destinations.items()
+                key: {each: Counters() for each in members} for key, members in destinations.items()
             },
         )
 

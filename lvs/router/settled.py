@@ -48,14 +48,15 @@ def _alike(one: KernelState, other: KernelState, key: ServiceKey) -> bool:
 class SettledKernel:
     """A `Kernel` that is in the state settled, by a reconciliation that ended just now.
 
-    It reads the services that are wanted otherwise, and what a change of role changes if it is; the rest it
-    takes for what was verified. Where one of these services is not as it was left, or more is to change, it
-    reads everything, as `kernel` does.
+    It reads the services that are wanted otherwise, and what a change of role changes if it is, or in any
+    case with role; the rest it takes for what was verified. Where one of these services is not as it was
+    left, or more is to change, it reads everything, as `kernel` does.
     """
 
-    def __init__(self, kernel: Kernel, settled: KernelState) -> None:
+    def __init__(self, kernel: Kernel, settled: KernelState, *, role: bool = False) -> None:
         self._kernel = kernel
         self._settled: KernelState | None = settled
+        self._role = role
 
     def read(self, wanted: KernelState, only: Collection[ServiceKey] | None = None) -> KernelState:
         settled = self._settled
@@ -69,7 +70,7 @@ class SettledKernel:
         return self._kernel.read(wanted, only)
 
     def _with_role(self, wanted: KernelState, state: KernelState) -> KernelState:
-        if same_role(state, wanted):
+        if not self._role and same_role(state, wanted):
             return state
         return replace(
             state,

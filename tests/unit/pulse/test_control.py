@@ -17,7 +17,7 @@ from lvs.config.model import Problem, Severity
 from lvs.errors import InvalidConfig, KernelError, PulseUnreachable, RouterError, StaleSerial
 from lvs.pulse.client import PulseClient
 from lvs.pulse.control import ControlServer
-from lvs.pulse.wire import MAX_LINE
+from lvs.pulse.wire import MAX_LINE, encoded
 
 Calls = dict[str, Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]]
 
@@ -273,3 +273,16 @@ def test_where_the_files_mode_can_say_it_nobody_else_connects(
         return path.stat().st_uid, path.stat().st_mode & 0o777
 
     assert served(tmp_path, {"status": echo}, ask, allowed=frozenset(allowed)) == found
+
+
+def test_an_answer_made_in_pieces_says_the_same() -> None:
+    real_servers = [{"name": "ä\n", "weight": None, "counters": {"bytes_in": 2**60}}, {}]
+    answer = {
+        "ok": True,
+        "result": {"now": 1.5, "virtual_servers": [{"real_servers": real_servers}], "x": []},
+    }
+    line = encoded(answer)
+    assert line.endswith(b"}\n")
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == answer
+    assert line == json.dumps(answer, separators=(",", ":")).encode() + b"\n"

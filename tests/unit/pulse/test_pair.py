@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ from typing import Any
 import pytest
 
 from lvs.errors import RouterError
-from lvs.pulse import keys
+from lvs.pulse import keys, pair, terminal
 from lvs.pulse.heart_wire import VERSION
 from lvs.pulse.lvsd import Lvsd
 from lvs.router.memory import MemoryKernel
 from lvs.router.state import InterfaceAddress, Part, Role, Verb
 from tests.unit.pulse.scripted_heart import ScriptedHeart, heart
-from tests.unit.pulse.world import KEY, TWO, World, lvs_cf, until
+from tests.unit.pulse.world import BACKUP, KEY, PRIMARY, TWO, World, lvs_cf, until
 
 FLOATING = InterfaceAddress(ip_address("192.0.2.80"), 32, "eth0", "eth0:1")
 
@@ -203,6 +204,132 @@ def test_at_the_end_nothing_changes_where_nobody_can_take_over(world: World) -> 
     play(story())
 
 
+def test_an_order_to_a_heart_that_does_not_answer_ends_in_time_and_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        installed(world, lvs_cf(pair=TWO.replace("deadtime = 0.3", "deadtime = 60")))
+        async with heart(world.state, "active") as scripted, world.pulse() as lvsd:
+            await scripted.told("raised")
+            scripted.answers = None
+            for order in (partial(lvsd.pair.hand_over, anyway=False), lvsd.pair.take_over_by_force):
+                with pytest.raises(
+                    RouterError, match=r"was not carried out within 0\.1 s\. Look at the state"
+                ):
+                    await order()
+            assert world.kernel.addresses == {FLOATING}
+
+    monkeypatch.setattr("lvs.pulse.pair.LONGEST_ORDER", 0.1)
+    play(story())
+
+
+def test_the_longest_order_ends_before_who_asked_for_it_has_gone() -> None:
+    assert pair.LONGEST_ORDER < terminal.SWITCH_SECONDS
+
+
+def test_where_no_heart_runs_an_order_and_the_end_come_at_once(world: World) -> None:
+    async def story() -> None:
+        installed(world, lvs_cf(pair=TWO))
+        async with heart(world.state, "active") as scripted, world.pulse() as lvsd:
+            await scripted.told("raised")
+            scripted.close()
+            await until(lambda: not lvsd.pair.line.is_open)
+            for order in (partial(lvsd.pair.hand_over, anyway=False), lvsd.pair.take_over_by_force):
+                with pytest.raises(RouterError, match=r"does not run at the moment\. Try again"):
+                    await order()
+            async with asyncio.timeout(pair.STOP_SECONDS):
+                await lvsd.pair.stop()
+            assert world.kernel.addresses == {FLOATING}
+            assert any("the kernel goes on balancing: The heart" in text for text in texts(lvsd))
+
+    play(story())
+
+
+def test_the_end_waits_only_so_long_for_a_heart_that_neither_answers_nor_leaves(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        installed(world, lvs_cf(pair=TWO))
+        async with heart(world.state, "active") as scripted, world.pulse() as lvsd:
+            await scripted.told("raised")
+            scripted.answers, scripted.leaves = None, False
+            loop = asyncio.get_running_loop()
+            begun = loop.time()
+            await lvsd.pair.stop()
+            assert (
+                loop.time() - begun < 0.1 + 0.3 + 0.1 + 5
+            )  # the dead time, the margin, the heart's end; slack
+            assert world.kernel.addresses == {FLOATING}
+            assert any("“stop” was not carried out within 0.4 s" in text for text in texts(lvsd))
+
+    monkeypatch.setattr("lvs.pulse.pair.STOP_SECONDS", 0.1)
+    monkeypatch.setattr("lvs.pulse.pair.STOP_MARGIN", 0.1)
+    monkeypatch.setattr("lvs.pulse.heartline.ENDING", 0.1)
+    play(story())
+
+
+def test_a_bad_file_at_the_start_of_one_of_two_moves_nothing_and_starts_no_heart(world: World) -> None:
+    async def story() -> None:
+        installed(world, lvs_cf(pair=TWO))
+        async with heart(world.state, "active") as scripted, world.pulse():
+            await scripted.told("raised")
+        written = len(world.kernel.written)
+        world.installation.path.write_text("scheduler\n")
+        async with world.pulse() as lvsd:
+            await lvsd.keeper.ready.wait()
+            lvsd.keeper.wake(whole=True)
+            problems = (await lvsd.status())["problems"]
+            assert "is not valid, so the kernel is left as it is" in problems[0]
+            with pytest.raises(RouterError, match="is not valid"):
+                await lvsd.pair.hand_over(anyway=False)
+            await lvsd.pair.stop()
+            assert (len(world.kernel.written), world.hearts_started) == (written, 0)
+            assert world.kernel.addresses == {FLOATING}
+
+    play(story())
+
+
+def test_one_of_two_whose_bad_file_is_corrected_asks_its_heart_and_keeps_what_it_holds(world: World) -> None:
+    async def story() -> None:
+        installed(world, lvs_cf(pair=TWO))
+        async with heart(world.state, "active") as scripted, world.pulse():
+            await scripted.told("raised")
+        written = len(world.kernel.written)
+        world.installation.path.write_text("scheduler\n")
+        async with heart(world.state) as scripted, world.pulse() as lvsd:
+            assert scripted.connections == 0  # it is pulse's absence that has the heart hand over, if it can
+            world.installation.path.write_text(lvs_cf(pair=TWO))
+            await lvsd.reread()
+            assert (await scripted.told("settings"))["held"] is True
+            scripted.say("role", role="active", reason="as before", soft=False)
+            await scripted.told("raised")
+            assert len(world.kernel.written) == written
+
+    play(story())
+
+
+def test_a_backup_that_is_marked_inactive_says_that_it_stays_standby(world: World) -> None:
+    inactive = f"backup_active = 0\nbackup = {BACKUP}\n"
+
+    async def story() -> None:
+        world.local = {BACKUP}
+        async with world.pulse() as lvsd:
+            for serial in (1, 2):
+                await lvsd.install(lvs_cf(serial, pair=inactive))
+            found = await lvsd.status()
+            assert (found["node"], found["role"]) == ("backup", "standby")
+            (problem,) = found["problems"]
+            assert problem.startswith("We are backup node and backup is marked inactive")
+            assert texts(lvsd).count(problem) == 1
+            with pytest.raises(RouterError, match="marked inactive"):
+                await lvsd.pair.take_over_by_force()
+        world.local = {PRIMARY}
+        async with world.pulse() as lvsd:
+            assert (await lvsd.status())["problems"] == []
+
+    play(story())
+
+
 def test_the_status_has_what_the_heart_says_of_the_pair(world: World) -> None:
     async def story() -> None:
         installed(world, lvs_cf(pair=TWO))
@@ -225,7 +352,8 @@ def test_an_administrator_may_have_it_active_at_the_start(world: World) -> None:
     async def story() -> None:
         installed(world, lvs_cf(pair=TWO))
         async with heart(world.state) as scripted, world.pulse(forced=True):
-            assert (await scripted.told("settings"))["forced"] is True
+            await scripted.told("settings")
+            assert scripted.said("settings")[0]["forced"] is True
             scripted.close()
             async with heart(world.state) as second:
                 assert (await second.told("settings"))["forced"] is False

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lvs.errors import KernelError
 from lvs.router import plan
-from lvs.router.apply import Refusal, made, reconcile
+from lvs.router.apply import NotToBeRaised, Refusal, made, reconcile
 from lvs.router.memory import MemoryKernel, MemoryLedger
 from lvs.router.state import Change, Destination, Health, KernelState, Owned, Part, Verb
 from tests.unit.router.cluster import Cluster
@@ -115,6 +115,19 @@ def test_what_was_not_tried_is_not_reported_as_made():
     refused = (Refusal(changes[0], "no"), Refusal(address, "no"))
     assert made(changes, refused) == changes[2:4]
     assert made(changes, ()) == changes
+
+
+def test_what_may_not_be_raised_any_more_stops_a_reconciliation_before_its_addresses():
+    kernel, ledger = MemoryKernel(), MemoryLedger()
+    wanted = replace(table(ONE), addresses=frozenset({FLOATING}))
+    with pytest.raises(NotToBeRaised) as stopped:
+        reconcile(kernel, wanted, ledger, may_raise=lambda: False)
+    assert verbs(stopped.value.made) == [(Part.SERVICE, Verb.ADD), (Part.DESTINATION, Verb.ADD)]
+    assert (kernel.addresses, kernel.announced) == (set(), [])
+    report = reconcile(kernel, wanted, ledger, may_raise=lambda: True)
+    assert verbs(report.changes) == [(Part.ADDRESS, Verb.ADD), (Part.ADDRESS, Verb.ANNOUNCE)]
+    reconcile(kernel, table(ONE), ledger, may_raise=lambda: False)  # which lowers
+    assert kernel.addresses == set()
 
 
 def test_the_real_servers_of_a_service_that_could_not_be_edited_are_still_tried():

@@ -132,6 +132,15 @@ def test_an_address_that_is_gone_again_after_a_takeover_remains_to_be_raised():
     assert [change.address for change in report.remaining] == [FLOATING] * 2
 
 
+def test_what_a_role_changes_is_looked_at_on_request_though_nothing_else_is_wanted():
+    settled = replace(table(ONE), addresses=frozenset({FLOATING}))
+    kernel = CountingKernel(replace(settled, addresses=frozenset()))
+    assert reconcile(SettledKernel(kernel, settled), settled, MemoryLedger()).changes == ()
+    report = reconcile(SettledKernel(kernel, settled, role=True), settled, MemoryLedger())
+    assert [change.address for change in report.changes] == [FLOATING] * 2
+    assert (report.remaining, kernel.asked) == ((), [])
+
+
 def test_many_changed_services_are_read_at_once():
     keys = [replace(WEB, port=port) for port in range(1, MOST_SERVICES + 2)]
     settled = KernelState(dict.fromkeys(keys, Service("rr")), {key: {} for key in keys})
