@@ -137,6 +137,8 @@ def alone(path: Path) -> IO[str] | None:
 
 def serve(hostname: str, queue: str, repeater: Repeater, log_level: str) -> int:
     """Runs the Celery worker in this process with the repeater beside it."""
+    # At the level debug Celery's pool writes each task's whole body, and the cluster's keys are in it.
+    logging.getLogger("celery.pool").setLevel(logging.INFO)
     repeater.start()
     try:
         code = app.worker_main(
