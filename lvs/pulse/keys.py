@@ -45,6 +45,17 @@ def save(folder: Path, keys: Sequence[bytes]) -> None:
     files.write_private(path, "".join(f"{key.hex()}\n" for key in keys))
 
 
+def joined(new: Sequence[bytes], before: Sequence[bytes]) -> tuple[bytes, ...]:
+    """What a router holds that gets new keys and has those of before; all newest first.
+
+    A single key that it did not know (of a new manager, in place of one that was made by hand) reaches the
+    other router a moment later: until both have it they must understand each other by the one of before.
+    """
+    if len(new) == 1 and before and new[0] not in before:
+        return (*new, before[0])
+    return tuple(new)
+
+
 def parse(text: str, source: Path | str) -> tuple[bytes, ...]:
     """The keys of a file's text; RouterError names the source and says what is wrong, never what a key is."""
     try:

@@ -100,15 +100,18 @@ class Pair(Partner):
     def replace_keys(self, new: Sequence[bytes]) -> Keys:
         """Put new keys in their place, and give those of before; RouterError if they are none."""
         before = self._keys
-        if tuple(new) != before.keys:
-            keys.save(self._folder, new)
-            self._keys = Keys(tuple(new))
+        self._hold(keys.joined(new, before.keys))
         return before
 
     def put_back_keys(self, before: Keys) -> None:
         """After an install that failed: the keys of before it, if there were any."""
         if before.keys:
-            self.replace_keys(before.keys)
+            self._hold(before.keys)
+
+    def _hold(self, new: Sequence[bytes]) -> None:
+        if tuple(new) != self._keys.keys:
+            keys.save(self._folder, new)
+            self._keys = Keys(tuple(new))
 
     async def consider(self, new: Running) -> None:
         """Work out, with a configuration that comes into force, whether this router is one of two.

@@ -10,10 +10,12 @@ import pytest
 from lvs.pulse.heart_core import ALONE
 from lvs.pulse.heart_wire import HANGS
 from lvs.pulse.heartbeat import Link
+from lvs.pulse.keys import joined
 from lvs.router.neighbours import Claim
 from tests.unit.pulse.hearts import FLOATING, GATEWAY, KEY, MAC, NEXT_KEY, World
 
 DEADTIME, KEEPALIVE = 0.4, 0.1
+NEW = bytes.fromhex(NEXT_KEY)
 STRANGER = b"\x02\0\0\0\0\x77"
 
 
@@ -467,6 +469,18 @@ def test_keys_rotate_without_a_missed_heartbeat(world: World, first: str) -> Non
         assert machine.status["keys"]["peer_has_newest"]
         assert [link["lost"] for link in machine.status["links"]] == [0, 0]
         assert len(machine.status["transitions"]) <= 2
+
+
+def test_a_key_that_neither_router_knew_reaches_both_without_a_second_owner(world: World) -> None:
+    world.no_arp |= {"primary", "backup"}  # nothing but the heartbeat holds the standby back
+    for machine in (world.backup, world.primary):
+        machine.say(machine.settings(keys=list(map(bytes.hex, joined([NEW], [bytes.fromhex(KEY)])))))
+        world.run(3 * DEADTIME)
+        assert (world.primary.held, world.backup.held) == ({FLOATING}, set())
+    for machine in (world.backup, world.primary):
+        machine.say(machine.settings(keys=[NEW.hex()]))
+        world.run(3 * DEADTIME)
+        assert (world.primary.held, world.backup.held) == ({FLOATING}, set())
 
 
 def test_a_peer_with_another_key_is_foreign_and_an_alarm_says_what_to_do(world: World) -> None:

@@ -102,3 +102,11 @@ def test_a_folder_in_its_place_is_refused_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / keys.NAME).mkdir(mode=0o700)
     with pytest.raises(RouterError, match="is not a plain file"):
         keys.load(tmp_path)
+
+
+def test_a_single_new_key_is_held_beside_the_one_of_before_until_it_comes_again() -> None:
+    third = bytes([3] * 32)
+    assert keys.joined([NEW], []) == (NEW,)
+    assert keys.joined([NEW], [OLD, third]) == (NEW, OLD)
+    assert keys.joined([NEW], [NEW, OLD]) == (NEW,)
+    assert keys.joined([NEW, OLD], [third]) == (NEW, OLD)

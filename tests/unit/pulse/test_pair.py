@@ -91,6 +91,25 @@ def test_an_install_brings_the_keys_and_one_that_fails_takes_them_back(tmp_path:
     play(story())
 
 
+def test_a_key_of_another_manager_is_held_beside_the_one_of_before_until_it_comes_again(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        world = World(tmp_path, MemoryKernel(schedulers={"wlc"}))
+        other = bytes(32)
+        async with heart(world.state, "standby"), world.pulse() as lvsd:
+            await lvsd.install(lvs_cf(1, pair=TWO), keys=[KEY])
+            with pytest.raises(RouterError):
+                await lvsd.install(lvs_cf(2, pair=TWO, scheduler="mh"), keys=[other])
+            assert keys.load(tmp_path) == (KEY,)
+            await lvsd.install(lvs_cf(2, pair=TWO), keys=[other])
+            assert keys.load(tmp_path) == (other, KEY)
+            await lvsd.install(lvs_cf(3, pair=TWO), keys=[other])
+            assert keys.load(tmp_path) == (other,)
+
+    play(story())
+
+
 def test_a_heart_that_dies_is_started_again_and_hears_what_is_held(world: World) -> None:
     async def story() -> None:
         installed(world, lvs_cf(pair=TWO))
