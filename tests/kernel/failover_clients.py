@@ -1,4 +1,4 @@
-"""Clients that notice every interruption: a request each 10 ms, and connections that must outlast a failover.
+"""Clients that notice every interruption: a request each 10 ms by default, and connections that must outlast a failover.
 
 All of them run in one thread in the lab's namespace `client`. Times are seconds of the monotonic clock.
 """
@@ -37,8 +37,10 @@ class Asked:
 class Probe:
     """One request after the other to a place, each over a connection of its own, many under way at once."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, every: float, limit: float) -> None:
         self.place = place
+        self.every = every
+        self.limit = limit
         self.asked: list[Asked] = []  # by the time of their end
         self.under_way: dict[int, float] = {}  # by their beginning
         self._count = 0
@@ -48,7 +50,7 @@ class Probe:
         async with asyncio.TaskGroup() as group:
             while True:
                 group.create_task(self._one())
-                due = max(due + EVERY, time.monotonic())  # what a busy machine missed is not made up for
+                due = max(due + self.every, time.monotonic())  # what a busy machine missed is not made up for
                 await asyncio.sleep(due - time.monotonic())
 
     async def _one(self) -> None:
@@ -57,7 +59,7 @@ class Probe:
         number = self._count
         self.under_way[number] = begun
         try:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(self.limit):
                 await request(self.place)
             outcome = "answered"
         except (OSError, TimeoutError) as error:
@@ -155,8 +157,8 @@ async def download(lasting: Lasting) -> None:
 class Clients:
     """The probe, and the connections that are open."""
 
-    def __init__(self, place: Place) -> None:
-        self.probe = Probe(place)
+    def __init__(self, place: Place, every: float, limit: float) -> None:
+        self.probe = Probe(place, every, limit)
         self.lasting: list[Lasting] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -200,8 +202,8 @@ class Clients:
 
 
 @contextmanager
-def clients_at(place: Place) -> Iterator[Clients]:
-    """A probe of this place, for the time of a with."""
-    clients = Clients(place)
+def clients_at(place: Place, every: float = EVERY, limit: float = LIMIT) -> Iterator[Clients]:
+    """A probe of this place, for the time of a with. limit: seconds after which a request has failed."""
+    clients = Clients(place, every, limit)
     with at_work(clients.probe.ask) as clients.loop:
         yield clients

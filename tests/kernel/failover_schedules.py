@@ -43,7 +43,6 @@ class Machine:
     able_until: float | None = None
     crashed: bool = False  # the whole machine
     counts_out: bool = False  # it is no owner
-    heartless: bool = False
     hangs: bool = False
     stops: bool = False
     pulled: set[str] = field(default_factory=set)
@@ -71,7 +70,6 @@ class Schedule:
             due += step.after
             self._wait(due)
             ACTS[step.what](self, step.router)
-            self._excuse()
         self._wait(monotonic() + LINGER)
         healing = monotonic()
         self._heal()
@@ -82,15 +80,25 @@ class Schedule:
         none = max(self.pair.owners.between(*stretch).none for stretch in stretches)
         return Owning(self.pair.owners.between(begin, end).both, none), end - healing
 
-    @staticmethod
-    def _wait(due: float) -> None:
-        until(lambda: monotonic() >= due, "the next step is due")
+    def _wait(self, due: float) -> None:
+        self._until(lambda: monotonic() >= due, "the next step is due")
+
+    def _until(self, condition: Callable[[], bool], what: str) -> None:
+        """Waits, and looks meanwhile which machine owns nothing any more."""
+
+        def met() -> bool:
+            self._excuse()
+            return condition()
+
+        until(met, what, self.pair.told)
 
     def _excuse(self) -> None:
         """A machine out of reach, where nothing runs that could lower an address, owns nothing."""
         for router, machine in self.machines.items():
-            helpless = machine.heartless and (machine.hangs or not self.pair.machines[router].runs())
-            if helpless and machine.pulled == {"eth0", "eth1"} and not machine.counts_out:
+            if machine.pulled != {"eth0", "eth1"} or machine.counts_out:
+                continue
+            there = self.pair.machines[router]
+            if (machine.hangs or not there.runs()) and not there.hearts():
                 machine.counts_out = True
                 self.pair.owners.died(router)
 
@@ -101,18 +109,21 @@ class Schedule:
             if machine.hangs and self.pair.machines[router].runs():
                 self.pair.machines[router].signal(signal.SIGCONT)
             if machine.stops:
-                self.pair.machines[router].wait()
+                self._until(partial(self._has_ended, router), f"{router} has stopped")
             if not self.pair.machines[router].runs():
                 if machine.crashed:
                     self.pair.forget(router)
                 self.pair.start(router)
                 started.append(router)
         for router in started:
-            until(partial(self.pair.answers, router), f"{router} answers", self.pair.told)
+            self._until(partial(self.pair.answers, router), f"{router} answers")
         for router, machine in self.machines.items():
             if machine.counts_out:
                 self.pair.owners.revived(router)
         self.pair.switch.mend()
+
+    def _has_ended(self, router: str) -> bool:
+        return not self.pair.machines[router].runs()
 
     # The steps.
 
@@ -120,7 +131,7 @@ class Schedule:
         machine = self.machines[router]
         machine.hit()
         crash(self.pair, router)
-        machine.crashed = machine.counts_out = machine.heartless = True
+        machine.crashed = machine.counts_out = True
         machine.pulled = {"eth0", "eth1"}
 
     def kill_pulse(self, router: str) -> None:
@@ -128,16 +139,12 @@ class Schedule:
         self.pair.kill_pulse(router)
 
     def kill_heart(self, router: str) -> None:
-        machine = self.machines[router]
-        machine.hit()
-        self.pair.kill_heart(router)
-        # A pulse that runs starts it again.
-        machine.heartless = machine.hangs or not self.pair.machines[router].runs()
+        self.machines[router].hit()
+        self.pair.kill_heart(router)  # a pulse that runs starts it again
 
     def kill_both(self, router: str) -> None:
         self.machines[router].hit()
         self.pair.kill(router)
-        self.machines[router].heartless = True
 
     def stop(self, router: str) -> None:
         self.machines[router].hit()
@@ -156,7 +163,7 @@ class Schedule:
         machine = self.machines[router]
         if not machine.crashed and not self.pair.machines[router].runs():
             self.pair.start(router)
-            machine.heartless = machine.hangs = machine.stops = False
+            machine.hangs = machine.stops = False
 
     def pull(self, router: str, *interfaces: str) -> None:
         self.machines[router].hit()

@@ -14,6 +14,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from tests.kernel.failover_clients import Clients, clients_at
 from tests.kernel.failover_faults import (
     CABLES,
     CRASH,
+    HAND_OVER,
     STOP,
     WITH_PULSE,
     Fault,
@@ -158,6 +161,18 @@ def test_heartbeats_that_are_none_change_nothing(pair: Pair, clients: Clients) -
 
 def happened(redundancy: dict[str, Any]) -> list[tuple[str, str]]:
     return [(one["role"], one["reason"]) for one in redundancy["transitions"]]
+
+
+@pytest.mark.nft
+def test_hand_overs_with_nftables_at_work_cost_no_request(lab: Lab, tmp_path: Path) -> None:
+    """In the virtual machine, which is slow, and has what User-Mode Linux needs a stand-in for."""
+    slow = replace(REDUNDANT, keepalive=1, deadtime=5)
+    with two_routers(lab, tmp_path, slow) as pair, clients_at(NAT_PLACE, every=0.1, limit=30) as clients:
+        for _ in range(3):
+            measured = measure(pair, clients, HAND_OVER, slow.deadtime)
+            show("\nhand-over by hand", measured.struck)
+            assert measured.struck.failed + measured.healed.failed == Counter()
+            assert measured.struck.none == 0
 
 
 def redundancy(pair: Pair, router: str) -> dict[str, Any]:

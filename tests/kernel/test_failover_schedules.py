@@ -24,7 +24,7 @@ from tests.kernel.failover_schedules import Schedule, steps
 pytestmark = pytest.mark.kernel
 
 SEED = 20261122
-COUNT = int(os.environ.get("PIRANHA_SCHEDULES", "40"))
+COUNT = int(os.environ.get("PIRANHA_SCHEDULES", "24"))
 ONLY = os.environ.get("PIRANHA_SCHEDULE")
 QUICK = replace(REDUNDANT, keepalive=0.05, deadtime=0.15, check_gateway=ip_address(network.INTERNET))
 BOTH_OWN = QUICK.deadtime + 1.0  # seconds
