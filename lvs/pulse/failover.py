@@ -12,21 +12,28 @@ There is no third vote, so the rules are made such that whoever can know that so
 3. Silence for T: take over, unless the network says that the other machine still answers for a floating
    address (the *witness*, asked from T/2 on every P = min(K, T/6) seconds, within 0.01 and 1). Then only the
    heartbeat is cut, or the processes are dead and the kernel balances on: stay, raise an alarm, and go on
-   asking; three questions without an answer end it (an answer takes less than P).
-4. Both active and in contact: the one that was forced, else the fit one, else the primary stays and announces
-   again; the other stands down, once the first one holds the addresses. One that hears, and is not heard,
-   stands down, since only it can know. Both active, no contact, and the witness sees the other: the backup
-   stands down, and if that does not end it (a kernel that balances on without its pulse) the primary, after
-   max(1 s, T) + 3 max(P, 1 s).
+   asking; three questions that each had P for their answer, and found none when all that had come was read,
+   end it, after 0.1 s at the least. A heartbeat ends it as well. Nor does silence count before two questions
+   have found no answer in this way: what is late may be this router.
+4. Nobody stands down for a router that does not hold the addresses (`released` is true), but one that is of
+   no use itself. Both active and in contact: the one that was forced, else the one that holds the addresses,
+   else the fit one, else the primary stays and announces again; the other stands down. One that hears, and is
+   not heard, stands down, since only it can know. Both active, no contact, and the witness sees the other:
+   the backup stands down, and if that does not end it (a kernel that balances on without its pulse) the
+   primary, at the first answer after max(1 s, T) + 2 max(P, 1 s).
 5. Handing over never leaves a gap: the active router *yields*, the other takes over and says so; only when it
-   holds the addresses (`released` is false) does the first one stand down. No answer within max(1 s, T): it
-   stays.
-6. An active router that is not fit yields to one that is. With its own links lost and nobody to yield to, or
+   holds the addresses does the first one stand down. If it does not within max(1 s, T), or says that it
+   cannot, the first one stays, and by rule 4 the other stands down.
+6. A router that took over and does not hold the addresses after max(1 s, T) is *late*: its pulse hangs, or
+   could not raise all of them. It is not fit, its being forced counts no longer, and it yields to a fit
+   standby; one that it does not hear takes over by itself. With nobody to yield to, it goes on trying. Of
+   two that are late the one that rule 4 names goes on.
+7. An active router that is not fit yields to one that is. With its own links lost and nobody to yield to, or
    with neither the peer nor the gateway to be heard, it stands down: a useless owner is one too many.
-7. What another router said is worth as much as what was sent last: heartbeats that overtook each other on two
+8. What another router said is worth as much as what was sent last: heartbeats that overtook each other on two
    links are sorted by `session` and `number`.
-8. T is the longer one of what both say, while a change of lvs.cf has reached only one of them.
-9. Silence counts only while this router listened: a pause (an event that comes more than T/2 after the last,
+9. T is the longer one of what both say, while a change of lvs.cf has reached only one of them.
+10. Silence counts only while this router listened: a pause (an event that comes more than T/2 after the last,
    as after a suspended machine or SIGSTOP; `next_at` is never further away than T/4) starts the count anew,
    and nothing is taken over for a moment (min(K, T/4)), until what was queued meanwhile has been read. So
    does a return of the own links or of the gateway.
@@ -35,13 +42,16 @@ Bounds, with d the longest way of a datagram, q the lateness of the edge (tick a
 time to raise and to lower addresses, I the longer of both keepalives:
 
 * nobody owns the addresses, while one fit router runs and may know it: at most T + d + q + r after a crash;
-  at most 1.5 T + I + d + q + r from any state; 3 P + q + r more after a witness that fell silent.
+  at most 1.5 T + I + d + q + r from any state; 4 (P + q), or 0.1 s + q, more after a witness that fell
+  silent; max(1 s, T) more for each pulse that was asked to raise them and did not answer.
 * both own them, while heartbeats pass in at least one direction: at most 4 I + d + q + l, and 2 d + q + l
   when both directions pass and nothing is lost; T + 2 I + d + q + l after a router was forced while the other
   direction had just been cut, since the other one only then says that it does not hear. While only the
   witness sees, and after T of silence: max(P, 1 s) + q + l, or max(1 s, T) + 4 max(P, 1 s) + q + l where the
   backup's processes are dead.
 * a hand-over: none without an owner, at most 2 d + q + l with two.
+
+l is max(1 s, T) at the most: then the heart takes the addresses down in place of a pulse that did not.
 
 Silence in both directions with the network between the routers cut as well cannot be told from a crash: then
 both are active, unless the gateway is watched, and rule 4 ends it once anything passes again.
@@ -54,7 +64,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lvs.pulse import failover_alarms, failover_peer
+from lvs.pulse import failover_alarms, failover_orders, failover_peer
 from lvs.pulse.failover_table import (
     Action,
     Fitness,
@@ -156,6 +166,7 @@ class Failover(View):
     def tick(self, now: float) -> Step:
         """Time has passed."""
         me, actions = self._woken(now)
+        me = replace(me, questions=me.questions.ticked(now, me.probe_interval(now)))
         return me._decided(now, actions)
 
     def judged(self, now: float, own: Own) -> Step:
@@ -179,12 +190,13 @@ class Failover(View):
     def witnessed(self, now: float) -> Step:
         """The other router's machine answered for a floating address (ARP, neighbour discovery)."""
         me, actions = self._woken(now)
-        goes_on = me.rival_from > me.since and now < me.witnessed_at + max(me.deadtime, 3.0)
+        goes_on = me.rival_from > me.since and now < me.questions.answered_at + max(me.deadtime, 3.0)
         rival_from = me.rival_from if goes_on else now
-        return replace(me, witnessed_at=now, rival_from=rival_from)._decided(now, actions)
+        me = replace(me, questions=me.questions.answer(now), rival_from=rival_from)
+        return me._decided(now, actions)
 
     def raised(self, now: float) -> Step:
-        """The floating addresses are up, as TAKE_OVER asked; until then the other router keeps its own."""
+        """All floating addresses are up, as TAKE_OVER asked; until then the other router keeps its own."""
         me, actions = self._woken(now)
         if me.role is not Role.ACTIVE or me.stage is Stage.STANDING_DOWN:
             return me._decided(now, actions)  # overtaken by a stand down
@@ -259,10 +271,11 @@ class Failover(View):
         if row is not None and row.to is not None:
             me, more = me._moved(now, row, row.to)
             actions += more
-        me, more = me._order_ended(now)
-        actions += more
+        ended = failover_orders.ended(me, now)
+        if ended is not None:
+            me, actions = replace(me, order=None), [*actions, ended]
         if me._probe_due(now):
-            me = replace(me, probed_at=now)
+            me = replace(me, questions=me.questions.ask(now, me.quiet_from))
             actions.append(Action(Verb.PROBE))
         me, more = me._told(now)
         return Step(me, (*actions, *more))
@@ -272,10 +285,12 @@ class Failover(View):
         me = replace(self, stage=to, stage_at=now)
         if to is Stage.STANDBY:
             return replace(me, reason=row.reason), []
-        if to is Stage.YIELDING:
-            return me._yielding(now, row.reason)
-        if to is Stage.STANDING_DOWN:
-            return me._standing_down(row.reason, row.level)
+        if to in (Stage.YIELDING, Stage.STANDING_DOWN):
+            broken_off = failover_orders.broken_off(self) if self.stage is Stage.ACTIVE else None
+            me = me if broken_off is None else replace(me, order=None)
+            yields = to is Stage.YIELDING
+            me, more = me._yielding(now, row.reason) if yields else me._standing_down(row.reason, row.level)
+            return me, more if broken_off is None else [broken_off, *more]
         if self.stage is Stage.YIELDING:
             return me._staying(now, row)
         asked = self.order is not None or (row.soft and self.peer is not None and self.peer.heartbeat.fit)
@@ -328,11 +343,11 @@ class Failover(View):
         more: list[Action] = []
         if me.stage in WAITING:
             me, more = me._left("this router is standby")
-        elif me.stage is Stage.ACTIVE and peer is not None and alive and peer.takes:
-            me, more = me._yielding(now, "pulse stops")
-        elif me.stage is Stage.ACTIVE and peer is not None and alive and peer.active:
+        elif me.stage is Stage.ACTIVE and peer is not None and alive and peer.serves:
             me = replace(me, stage_at=now)
             me, more = me._standing_down("partner active", "info")
+        elif me.stage is Stage.ACTIVE and peer is not None and alive and (peer.takes or peer.active):
+            me, more = me._yielding(now, "pulse stops")
         elif me.stage is Stage.ACTIVE:
             me, more = me._left("nobody can take over")
         return me._decided(now, [*actions, *more])
@@ -364,24 +379,14 @@ class Failover(View):
             me, more = replace(me, keeps=True)._taking_over(now, "ordered by hand")
         return me._decided(now, [*actions, *more])
 
-    def _order_ended(self, now: float) -> tuple[Failover, list[Action]]:
-        """The end of an order that makes this router active: it is, or the other did not answer."""
-        order = self.order
-        if order in (None, Order.STOP):
-            return self, []
-        if self.stage is Stage.ACTIVE and (self.up or now >= self.stage_at + self.rules.patience):
-            return replace(self, order=None), [Action(Verb.DONE, "this router is active", order=order)]
-        if self.stage in WAITING and now >= self.order_at + self.asking_time:
-            refusal = "the other router did not hand over: see there what speaks against it"
-            return replace(self, order=None), [Action(Verb.REFUSE, refusal, "warning", order)]
-        return self, []
-
     # What goes on by itself.
 
     def _probe_due(self, now: float) -> bool:
         if not self.rules.witness or self.leaving or (self.peer is not None and self.peer.gone):
             return False
-        return now >= max(self.quiet_from + self.deadtime / 2, self.probed_at + self.probe_interval(now))
+        return now >= max(
+            self.quiet_from + self.deadtime / 2, self.questions.asked_at + self.probe_interval(now)
+        )
 
     def _told(self, now: float) -> tuple[Failover, list[Action]]:
         """News: alarms that came or went."""

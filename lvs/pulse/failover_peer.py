@@ -36,6 +36,16 @@ class Peer:
         return self.heartbeat.role is Role.ACTIVE
 
     @property
+    def up(self) -> bool:
+        """It is active, and holds the floating addresses."""
+        return self.active and not self.heartbeat.released
+
+    @property
+    def serves(self) -> bool:
+        """It is `up` and does not hand over."""
+        return self.up and not self.heartbeat.yielding
+
+    @property
     def gone(self) -> bool:
         """It said that it ends, and that it holds no floating address."""
         return self.heartbeat.leaving and self.heartbeat.released

@@ -119,18 +119,20 @@ class Own:
 class Facts:
     """What is true at one moment, for this router ("I") and the other one ("it").
 
-    primary, fit, cut_off, gateway_lost, forced: I am. ready: I am fit, not ending, and not just woken from a
+    primary, fit, cut_off, gateway_lost, forced: I am. late: I am active, and pulse had the time to raise the
+    addresses and did not. ready: I am fit, not ending, and not just woken from a
     pause. stopping: I end after this. patient: the last hand-over did not fail just now. expired: it had the
     time to take over and did not.
 
     silent: I have listened for a dead time and heard nothing. gone: it said that it ends and holds no
     address. active, standby: it is alive and says so. fit_there: it says that it is fit. yielding: it asks me
-    to take over. up: it holds the floating addresses. deaf: it does not hear me, and had the time to. taker:
-    it is standby, fit, hears me and does not end. idle: it is the primary, standby and fit, and yet has not
-    taken over for one and a half dead times. asked: it asks for the role and nothing speaks against it.
-    failback: it has been a fit primary for the time set.
+    to take over. up: it is active and holds all floating addresses. deaf: it does not hear me, and had the
+    time to. taker: it is standby, fit, hears me and does not end. idle: it is the primary, standby and fit,
+    and yet has not taken over for one and a half dead times. asked: it asks for the role and nothing speaks
+    against it. failback: it has been a fit primary for the time set.
 
-    witnessed: its machine answered for a floating address just now. rival: so it does, though I am active and
+    witnessed: its machine answered for a floating address just now. asking: the network was not asked often
+    enough in this silence, or what it answered is not read yet. rival: so it does, though I am active and
     hear nothing of it; the primary waits for the backup to stand down first. outranked: it goes before me
     when both are active.
     """
@@ -140,6 +142,7 @@ class Facts:
     cut_off: bool = False
     gateway_lost: bool = False
     forced: bool = False
+    late: bool = False
     ready: bool = False
     stopping: bool = False
     patient: bool = False
@@ -157,6 +160,7 @@ class Facts:
     asked: bool = False
     failback: bool = False
     witnessed: bool = False
+    asking: bool = False
     rival: bool = False
     outranked: bool = False
 
@@ -186,6 +190,7 @@ class Row:
 _WAITING = (Stage.LISTENING, Stage.STANDBY)
 _ACTIVE, _YIELDING, _DOWN = Stage.ACTIVE, Stage.YIELDING, Stage.STANDING_DOWN
 _NO_LINK = "Local NIC link failure: Pulse disabled"
+_NOT_UP = "the other router did not raise the floating addresses"
 
 TABLE: tuple[Row, ...] = (
     # Standby: who takes over, and when.
@@ -194,13 +199,21 @@ TABLE: tuple[Row, ...] = (
     Row(_WAITING, "ready standby primary", _ACTIVE, "backup inactive"),
     Row(_WAITING, "ready standby !fit_there", _ACTIVE, "primary inactive"),
     Row(_WAITING, "ready idle", _ACTIVE, "primary inactive", "warning"),
-    Row(_WAITING, "ready silent !witnessed", _ACTIVE, "partner dead: activating lvs", "warning"),
+    Row(_WAITING, "ready silent !witnessed !asking", _ACTIVE, "partner dead: activating lvs", "warning"),
+    Row(
+        _WAITING,
+        "ready active !up !fit_there deaf",  # nobody serves, and it cannot be told to hand over
+        _ACTIVE,
+        "partner has not raised the addresses: activating lvs",
+        "warning",
+    ),
     Row((Stage.LISTENING,), "active", Stage.STANDBY, "partner active"),
     Row((Stage.LISTENING,), "standby", Stage.STANDBY, "neither router is active yet"),
     Row((Stage.LISTENING,), "silent", Stage.STANDBY, "partner not heard, but this router may not take over"),
     # Active, and so is the other: exactly one of the two finds itself outranked, or not heard.
     Row((_ACTIVE,), "active yielding", None),
-    Row((_ACTIVE,), "active !up", None),  # it is about to raise the addresses: no gap
+    Row((_ACTIVE,), "active !up !fit_there late outranked", _DOWN, "partner active", "warning"),
+    Row((_ACTIVE,), "active !up", None),  # nobody stands down for one that holds nothing
     Row((_ACTIVE,), "active outranked", _DOWN, "partner active", "warning"),
     Row((_ACTIVE,), "active deaf", _DOWN, "partner active, and it does not hear this router", "warning"),
     Row((_ACTIVE,), "active", None),
@@ -212,6 +225,7 @@ TABLE: tuple[Row, ...] = (
         "warning",
     ),
     # Active, but of no use: the other takes over first where it can.
+    Row((_ACTIVE,), "late taker", _YIELDING, "pulse has not raised the floating addresses"),
     Row((_ACTIVE,), "!fit taker patient !forced", _YIELDING, "this router is not fit"),
     Row((_ACTIVE,), "cut_off taker patient", _YIELDING, "this router has lost its links"),
     Row((_ACTIVE,), "cut_off standby !fit_there", None),
@@ -227,13 +241,14 @@ TABLE: tuple[Row, ...] = (
     Row((_ACTIVE,), "asked patient", _YIELDING, "the other router asks for the active role"),
     Row((_ACTIVE,), "failback taker patient !forced", _YIELDING, "the primary is well again"),
     # Handing over: down only when the other has the addresses up.
-    Row((_YIELDING,), "active yielding outranked", _DOWN, "partner active"),
-    Row((_YIELDING,), "active yielding", _ACTIVE, "both routers hand over: this one stays"),
-    Row((_YIELDING,), "active up", _DOWN, "partner active: handed over"),
-    Row((_YIELDING,), "active expired", _DOWN, "partner active: handed over", "warning"),
-    Row((_YIELDING,), "active", None),
+    Row((_YIELDING,), "active yielding up outranked", _DOWN, "partner active"),
+    Row((_YIELDING,), "active yielding !stopping", _ACTIVE, "both routers hand over: this one stays"),
+    Row((_YIELDING,), "active up !yielding", _DOWN, "partner active: handed over"),
+    Row((_YIELDING,), "active fit_there !expired", None),
     Row((_YIELDING,), "cut_off !taker", _DOWN, _NO_LINK, "error"),
     Row((_YIELDING,), "cut_off expired", _DOWN, _NO_LINK, "error"),
+    Row((_YIELDING,), "stopping active", _ACTIVE, _NOT_UP, "warning", leave=True),
+    Row((_YIELDING,), "active", _ACTIVE, _NOT_UP, "warning"),
     Row((_YIELDING,), "stopping !taker", _ACTIVE, "nobody can take over", "warning", leave=True),
     Row(
         (_YIELDING,), "stopping expired", _ACTIVE, "the other router did not take over", "warning", leave=True

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lvs.pulse import failover_alarms
 from lvs.pulse.failover_peer import Peer
 from lvs.pulse.failover_table import Action, Facts, Order, Own, Rules, Stage
+from lvs.pulse.failover_witness import NEVER, SOME, Questions
 from lvs.pulse.heartbeat import Heartbeat, Link
 from lvs.router.state import Node, Role
 
-NEVER = float("-inf")
 WAITING = (Stage.LISTENING, Stage.STANDBY)
 _ASK = 3.0  # seconds that a standby goes on asking for the role, at least
 _QUIET_PROBES = 1.0  # seconds between the questions of a router that has long been active
+_NEXT_ROUND = 0.001  # seconds: as soon as the sockets were read once more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +22,8 @@ class View:
     """A router's state of the election; times are seconds of a clock that never steps (CLOCK_BOOTTIME).
 
     since, reason: when and why the role became what it is. peer: the other router as last heard (None:
-    never). up: the floating addresses are raised, as far as raised() and lowered() told. wish: why it hands
-    over.
+    never). up: the floating addresses are all raised, as far as raised() and lowered() told. wish: why it
+    hands over.
     """
 
     rules: Rules
@@ -41,9 +42,8 @@ class View:
     listening_from: float = NEVER  # silence before this proves nothing
     settled_at: float = NEVER  # nothing is taken over before
     last_at: float = NEVER  # of the last event
-    witnessed_at: float = NEVER
-    rival_from: float = NEVER  # since when it answers, now that this router is active
-    probed_at: float = NEVER
+    questions: Questions = field(default_factory=Questions)
+    rival_from: float = NEVER  # since when its machine answers, now that this router is active
     patient_at: float = NEVER  # no hand-over by itself before
     keeps: bool = False  # handed over by hand: no failback
     double_at: float = NEVER  # when a router was heard that claims to be this node
@@ -60,7 +60,11 @@ class View:
         rules, deadtime, probes = self.rules, self.deadtime, self.probe_interval(now)
         quiet_from = self.quiet_from
         times = [quiet_from + deadtime / 2, quiet_from + deadtime, self.settled_at]
-        times += [self.probed_at + probes, self.witnessed_at + 3 * probes, self._rival_until]
+        times += self.questions.next_at(probes)
+        if self.questions.counting:
+            times.append(now + _NEXT_ROUND)
+        if self.role is Role.ACTIVE and not self.up:
+            times.append(self._late_at)
         if self.stage is Stage.YIELDING or self.order is not None:
             times += [self.stage_at + rules.patience, self.order_at + self.asking_time]
         if self.peer is not None:
@@ -72,17 +76,20 @@ class View:
         return min([time for time in times if time > now])
 
     def heartbeat(self, now: float) -> Heartbeat:
-        """What to say now. released is true exactly while this router holds no floating address."""
+        """What to say now. released: false once all floating addresses are up, until they are down.
+
+        One that ends while it is active says false as well: what its pulse has raised by now is not known.
+        """
         return Heartbeat(
             node=self.rules.node,
             role=self.role,
-            fit=self.own.fitness.is_fit,
+            fit=self.fit(now),
             yielding=self.stage in (Stage.YIELDING, Stage.STANDING_DOWN),
             asks=self.order in (Order.TAKE, Order.HAND_OVER) and self.role is Role.STANDBY,
             leaving=self.leaving,
-            released=not self.up,
+            released=not self.up and not (self.leaving and self.role is Role.ACTIVE),
             hears=self.peer_alive(now),
-            forced=self.forced,
+            forced=self._insists(now),
             serial=self.own.serial,
             sha256=self.own.sha256,
             healthy=self.own.healthy,
@@ -101,8 +108,16 @@ class View:
         return now >= self.quiet_from + self.deadtime
 
     def peer_holds(self, now: float) -> bool:
-        """The other router's machine has just answered for a floating address."""
-        return self.rules.witness and now < self.witnessed_at + 3 * self.probe_interval(now)
+        """The other router is silent, but its machine answers for a floating address."""
+        return self.rules.witness and self.questions.hold(now, self.quiet_from)
+
+    def late(self, now: float) -> bool:
+        """This router is to be active, and its pulse had the time to raise the addresses and did not."""
+        return self.role is Role.ACTIVE and not self.up and now >= self._late_at
+
+    def fit(self, now: float) -> bool:
+        """Whether this router could serve, or does."""
+        return self.own.fitness.is_fit and not self.late(now)
 
     def refusals(self, now: float) -> tuple[str, ...]:
         """Why a hand-over would be refused now; empty: it would be done."""
@@ -119,17 +134,19 @@ class View:
         primary = rules.node is Node.PRIMARY
         about_me: dict[str, bool] = {
             "primary": primary,
-            "fit": fitness.is_fit,
+            "fit": self.fit(now),
             "cut_off": fitness.cut_off,
             "gateway_lost": fitness.gateway_lost,
             "forced": self.forced,
+            "late": self.late(now),
             "ready": fitness.is_fit and not self.leaving and now >= self.settled_at,
             "stopping": self.order is Order.STOP,
             "patient": now >= self.patient_at,
             "expired": now >= self.stage_at + rules.patience,
             "silent": silent,
             "witnessed": holds,
-            "rival": holds and silent and self.rival_from > self.since and now >= self._rival_until,
+            "asking": rules.witness and self.questions.lost(self.quiet_from) < SOME,
+            "rival": holds and silent and self._rival_stays,
         }
         if peer is None or not alive:
             return Facts(**about_me, gone=peer is not None and peer.gone)
@@ -144,7 +161,7 @@ class View:
             standby=standby,
             fit_there=word.fit,
             yielding=peer.active and word.yielding,
-            up=peer.active and not word.released,
+            up=peer.up,
             deaf=not word.hears and now >= deaf_at,
             taker=peer.takes,
             idle=standby and word.fit and now >= idle_at,
@@ -181,16 +198,25 @@ class View:
         return max(interval, _QUIET_PROBES) if seldom else interval
 
     @property
-    def _rival_until(self) -> float:
-        """Until when an active router waits for a rival that it cannot hear: the backup does not wait."""
-        wait = self.rules.patience + 3 * max(self.rules.probe_interval, _QUIET_PROBES)
-        return self.rival_from + (wait if self.rules.node is Node.PRIMARY else 0.0)
+    def _late_at(self) -> float:
+        return max(self.since, self.settled_at) + self.rules.patience
+
+    @property
+    def _rival_stays(self) -> bool:
+        """A rival that is not heard has answered; to a primary, once the backup could have stood down."""
+        wait = self.rules.patience + 2 * max(self.rules.probe_interval, _QUIET_PROBES)
+        until = self.rival_from + (wait if self.rules.node is Node.PRIMARY else 0.0)
+        return self.rival_from > self.since and self.questions.answered_at >= until
+
+    def _insists(self, now: float) -> bool:
+        """It was forced to be active, and that is of use."""
+        return self.forced and not self.late(now)
 
     def _outranked(self, now: float, word: Heartbeat) -> bool:
         if self.forced and word.forced and now < self.stage_at + 3 * self.interval:
             return False  # the other was forced before, and is to hear first that this one is now
-        theirs = (word.forced, word.fit, word.node is Node.PRIMARY)
-        return theirs > (self.forced, self.own.fitness.is_fit, self.rules.node is Node.PRIMARY)
+        theirs = (word.forced, not word.released, word.fit, word.node is Node.PRIMARY)
+        return theirs > (self._insists(now), self.up, self.fit(now), self.rules.node is Node.PRIMARY)
 
     def _failback_due(self, now: float) -> bool:
         peer, wait = self.peer, self.rules.failback

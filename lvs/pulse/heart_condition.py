@@ -65,6 +65,10 @@ class Condition:
         self._not_raised = tuple(str(one) for one in problems)
         self._not_raised_until = now + RAISE_AGAIN
 
+    def not_raised(self, now: float) -> tuple[str, ...]:
+        """What keeps this router from being active, as far as it was tried."""
+        return self._not_raised if now < self._not_raised_until else ()
+
     def changed(self, changes: Iterable[LinkChange], settings: Settings) -> bool:
         """Takes in carriers that came or went; whether one that is watched came."""
         came = False
@@ -81,9 +85,7 @@ class Condition:
         down = [name for name in settings.watched if not self.carriers.get(name)]
         cut_off = bool(down) and (settings.monitor_links or len(down) == len(settings.watched))
         lost = settings.gateway is not None and self.gateway.lost(now, settings)
-        reasons = [*more, *self._unfit]
-        if now < self._not_raised_until:
-            reasons += self._not_raised
+        reasons = [*more, *self._unfit, *self.not_raised(now)]
         if deaf:
             self._deaf_until = now + settings.deadtime
         if now < self._deaf_until:

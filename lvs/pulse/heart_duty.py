@@ -30,6 +30,7 @@ from lvs.router.state import Role
 LOOK_EVERY = 10.0  # seconds between two looks for strangers, and at our own interfaces
 LOWER_AGAIN = 1.0  # seconds between two tries to lower what would not go
 CURIOUS_EVERY = 0.2  # seconds between two questions whose MAC an unknown one is
+NOT_RAISED = "pulse has not raised the floating addresses: look into its log, and restart it"
 NOT_LOWERED = "pulse did not take the floating addresses down: look into its log, and restart it"
 LINK_UP = "a link is up again"
 
@@ -59,6 +60,7 @@ class Duty:
         self._left: tuple[str, ...] = ()  # what could not be lowered
         self._lower_by: float | None = None  # when the heart does what pulse was told to
         self._given_up = False  # pulse did not come back in time
+        self._late = False  # pulse did not raise the addresses in time, nor lower them since then
         self._say_now = True
         self._curious_at = now
         self._beats = Metronome(settings.keepalive, now)
@@ -96,7 +98,7 @@ class Duty:
         """A condition, or that a role is carried out; ValueError or TypeError if it makes no sense."""
         said = message["say"]
         if said == "lowered":
-            self.fenced, self._left, self._lower_by = "", (), None
+            self.fenced, self._left, self._lower_by, self._late = "", (), None, False
             self._take(now, self.failover.lowered(now))
             return
         if said == "condition":
@@ -104,7 +106,9 @@ class Duty:
         elif said == "raised":
             problems = [str(one) for one in message.get("problems") or ()]
             self.condition.raised(problems, now)
-            self._take(now, self.failover.raised(now))
+            if not problems:  # else the other router keeps its own
+                self._late = False
+                self._take(now, self.failover.raised(now))
 
     def ordered(self, now: float, order: Order) -> None:
         self._take(now, self.failover.ordered(now, order))
@@ -213,6 +217,9 @@ class Duty:
         if given_up and not self._given_up and self.failover.role is Role.ACTIVE:
             self._news("error", f"{absence}. The other router is to take over, if it can.")
         self._given_up = given_up
+        if self.failover.late(now) and not self._late:
+            self._late = True
+            self._news("error", f"{NOT_RAISED}. The other router is to take over, if it can.")
         if self._lower_by is not None and (absence or now >= self._lower_by):
             self.fence(now, absence or NOT_LOWERED)
         if self._left and self._lowers.due(now):
@@ -294,6 +301,8 @@ class Duty:
         if role is Role.ACTIVE and not self._presence.given_up(now, self.settings.deadtime):
             absence = Absence.NONE  # it may be back in a moment, and the kernel balances on
         more = [self.fenced] if self.fenced else [str(absence)] if absence else []
+        if self._late and not more and not self.condition.not_raised(now):
+            more = [NOT_RAISED]
         # Who cannot hear must not take silence for anything; who is active serves on.
         deaf = role is Role.STANDBY and not self._edges.listens()
         return self.condition.own(now, self.settings, more, deaf=deaf)

@@ -67,9 +67,10 @@ class Heartbeat:
 
     fit: it could take over now, or serves well. yielding: it is active and asks the receiver to take over.
     asks: it is standby and its administrator asks for the active role. leaving: its pulse ends after this;
-    released: it holds no floating address any more. hears: it has accepted a heartbeat of the receiver
-    within its dead time. forced: its administrator made it active. serial, sha256: the installed lvs.cf (0
-    and 32 zero bytes: none). healthy, total: its real servers. keepalive, deadtime: its own, in seconds.
+    released: it does not hold all floating addresses (yet, or any more); if it leaves: it holds none. hears:
+    it has accepted a heartbeat of the receiver within its dead time. forced: its administrator made it
+    active. serial, sha256: the installed lvs.cf (0 and 32 zero bytes: none). healthy, total: its real
+    servers. keepalive, deadtime: its own, in seconds.
     """
 
     node: Node

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from lvs.pulse.failover import Failover, Fitness, Order, Own, Step, Verb
 from lvs.pulse.heartbeat import Link
-from lvs.router.state import Node, Role
+from lvs.router.state import Node
 from tests.unit.pulse.simulation_parts import (
     NETWORK,
     ORDERS,
@@ -25,24 +25,18 @@ from tests.unit.pulse.simulation_parts import (
     Kind,
     Machine,
     Setting,
+    Sight,
     other,
 )
 
 
-class World:
+class World(Sight):
     """Runs until a time; `watch` is called after every event and judges."""
 
     def __init__(self, setting: Setting, seed: int, faults: tuple[Fault, ...] = ()) -> None:
-        self.setting = setting
+        super().__init__(setting)
         self.random = random.Random(seed)
-        self.now = 1000.0
-        self.began = self.now
-        self.machines = {node: Machine(node) for node in PAIR}
-        self.active_faults: list[Fault] = []
         self.own = {node: Own(serial=1, sha256=bytes([1] * 32), healthy=4, total=4) for node in PAIR}
-        self.conditions = {node: Fitness() for node in PAIR}  # as the edge last knew
-        self.heard: dict[Node, list[float]] = {node: [] for node in PAIR}  # by receiver
-        self.log: list[tuple[float, Node, str, str]] = []
         self.watch: Callable[[World], None] = lambda world: None
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
@@ -77,6 +71,7 @@ class World:
         machine.session = self.random.getrandbits(32) + 1
         machine.learned = machine.accepted = machine.number = 0
         machine.last, machine.queue = {}, []
+        machine.answered = machine.fenced = False
         machine.work += 1
         machine.failover = Failover.start(
             self.setting.rules(node), self._own(node), self.now, held=machine.holds
@@ -182,6 +177,7 @@ class World:
                 self._job(node, self.setting.raising, self._raised)
             elif action.verb is Verb.STAND_DOWN:
                 self._job(node, self.setting.lowering, self._lowered)
+                self._fence_later(node)
             elif action.verb is Verb.LEAVE:
                 self._note(node, "leave", action.reason)
                 self._end(node)
@@ -205,12 +201,31 @@ class World:
         def end() -> None:
             if machine.work != number:
                 return
-            if machine.asleep:
+            if machine.asleep or self._has(Kind.HANG, node):
                 self.at(self.now + self.setting.deadtime / 10, end)
             else:
+                machine.work += 1
                 done(node)
 
         self.at(self.now + self.random.uniform(0.1, 1.0) * takes, end)
+
+    def _fence_later(self, node: Node) -> None:
+        """The heart lowers in place of a pulse that had its time (heart_duty)."""
+        machine = self.machines[node]
+        number = machine.work
+
+        def due() -> None:
+            if machine.work != number or machine.failover is None:
+                return
+            if machine.asleep:
+                self.at(self.now + self.setting.deadtime / 10, due)
+                return
+            machine.fenced = True
+            machine.work += 1
+            self._judge(node)
+            self._lowered(node)
+
+        self.at(self.now + self.setting.rules(node).patience, due)
 
     def _raised(self, node: Node) -> None:
         machine = self.machines[node]
@@ -235,17 +250,11 @@ class World:
 
     def _witness(self, node: Node) -> None:
         machine = self.machines[node]
+        machine.answered = machine.asleep and not machine.frozen
         if machine.runs and machine.failover is not None:
             self.carry_out(node, machine.failover.witnessed(self.now))
 
     # The network.
-
-    def _has(self, kind: Kind, who: Node | None = None) -> bool:
-        return any(fault.kind is kind and who in (None, fault.who) for fault in self.active_faults)
-
-    def reaches(self) -> bool:
-        """Whether the network between the two carries the witness' questions."""
-        return not self._has(Kind.PART) and not self._has(Kind.CABLE)
 
     def _lost(self, sender: Node, link: Link) -> bool:
         if not self.reaches() or self._has(Kind.CUT, sender) or self._has(Kind.CUT_BOTH):
@@ -292,6 +301,10 @@ class World:
             self._end(fault.who)
         elif kind is Kind.STOP:
             machine.asleep = True
+        elif kind is Kind.STALL:
+            self._stall(fault)
+        elif kind is Kind.HANG:
+            pass  # `_job` looks for it
         elif kind is Kind.SUSPEND:
             machine.asleep = machine.frozen = True
         else:
@@ -304,14 +317,34 @@ class World:
                 self.carry_out(fault.who, machine.failover.fenced(self.now, "pulse is gone"))
         return True
 
+    def _stall(self, fault: Fault) -> None:
+        """Asleep for less than half a dead time, then awake for a moment, until the fault is over."""
+        machine, session = self.machines[fault.who], self.machines[fault.who].session
+        deadtime = self.setting.rules(fault.who).deadtime
+
+        def sleeps() -> None:
+            if fault in self.active_faults and machine.session == session and machine.runs:
+                machine.asleep = True
+                self.at(self.now + self.random.uniform(0.3, 0.45) * deadtime, wakes)
+
+        def wakes() -> None:
+            if machine.session == session and not machine.frozen and not self._has(Kind.STOP, fault.who):
+                self._wake(machine)
+                self.at(self.now + self.random.uniform(0.0, 0.1) * deadtime, sleeps)
+
+        self.at(self.now, sleeps)
+
     def finish(self, fault: Fault) -> None:
         machine = self.machines[fault.who]
         self.active_faults.remove(fault)
         self._note(fault.who, "over", fault.kind)
         if fault.kind in (Kind.DIE, Kind.KILL):
             self.boot(fault.who)
-        elif fault.kind in (Kind.STOP, Kind.SUSPEND):
+        elif fault.kind in (Kind.STOP, Kind.SUSPEND, Kind.STALL):
             self._wake(machine)
+        elif fault.kind is Kind.HANG:
+            machine.fenced = False
+            self._judge(fault.who)
         elif fault.kind not in NETWORK:
             self._judge(fault.who)
 
@@ -322,9 +355,12 @@ class World:
         queue, machine.queue = machine.queue, []
         if self.random.random() < 0.5:
             self.tick(machine.node)
+        answered, machine.answered = machine.answered, False
         for datagram in queue:
             if machine.runs:
                 self.accept(machine, datagram)
+        if answered:
+            self._witness(machine.node)
         self._judge(machine.node)
         self.tick(machine.node)
 
@@ -333,7 +369,7 @@ class World:
         gateway = self._has(Kind.GATEWAY, node)
         reasons = tuple(
             kind for kind in (Kind.UNFIT, Kind.CABLE, Kind.GATEWAY, Kind.FENCE) if self._has(kind, node)
-        )
+        ) + (("its pulse did not lower",) if self.machines[node].fenced else ())
         self.conditions[node] = Fitness(reasons=reasons, cut_off=cut_off, gateway_lost=gateway)
         return replace(self.own[node], fitness=self.conditions[node])
 
@@ -341,26 +377,3 @@ class World:
         machine = self.machines[node]
         if machine.runs and machine.failover is not None:
             self.carry_out(node, machine.failover.judged(self.now, self._own(node)))
-
-    def fit(self, node: Node) -> bool:
-        return self.conditions[node].is_fit
-
-    # What there is to see.
-
-    def owners(self) -> tuple[Node, ...]:
-        return tuple(node for node in PAIR if self.machines[node].owns)
-
-    def roles(self) -> tuple[Role | None, ...]:
-        failovers = (self.machines[node].failover for node in PAIR)
-        return tuple(failover.role if failover is not None else None for failover in failovers)
-
-    def changes(self) -> int:
-        """How often addresses went up or down."""
-        return sum(what in ("raised", "lowered") for _, _, what, _ in self.log)
-
-    def _note(self, node: Node, what: str, why: str) -> None:
-        self.log.append((round(self.now - self.began, 4), node, what, why))
-
-    def story(self) -> str:
-        """The log, for a failed test."""
-        return "\n".join(f"{at:10.4f} {node:8} {what:14} {why}" for at, node, what, why in self.log[-80:])

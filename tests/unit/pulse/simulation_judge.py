@@ -24,18 +24,24 @@ class Judge:
     runs: dict[Node, tuple[float, float, int]] = field(default_factory=dict)  # first, last heard; how many
 
     @classmethod
-    def of(cls, world: World, *, slow: bool, forced: bool) -> Judge:
+    def of(cls, world: World, *, slow: bool, forced: bool, hangs: bool = False) -> Judge:
         setting = world.setting
         rules = setting.rules(Node.BACKUP)  # the longer times, where they differ
         keepalive, deadtime = rules.keepalive, rules.deadtime
         delay = setting.slow if slow else setting.delay
         probe = rules.probe_interval
         edge = setting.late + delay + 1e-6
+        lowering = rules.patience if hangs else setting.lowering
         return cls(
             world,
-            two=(deadtime + 2 * keepalive if forced else 4 * keepalive) + edge + setting.lowering,
-            seen=deadtime + rules.patience + 4 * max(probe, 1.0) + edge + setting.lowering,
-            none=1.5 * deadtime + keepalive + 3 * probe + edge + setting.raising,
+            two=(deadtime + 2 * keepalive if forced else 4 * keepalive) + edge + lowering,
+            seen=deadtime + rules.patience + 4 * max(probe, 1.0) + edge + lowering,
+            none=1.5 * deadtime
+            + keepalive
+            + max(4 * (probe + setting.late), 0.1)
+            + (rules.patience if hangs else 0.0)
+            + edge
+            + setting.raising,
         )
 
     def __call__(self, world: World) -> None:
@@ -78,7 +84,7 @@ class Judge:
         world, now = self.world, self.world.now
         for node in PAIR:
             machine = world.machines[node]
-            able = machine.runs and world.fit(node)
+            able = machine.runs and world.fit(node) and not world.hangs(node)
             if able and machine.failover is not None and not machine.failover.leaving:
                 self.able_from.setdefault(node, now)
             else:

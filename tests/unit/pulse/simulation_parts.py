@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lvs.pulse.failover import Failover, Order, Rules
+from lvs.pulse.failover import Failover, Fitness, Order, Rules
 from lvs.pulse.heartbeat import Heartbeat, Link
-from lvs.router.state import Node
+from lvs.router.state import Node, Role
 
 PAIR = (Node.PRIMARY, Node.BACKUP)
 
@@ -32,6 +32,8 @@ class Kind(StrEnum):
     DIE = "die"  # who's machine goes off, and comes back cold
     KILL = "kill"  # who's processes die, the kernel balances on, and they come back
     FENCE = "fence"  # who's pulse is gone: the heart takes the addresses down
+    HANG = "hang"  # who's pulse does nothing of what it is told; its heart lowers in its place, in the end
+    STALL = "stall"  # who's processes get the processor now and then only, for less than the pauses count
     STOP = "stop"  # SIGSTOP of who's processes: the kernel balances on
     SUSPEND = "suspend"  # who's machine stands still
     HAND_OVER = "hand over"
@@ -115,6 +117,8 @@ class Machine:
     accepted: int = 0  # the other's session, as believed
     last: dict[Link, int] = field(default_factory=dict)
     queue: list[Datagram] = field(default_factory=list)
+    answered: bool = False  # the witness' answer waits to be read
+    fenced: bool = False  # its heart did what its pulse should have
     work: int = 0  # counts what pulse was asked; an older job is dropped
     tick_no: int = 0
     answered_at: float = -1.0
@@ -129,3 +133,49 @@ class Machine:
     def owns(self) -> bool:
         """It answers for the floating addresses."""
         return self.holds and not self.frozen and not self.off
+
+
+class Sight:
+    """What there is to see of two routers and the network between them; times in seconds."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.now = 1000.0
+        self.began = self.now
+        self.machines = {node: Machine(node) for node in PAIR}
+        self.active_faults: list[Fault] = []
+        self.conditions = {node: Fitness() for node in PAIR}  # as the edge last knew
+        self.heard: dict[Node, list[float]] = {node: [] for node in PAIR}  # by receiver
+        self.log: list[tuple[float, Node, str, str]] = []
+
+    def hangs(self, node: Node) -> bool:
+        """Its pulse does not do what it is told."""
+        return self._has(Kind.HANG, node)
+
+    def fit(self, node: Node) -> bool:
+        return self.conditions[node].is_fit
+
+    def reaches(self) -> bool:
+        """Whether the network between the two carries the witness' questions."""
+        return not self._has(Kind.PART) and not self._has(Kind.CABLE)
+
+    def owners(self) -> tuple[Node, ...]:
+        return tuple(node for node in PAIR if self.machines[node].owns)
+
+    def roles(self) -> tuple[Role | None, ...]:
+        failovers = (self.machines[node].failover for node in PAIR)
+        return tuple(failover.role if failover is not None else None for failover in failovers)
+
+    def changes(self) -> int:
+        """How often addresses went up or down."""
+        return sum(what in ("raised", "lowered") for _, _, what, _ in self.log)
+
+    def story(self) -> str:
+        """The log, for a failed test."""
+        return "\n".join(f"{at:10.4f} {node:8} {what:14} {why}" for at, node, what, why in self.log[-80:])
+
+    def _has(self, kind: Kind, who: Node | None = None) -> bool:
+        return any(fault.kind is kind and who in (None, fault.who) for fault in self.active_faults)
+
+    def _note(self, node: Node, what: str, why: str) -> None:
+        self.log.append((round(self.now - self.began, 4), node, what, why))

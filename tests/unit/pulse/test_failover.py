@@ -109,7 +109,9 @@ def test_a_machine_that_answers_for_an_address_is_left_alone_until_it_stops() ->
         router.take(router.failover.witnessed(router.now))
     assert router.stage is Stage.STANDBY
     assert any("answers for a floating address" in alarm for alarm in router.failover.alarms(router.now))
-    router.wait(3 * 0.5 + 0.01)
+    router.wait(3.9 * 0.5)
+    assert router.stage is Stage.STANDBY
+    router.wait(0.2 * 0.5)
     assert router.stage is Stage.ACTIVE
 
 

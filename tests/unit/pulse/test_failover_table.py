@@ -23,7 +23,7 @@ def test_every_word_of_the_table_is_a_fact_and_every_fact_is_used() -> None:
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.stages[0]}: {row.when}")
 def test_every_row_is_reached(row: Row) -> None:
     said = {word: True for word, holds in row.words if holds}
-    more = [{}, {"up": True}, {"fit": True}, {"primary": True}, {"taker": True}]
+    more = [{}, {"up": True}, {"fit": True}, {"primary": True}, {"taker": True}, {"expired": True}]
     reached = [row_for(row.stages[0], Facts(**{**said, **also})) for also in more if not _denied(row, also)]
     assert row in reached
 
@@ -43,15 +43,24 @@ def test_a_router_that_is_not_ready_never_takes_over(facts: Facts, stage: Stage)
 
 @given(any_facts, st.sampled_from(WAITING))
 def test_silence_alone_takes_nothing_from_a_machine_that_answers(facts: Facts, stage: Stage) -> None:
-    nothing = {"gone": False, "yielding": False, "standby": False, "idle": False}
+    nothing = {"gone": False, "active": False, "yielding": False, "standby": False, "idle": False}
     row = row_for(stage, replace(facts, witnessed=True, **nothing))
     assert row is None or row.to is Stage.STANDBY
 
 
+@given(any_facts, st.sampled_from((Stage.ACTIVE, Stage.YIELDING)))
+def test_nobody_who_is_of_use_stands_down_for_one_that_is_not_up(facts: Facts, stage: Stage) -> None:
+    useful = {"cut_off": False, "late": False}
+    row = row_for(stage, replace(facts, **useful, active=True, up=False))
+    assert row is None or row.to is not Stage.STANDING_DOWN
+
+
 @given(any_facts)
-def test_a_router_that_hands_over_stands_down_only_for_one_that_is_up(facts: Facts) -> None:
-    plain = {"active": True, "up": False, "yielding": False, "expired": False}
-    assert row_for(Stage.YIELDING, replace(facts, **plain)) == row_for(Stage.YIELDING, Facts(active=True))
+def test_a_router_that_hands_over_waits_for_one_that_is_fit_and_raises_its_addresses(facts: Facts) -> None:
+    raising = {"active": True, "fit_there": True, "up": False, "yielding": False, "expired": False}
+    row = row_for(Stage.YIELDING, replace(facts, **raising))
+    assert row is not None
+    assert row.to is None
 
 
 @given(any_facts)

@@ -26,7 +26,9 @@ LONGEST = 6.0  # dead times that a fault lasts at most
 def judged_world(setting: Setting, seed: int, faults: tuple[Fault, ...]) -> World:
     world = World(setting, seed, faults)
     kinds = {fault.kind for fault in faults}
-    world.watch = Judge.of(world, slow=Kind.DELAY in kinds, forced=Kind.FORCE in kinds)
+    world.watch = Judge.of(
+        world, slow=Kind.DELAY in kinds, forced=Kind.FORCE in kinds, hangs=Kind.HANG in kinds
+    )
     return world
 
 
@@ -198,6 +200,45 @@ def test_what_does_not_stop_the_active_router_moves_nothing(kind: Kind, who: Nod
         assert raised == [(Node.PRIMARY, "raised")], world.story()
 
 
+@pytest.mark.parametrize(
+    ("kind", "setting"),
+    [
+        (Kind.HAND_OVER, {}),
+        (Kind.UNFIT, {}),
+        (Kind.RESTART, {}),
+        (Kind.RESTART, {"witness": False, "deadtime": 9.0}),
+        (Kind.HAND_OVER, {"keepalive": 0.03, "deadtime": 0.09, "delay": 0.001, "late": 0.001}),
+    ],
+)
+@pytest.mark.parametrize("hangs", [2.0, 60.0])
+def test_a_pulse_that_hangs_is_handed_nothing(kind: Kind, setting: dict[str, Any], hangs: float) -> None:
+    for seed in range(5):
+        faults = (Fault(3.9, Kind.HANG, Node.BACKUP, hangs), Fault(4.0, kind, Node.PRIMARY, 1.0))
+        world = judged_world(replace(Setting(), **setting), seed, faults)
+        world.run(4.0 * world.setting.deadtime)
+        judge, gaps = world.watch, list[float]()
+
+        def watch(world: World, judge: Any = judge, gaps: list[float] = gaps) -> None:
+            judge(world)
+            if Node.PRIMARY not in world.owners() and Node.BACKUP not in world.owners():
+                gaps.append(world.now)
+
+        world.watch = watch
+        world.run(30.0 * world.setting.deadtime + 5.0)
+        assert not gaps, world.story()
+
+
+@pytest.mark.parametrize("keepalive", [0.03, 0.1, 1.0])
+@pytest.mark.parametrize("kind", [Kind.CUT_BOTH, Kind.KILL])
+def test_a_standby_that_is_scheduled_late_still_hears_the_witness(kind: Kind, keepalive: float) -> None:
+    for seed in range(5):
+        setting = Setting(keepalive=keepalive, deadtime=3 * keepalive, delay=keepalive / 50, late=0.0)
+        faults = (Fault(3.0, Kind.STALL, Node.BACKUP, 100.0), Fault(3.5, kind, Node.PRIMARY, 90.0))
+        world = judged_world(setting, seed, faults)
+        world.run(90.0 * setting.deadtime)
+        assert (world.owners(), world.changes()) == ((Node.PRIMARY,), 1), world.story()
+
+
 P, B = Node.PRIMARY, Node.BACKUP
 BLIND: dict[str, Any] = {"witness": False}
 HANDED = Fault(2.0, Kind.HAND_OVER, P, 0.0)
@@ -255,6 +296,20 @@ HANDED = Fault(2.0, Kind.HAND_OVER, P, 0.0)
         ),
         pytest.param(
             {**BLIND, "slower": 4.0}, [HANDED], 30.0, {B}, id="a slower router is given its own dead time"
+        ),
+        pytest.param(
+            {},
+            [Fault(3.0, Kind.HANG, B, 30.0), Fault(4.0, Kind.DIE, P, 2.0)],
+            7.5,
+            {P},
+            id="one whose pulse hangs hands its role back",
+        ),
+        pytest.param(
+            {},
+            [Fault(3.0, Kind.HANG, B, 4.0), Fault(4.0, Kind.DIE, P, 30.0)],
+            7.5,
+            {B},
+            id="and stays, trying, where nobody else can serve",
         ),
         pytest.param({}, [Fault(3.0, Kind.RESTART, P, 0.0)], 3.3, {B}, id="a stop hands over at once"),
         pytest.param(
