@@ -115,6 +115,8 @@ class Lvsd:
         new = await asyncio.to_thread(understood, text)
         async with self._installing:
             self._refuse_stale(new, back_from)
+            if back_from is None:
+                self.pair.refuse_to_part(new)
             before = self.pair.replace_keys(keys) if keys else None
             try:
                 outcome = await self._install(new, confirm_within)

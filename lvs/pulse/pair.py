@@ -113,6 +113,19 @@ class Pair(Partner):
             keys.save(self._folder, new)
             self._keys = Keys(tuple(new))
 
+    def refuse_to_part(self, new: Running) -> None:
+        """RouterError where this router would change its role by being one of two no longer.
+
+        The other one hears of that later, or not at all if it is away: until then both would serve, or none.
+        """
+        keeper = self._keeper
+        if self._planning or keeper.assigned in (None, keeper.place.role) or is_meant(new.config):
+            return
+        raise RouterError(
+            "Without a second router the primary serves, but now the backup is active. Make the primary "
+            "active first (Switch now, piranha failover), then apply this again."
+        )
+
     async def consider(self, new: Running) -> None:
         """Work out, with a configuration that comes into force, whether this router is one of two.
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from lvs.config.model import Address
+from lvs.errors import RouterError
 from lvs.pulse import heartline, keys
 from lvs.pulse.lvsd import Lvsd
 from lvs.router.memory import MemoryKernel
@@ -259,6 +261,26 @@ def test_redundancy_comes_and_goes_at_run_time_without_an_address_dropped(world:
                 await scripted.told("leave")
             assert (await lvsd.status())["redundancy"] is None
             assert changes(world, Part.ADDRESS) == [(Verb.ADD, FLOATING), (Verb.ANNOUNCE, FLOATING)]
+
+    play(story())
+
+
+@pytest.mark.parametrize(("own", "role"), [(PRIMARY, "standby"), (BACKUP, "active")])
+def test_redundancy_does_not_go_while_the_backup_is_active(world: World, own: Address, role: str) -> None:
+    """The primary would serve beside it, or nobody would: the other router hears of it later, or never."""
+
+    async def story() -> None:
+        world.local = {own}
+        installed(world, lvs_cf(1, pair=TWO))
+        async with heart(world.state, role) as scripted, world.pulse() as lvsd:
+            await scripted.told("raised" if role == "active" else "lowered")
+            before = world.kernel.addresses.copy()
+            with pytest.raises(RouterError, match="Make the primary active first"):
+                await lvsd.install(lvs_cf(2, pair=ALONE))
+            assert world.kernel.addresses == before
+            assert (await lvsd.running_text())["serial"] == 1
+            await lvsd.install(lvs_cf(2, pair=TWO))
+            await lvsd.install(lvs_cf(1, pair=ALONE), back_from=2)  # what is taken back always may go
 
     play(story())
 
