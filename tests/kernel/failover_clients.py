@@ -1,4 +1,4 @@
-"""Clients that notice every interruption: a request each 10 ms by default, and connections that must outlast a failover.
+"""Clients that notice every interruption: a request each 10 ms, and connections that must outlast a failover.
 
 All of them run in one thread in the lab's namespace `client`. Times are seconds of the monotonic clock.
 """
