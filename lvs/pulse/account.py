@@ -52,6 +52,12 @@ class Account:
         refused = (refusal.change for refusal in self._report.refused)
         return frozenset(change.address for change in refused if _raises(change) and change.address)
 
+    @property
+    def is_lowered(self) -> bool:
+        """Whether the last reconciliation wanted no floating address, and left none up."""
+        left = (change for change in self._report.remaining if change.address is not None)
+        return self._failure is None and not self.wanted.addresses and not any(left)
+
     def note(self, outcome: Outcome, cause: str) -> None:
         """A reconciliation that ended."""
         if self._failure is not None:

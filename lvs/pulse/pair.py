@@ -74,6 +74,7 @@ class Pair(Partner):
         self._problem: str | None = None
         self._running: Running | None = None  # what was considered last
         self._unraised = False  # the heart was told of floating addresses that could not be raised
+        self._unlowered = False  # and waits to hear that those are down that could not be lowered
         self.line = HeartLine(state, self, start)
         keeper.partner = self
 
@@ -171,6 +172,7 @@ class Pair(Partner):
         await self._keeper.ready.wait()
         problems = await self._keeper.take_role(role, reason, soft=soft)
         self._unraised = role is Role.ACTIVE and bool(problems)
+        self._unlowered = role is Role.STANDBY and bool(problems)
         self.line.hurry()
         return problems
 
@@ -201,6 +203,9 @@ class Pair(Partner):
         if self._unraised and self._running and self._keeper.held_addresses() == self._running.floating:
             self._unraised = False  # what did not succeed at first was tried again
             self.line.say({"say": "raised", "problems": []})
+        if self._unlowered and self._keeper.assigned is Role.STANDBY and self._keeper.account.is_lowered:
+            self._unlowered = False  # else this router would be unfit for ever
+            self.line.say({"say": "lowered"})
         return condition(
             self._keeper,
             self._running,

@@ -201,6 +201,33 @@ def test_a_fault_of_ours_while_raising_is_told_and_tried_again(
     assert "Traceback" in caplog.text
 
 
+def test_a_fault_of_ours_while_lowering_is_mended_and_then_told(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Faulty(MemoryKernel):
+        faults = 0
+
+        def carry_out(self, changes: Any, *more: Any, **named: Any) -> Any:
+            if self.faults:
+                self.faults -= 1
+                raise TypeError("oops")
+            return super().carry_out(changes, *more, **named)
+
+    async def story() -> None:
+        world.kernel = kernel = Faulty()
+        installed(world, lvs_cf(pair=TWO))
+        async with heart(world.state, "active") as scripted, world.pulse():
+            await scripted.told("raised")
+            kernel.faults = 1
+            scripted.say("role", role="standby", reason="partner active", soft=False)
+            await until(lambda: not kernel.faults)
+            await scripted.told("lowered")
+            assert kernel.addresses == set()
+
+    play(story())
+    assert "Traceback" in caplog.text
+
+
 def test_what_cannot_be_lowered_is_left_to_the_heart(tmp_path: Path) -> None:
     class Stubborn(MemoryKernel):
         def _change_address(self, verb: Verb, address: InterfaceAddress) -> str | None:
