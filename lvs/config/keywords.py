@@ -167,8 +167,14 @@ GLOBAL: tuple[Keyword, ...] = (
     _global("tcp_timeout", Whole(0, _MAX_TIMEOUT, "seconds"), "idle TCP connections (0: the kernel's)"),
     _global("tcpfin_timeout", Whole(0, _MAX_TIMEOUT, "seconds"), "closing TCP connections (0: the kernel's)"),
     _global("udp_timeout", Whole(0, _MAX_TIMEOUT, "seconds"), "idle UDP exchanges (0: the kernel's)"),
-    _global("active_cmd", Text(1024), "program run when this router becomes active"),
-    _global("inactive_cmd", Text(1024), "program run when this router stops being active"),
+    _global(
+        "active_cmd",
+        Text(1024),
+        "program run when this router becomes active, out of the folder commands beside lvs.cf",
+    ),
+    _global(
+        "inactive_cmd", Text(1024), "program run when this router stops being active, out of the same folder"
+    ),
     _global("hard_shutdown", Flag(), "1: a dead checker stops the service; 0: it is only reported"),
     _global("ipvsadm", Text(), "path of ipvsadm", ignored="names a program that is not used any more"),
     _global("sync", Flag(), "for Piranha's daemons", ignored="never had an effect"),

@@ -1,8 +1,9 @@
 """active_cmd and inactive_cmd of lvs.cf: what an administrator wants run when this router changes its role.
 
 Without a shell, one after the other, each in a process group of its own that is killed after a while. Nobody
-waits for them: a takeover is not to depend on a script. Since pulse runs as root, only a program that nobody
-but root can have changed is run.
+waits for them: a takeover is not to depend on a script. Since pulse runs as root and lvs.cf comes from the
+web, only programs of one folder are run, which the router's own administrator fills (`commands` beside
+lvs.cf), and of those only what nobody but root can have changed.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 
 
 class Commands:
-    """Runs in its task `run` what `entered` asks for."""
+    """Runs in its task `run` what `entered` asks for, as far as it lies in folder."""
 
-    def __init__(self, events: Events, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, events: Events, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self._events = events
+        self._folder = folder
         self._environment = ENVIRONMENT if environment is None else environment
         self._asked: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._problems: dict[str, str] = {}
@@ -70,7 +72,11 @@ class Commands:
             words = shlex.split(command)
         except ValueError as error:
             return f"it cannot be split into words ({error}): close the quotation."
-        reason = refusal(Path(words[0])) if words else "it is empty: name a program, or leave it out."
+        reason = (
+            refusal(Path(words[0]), self._folder)
+            if words
+            else "it is empty: name a program, or leave it out."
+        )
         if reason is not None:
             return reason
         try:
@@ -100,10 +106,15 @@ class Commands:
         return None
 
 
-def refusal(program: Path) -> str | None:
-    """Why pulse does not run this program, in a sentence; None: it does."""
+def refusal(program: Path, folder: Path) -> str | None:
+    """Why pulse does not run this program, in a sentence; None: it does. It may be in folder only."""
     if not program.is_absolute():
-        return "its program needs an absolute path, such as /usr/local/sbin/active."
+        return f"its program needs an absolute path, such as {folder}/active."
+    if program.parent != folder or program.name == "..":
+        return (
+            f"only programs in {folder} are run, so that who may change lvs.cf cannot run others as root. "
+            f"Put it there as root, and name it {folder}/NAME."
+        )
     try:
         found = program.stat()
     except OSError as error:
@@ -119,7 +130,7 @@ def refusal(program: Path) -> str | None:
         if _is_open(place):
             return (
                 f"{program} could be replaced by others than root, who may change {place}, so it is not run: "
-                "keep it in a folder of root's, such as /usr/local/sbin."
+                "let only root change it."
             )
     return None
 

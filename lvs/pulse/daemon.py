@@ -93,7 +93,7 @@ class Daemon:
             limit=checks_at_once(),
         )
         self._tasks = Tasks(self._keeper.events)
-        self._commands = Commands(self._keeper.events)
+        self._commands = Commands(self._keeper.events, (options.config / "commands").absolute())
         if not options.planning:
             self._keeper.entered = self._commands.entered
         self._lvsd = Lvsd(

@@ -46,7 +46,7 @@ def test_each_role_has_its_command_with_its_words_and_no_shell(tmp_path: Path) -
         program = script(tmp_path, f'printf "%s|" "$@" >> {out}')
         both = config(active_cmd=f'{program} up "two words" $HOME', inactive_cmd=f"{program} down")
         events = Events()
-        commands = Commands(events)
+        commands = Commands(events, tmp_path)
         commands.entered(Role.STANDBY, both)
         commands.entered(Role.ACTIVE, both)
         await ran(commands)
@@ -61,7 +61,7 @@ def test_what_fails_or_cannot_be_started_is_a_problem_until_it_runs_again(tmp_pa
     async def story() -> None:
         program = script(tmp_path, f"test -e {tmp_path}/fine")
         given = config(active_cmd=str(program))
-        commands = Commands(Events())
+        commands = Commands(Events(), tmp_path)
         commands.entered(Role.ACTIVE, given)
         await ran(commands)
         (problem,) = commands.problems
@@ -80,7 +80,7 @@ def test_one_that_does_not_end_is_killed_with_all_its_children(
     async def story() -> None:
         pids = tmp_path / "pids"
         program = script(tmp_path, f"sleep 1000 & echo $! > {pids}; wait")
-        commands = Commands(Events())
+        commands = Commands(Events(), tmp_path)
         commands.entered(Role.ACTIVE, config(active_cmd=str(program)))
         await ran(commands)
         assert "it was killed, since it had not ended after" in commands.problems[0]
@@ -104,15 +104,31 @@ def alive(pid: int) -> bool:
 @pytest.mark.root
 def test_only_what_root_alone_can_have_written_is_run(tmp_path: Path) -> None:
     program = script(tmp_path, "true")
-    assert refusal(program) is None
-    assert "needs an absolute path" in str(refusal(Path("reboot")))
-    assert "No such file" in str(refusal(tmp_path / "absent"))
-    assert "not a file" in str(refusal(tmp_path))
+    (tmp_path / "folder").mkdir()
+    assert refusal(program, tmp_path) is None
+    assert "needs an absolute path" in str(refusal(Path("reboot"), tmp_path))
+    assert "No such file" in str(refusal(tmp_path / "absent", tmp_path))
+    assert "not a file" in str(refusal(tmp_path / "folder", tmp_path))
     program.chmod(0o775)
-    assert "could be changed by others" in str(refusal(program))
+    assert "could be changed by others" in str(refusal(program, tmp_path))
     program.chmod(0o755)
     os.chown(program, 65534, 0)
-    assert "could be changed by others" in str(refusal(program))
+    assert "could be changed by others" in str(refusal(program, tmp_path))
+
+
+def test_nothing_outside_the_folder_of_commands_is_run(tmp_path: Path) -> None:
+    folder = tmp_path / "commands"
+    folder.mkdir()
+    (folder / "more").mkdir()
+    for path in (
+        "/bin/sh",
+        f"{folder}/../cmd",
+        f"{folder}/more/cmd",
+        f"{folder}/..",
+        str(folder),
+        f"{folder}x/cmd",
+    ):
+        assert str(refusal(Path(path), folder)).startswith(f"only programs in {folder} are run")
 
 
 @pytest.mark.root
@@ -121,26 +137,26 @@ def test_a_program_in_a_folder_or_behind_a_link_of_another_user_is_not_run(tmp_p
     folder.mkdir()
     program, link = script(folder, "true"), tmp_path / "link"
     link.symlink_to(program)
-    assert refusal(program) is refusal(link) is None
+    assert refusal(program, folder) is refusal(link, tmp_path) is None
     os.chown(link, 65534, 65534, follow_symlinks=False)
-    assert f"may change {link}," in str(refusal(link))
+    assert f"may change {link}," in str(refusal(link, tmp_path))
     os.chown(link, 0, 0, follow_symlinks=False)
     folder.chmod(0o777)
-    assert f"may change {folder}," in str(refusal(program))
-    assert f"may change {folder}," in str(refusal(link))
+    assert f"may change {folder}," in str(refusal(program, folder))
+    assert f"may change {folder}," in str(refusal(link, tmp_path))
     folder.chmod(0o1777)
-    assert refusal(program) is None
+    assert refusal(program, folder) is None
     os.chown(folder, 65534, 65534)
-    assert "such as /usr/local/sbin" in str(refusal(program))
+    assert "let only root change it" in str(refusal(program, folder))
 
 
 @pytest.mark.parametrize(
     ("command", "problem"),
     [('/bin/true "', "cannot be split"), ("''", "needs an absolute path"), (" ", "it is empty")],
 )
-def test_a_command_that_is_none_is_said(command: str, problem: str) -> None:
+def test_a_command_that_is_none_is_said(tmp_path: Path, command: str, problem: str) -> None:
     async def story() -> None:
-        commands = Commands(Events())
+        commands = Commands(Events(), tmp_path)
         commands.entered(Role.ACTIVE, config(active_cmd=command))
         await ran(commands)
         assert problem in commands.problems[0]
