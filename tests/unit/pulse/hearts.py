@@ -41,7 +41,9 @@ class Machine:
         self.stuck: tuple[str, ...] = ()  # what it says when addresses are to be lowered
         self.eyes = True
         self.pulse = False
-        self.reads = True  # whether pulse carries out what it is told
+        self.reads = True  # whether pulse takes in what it is told, and speaks
+        self.works = True  # whether it carries that out
+        self.faults: list[str] = []  # what it says when it is to raise addresses, which it then does not
         self.inbox: list[Message] = []
         self.unread: list[Message] = []
         self.logged: list[str] = []
@@ -99,11 +101,13 @@ class Machine:
 
     def read(self) -> None:
         """pulse takes in what it was told."""
+        if not self.works:
+            return
         unread, self.unread = self.unread, []
         for message in unread:
             if message["say"] == "role" and message["role"] == "active":
-                self.held.add(FLOATING)
-                self.say({"say": "raised", "problems": []})
+                self.held |= set() if self.faults else {FLOATING}
+                self.say({"say": "raised", "problems": self.faults})
             elif message["say"] == "role":
                 self.held.clear()
                 self.say({"say": "lowered"})
