@@ -56,8 +56,11 @@ def _lab() -> Iterator[Lab]:
 def lab(_lab: Lab) -> Iterator[Lab]:
     """The lab of deploy/lab/network.py, its routers without configuration, all its web servers answering.
 
-    One for the session: what a test leaves on the routers (IPVS, nftables, floating addresses) is cleared.
+    One for the session: what a test leaves on the routers (IPVS, nftables, floating addresses) is cleared,
+    and everybody forgets which router had an address last: what is added by hand is not announced.
     """
+    for name in (network.CLIENT, *network.ROUTERS, *network.REAL_SERVERS):
+        _lab.run(name, ["ip", "neighbour", "flush", "all"])
     yield _lab
     for router in network.ROUTERS:
         _lab.run(router, ["ipvsadm", "--clear"])
