@@ -40,12 +40,13 @@ test: .venv/.dev  ## every test, on real kernels and in a real browser; installs
 	.venv/bin/pytest tests/browser
 
 kernel: .venv/.dev  ## the tests in booted kernels with IPVS
-	deploy/lab/guest uml --timeout 900 -- .venv/bin/pytest tests/kernel -p no:cacheprovider
+	deploy/lab/guest uml --timeout 1500 -- .venv/bin/pytest tests/kernel -p no:cacheprovider
 	deploy/lab/guest vm --timeout 1800 -- .venv/bin/pytest tests/kernel -p no:cacheprovider -m nft
 
-bench: .venv/.dev  ## the figures of docs/benchmarks.md, measured in one run
+bench: .venv/.dev  ## the figures of docs/benchmarks.md
 	@deploy/setup test
 	deploy/lab/guest uml --timeout 900 -- $(PY) -m tests.bench
+	deploy/lab/guest uml --timeout 1800 -- $(PY) -m tests.bench.failover
 
 format: .venv/.dev  ## write the sources in their one form
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .

@@ -6,6 +6,7 @@ import os
 import secrets
 import select
 import signal
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from lvs.config.model import FloatingAddress, GlobalSettings, LvsConfig, Redunda
 from lvs.config.writer import write
 from lvs.errors import LvsError
 from lvs.pulse.client import PulseClient
+from lvs.pulse.heart_wire import SOCKET, decode
 from tests.kernel import traffic
 from tests.kernel.conftest import has_nftables
 from tests.kernel.failover_nursery import Nursery
@@ -150,6 +152,17 @@ class Machine:
             if b"lvs.pulse.heart" in command and str(self.folder).encode() in command:
                 found.append(int(entry.name))
         return found
+
+    def heart_decides(self) -> bool:
+        """Whether its heart runs and knows what it is to decide: it says so to everybody who connects."""
+        with socket.socket(socket.AF_UNIX) as opened:
+            opened.settimeout(LIMIT)
+            try:
+                opened.connect(str(self.folder / SOCKET))
+                hello = decode(opened.makefile("rb").readline())
+            except (OSError, ValueError):
+                return False
+        return hello.get("role") is not None
 
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")

@@ -93,18 +93,17 @@ class Schedule:
         until(met, what, self.pair.told)
 
     def _excuse(self) -> None:
-        """A machine out of reach, where nothing runs that could lower an address, owns nothing."""
+        """A machine out of reach owns nothing as long as no heart runs there that could decide so."""
         for router, machine in self.machines.items():
-            if machine.pulled != {"eth0", "eth1"} or machine.counts_out:
+            if machine.pulled != {"eth0", "eth1"}:
                 continue
-            there = self.pair.machines[router]
-            if (machine.hangs or not there.runs()) and not there.hearts():
-                machine.counts_out = True
-                self.pair.owners.died(router)
+            helpless = not self.pair.machines[router].heart_decides()
+            if helpless is not machine.counts_out:
+                machine.counts_out = helpless
+                (self.pair.owners.died if helpless else self.pair.owners.revived)(router)
 
     def _heal(self) -> None:
         """Programs first: a machine that comes back to the network is one whose service manager runs."""
-        started = []
         for router, machine in self.machines.items():
             if machine.hangs and self.pair.machines[router].runs():
                 self.pair.machines[router].signal(signal.SIGCONT)
@@ -114,12 +113,9 @@ class Schedule:
                 if machine.crashed:
                     self.pair.forget(router)
                 self.pair.start(router)
-                started.append(router)
-        for router in started:
-            self._until(partial(self.pair.answers, router), f"{router} answers")
-        for router, machine in self.machines.items():
-            if machine.counts_out:
-                self.pair.owners.revived(router)
+        for router in self.machines:
+            self._until(self.pair.machines[router].heart_decides, f"the heart of {router} decides")
+        self._excuse()
         self.pair.switch.mend()
 
     def _has_ended(self, router: str) -> bool:
