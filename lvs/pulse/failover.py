@@ -20,7 +20,7 @@ There is no third vote, so the rules are made such that whoever can know that so
    else the fit one, else the primary stays and announces again; the other stands down. One that hears, and is
    not heard, stands down, since only it can know. Both active, no contact, and the witness sees the other:
    the backup stands down, and if that does not end it (a kernel that balances on without its pulse) the
-   primary, at the first answer after max(1 s, T) + 2 max(P, 1 s).
+   primary, at the first answer after max(1 s, T) + 2 max(P, Q).
 5. Handing over never leaves a gap: the active router *yields*, the other takes over and says so; only when it
    holds the addresses does the first one stand down. If it does not within max(1 s, T), or says that it
    cannot, the first one stays, and by rule 4 the other stands down.
@@ -39,7 +39,8 @@ There is no third vote, so the rules are made such that whoever can know that so
    does a return of the own links or of the gateway.
 
 Bounds, with d the longest way of a datagram, q the lateness of the edge (tick after next_at), r and l the
-time to raise and to lower addresses, I the longer of both keepalives:
+time to raise and to lower addresses, I the longer of both keepalives, Q 0.25 s (how often a router that has
+long been active asks for a rival):
 
 * nobody owns the addresses, while one fit router runs and may know it: at most T + d + q + r after a crash;
   at most 1.5 T + I + d + q + r from any state; 4 (P + q), or 0.1 s + q, more after a witness that fell
@@ -47,7 +48,7 @@ time to raise and to lower addresses, I the longer of both keepalives:
 * both own them, while heartbeats pass in at least one direction: at most 4 I + d + q + l, and 2 d + q + l
   when both directions pass and nothing is lost; T + 2 I + d + q + l after a router was forced while the other
   direction had just been cut, since the other one only then says that it does not hear. While only the
-  witness sees, and after T of silence: max(P, 1 s) + q + l, or max(1 s, T) + 4 max(P, 1 s) + q + l where the
+  witness sees, and after T of silence: max(P, Q) + q + l, or max(1 s, T) + 4 max(P, Q) + q + l where the
   backup's processes are dead.
 * a hand-over: none without an owner, at most 2 d + q + l with two.
 

@@ -13,7 +13,7 @@ from lvs.router.state import Node, Role
 
 WAITING = (Stage.LISTENING, Stage.STANDBY)
 _ASK = 3.0  # seconds that a standby goes on asking for the role, at least
-_QUIET_PROBES = 1.0  # seconds between the questions of a router that has long been active
+_QUIET_PROBES = 0.25  # seconds between the questions of a router that has long been active
 _NEXT_ROUND = 0.001  # seconds: as soon as the sockets were read once more
 
 

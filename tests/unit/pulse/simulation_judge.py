@@ -35,7 +35,7 @@ class Judge:
         return cls(
             world,
             two=(deadtime + 2 * keepalive if forced else 4 * keepalive) + edge + lowering,
-            seen=deadtime + rules.patience + 4 * max(probe, 1.0) + edge + lowering,
+            seen=deadtime + rules.patience + 4 * max(probe, 0.25) + edge + lowering,
             none=1.5 * deadtime
             + keepalive
             + max(4 * (probe + setting.late), 0.1)
