@@ -78,10 +78,11 @@ def test_a_router_that_is_of_no_use_itself_does_not_wait_for_ever() -> None:
     assert router.stage is Stage.STANDING_DOWN
 
 
-def test_two_that_hand_over_to_each_other_keep_the_one_that_is_up() -> None:
+@pytest.mark.parametrize("heard", [{}, {"forced": True}])
+def test_two_that_hand_over_to_each_other_keep_the_one_that_is_up(heard: dict[str, Any]) -> None:
     router = active(Node.BACKUP)
     router.order(Order.HAND_OVER)
-    router.hear(**RAISING, yielding=True)
+    router.hear(**RAISING, **heard, yielding=True)
     assert router.stage is Stage.ACTIVE
 
 

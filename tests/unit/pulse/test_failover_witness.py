@@ -136,6 +136,30 @@ def test_what_was_held_before_contact_holds_nothing_back_at_the_next_crash() -> 
     assert router.stage is Stage.ACTIVE
 
 
+def test_the_sockets_are_read_once_more_as_soon_as_a_question_had_its_time() -> None:
+    router = held(keepalive=1.0, deadtime=3.0)
+    router.wait(0.5)
+    asked_at = router.failover.questions.asked_at
+    assert asked_at == router.now
+    router.now += 0.5
+    router.take(router.failover.tick(router.now))
+    assert router.failover.next_at(router.now) - router.now == pytest.approx(0.001)
+
+
+def test_a_primary_does_not_stand_down_for_an_answer_of_before_the_backup_did() -> None:
+    router = active(Node.PRIMARY, keepalive=0.1, deadtime=0.3)
+    router.wait(5.0)
+    for _ in range(3):
+        router.take(router.failover.witnessed(router.now))
+        router.wait(0.45)
+    router.wait(5.0)
+    assert router.stage is Stage.ACTIVE
+    for _ in range(5):
+        router.take(router.failover.witnessed(router.now))
+        router.wait(0.45)
+    assert router.stage is Stage.STANDING_DOWN
+
+
 @pytest.mark.parametrize("node", list(Node))
 def test_an_active_router_gives_way_to_a_rival_only_while_it_answers(node: Node) -> None:
     """The primary when the backup had its time and answers still; not for what it answered before."""

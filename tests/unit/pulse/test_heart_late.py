@@ -77,6 +77,10 @@ def test_a_standby_whose_pulse_hangs_at_a_crash_gives_its_role_back(world: World
     world.run(3)
     assert (world.primary.role, world.backup.role) == ("active", "standby")
     assert not world.backup.status["fit"], "it has not said that it lowered them"
+    world.backup.unread = [one for one in world.backup.unread if one.get("role") == "standby"][-1:]
+    world.backup.works = True  # and reads its last role only
+    world.run(0.1)
+    assert world.backup.status["fit"]
 
 
 def test_a_pulse_that_raises_late_where_nobody_else_can_serves_and_is_fit(world: World) -> None:
