@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import time
+
 import pytest
 import redis
 
@@ -70,6 +73,24 @@ def test_a_confirmed_revision_outlives_its_time_and_an_unconfirmed_one_does_not(
     until(third, State.ROLLED_BACK)
     assert serials(routers) == {2}
     assert cluster.standing_revision() == second
+    assert len(store.pending(cluster)) == 1
+
+
+def test_routers_that_nobody_can_reach_any_more_go_back_by_themselves_and_on_time(
+    cluster: models.Cluster, routers: Routers, redis_server: RedisServer
+) -> None:
+    second = dispatch.apply(cluster, author="anna", message="", confirm_within=5)
+    until(second, State.WAITING)
+    assert redis_server.process is not None
+    redis_server.process.send_signal(signal.SIGSTOP)  # nothing comes or goes between manager and routers
+    cut = time.monotonic()
+    try:
+        assert serials(routers) == {2}
+        eventually(lambda: serials(routers) == {1}, "both routers have put back what was", 30)
+        print(f"both put back {time.monotonic() - cut:.1f} s after the cut, 5 s to confirm")
+    finally:
+        redis_server.process.send_signal(signal.SIGCONT)
+    until(second, State.ROLLED_BACK)
     assert len(store.pending(cluster)) == 1
 
 
