@@ -39,6 +39,7 @@ EACH_TWICE = Counter(s1=2, s2=2, s3=2)
 LONGEST_GAP = (
     5.0  # seconds without a line of a stream, which is sent twenty times a second: the machine is busy
 )
+FORGETTING = 180.0  # seconds; the kernel keeps a closed connection for two minutes
 BOUND = 15.0  # seconds, beyond its timeout, for a verdict to reach the table of a busy machine
 FOREIGN_SERVICE = ["-A -t 198.18.0.1:99 -s wlc", "-a -t 198.18.0.1:99 -r 198.18.0.9:99 -g -w 7"]
 FOREIGN_ADDRESS = "198.18.0.1/32"
@@ -139,6 +140,9 @@ def test_the_same_lvs_cf_once_more_makes_no_netlink_change(router: Router, netfi
     with listening() as announcements:
         assert router.install(*WEB) != []
         assert announcements.heard()
+        until(
+            lambda: not has_connections(router), "what other tests connected is forgotten", limit=FORGETTING
+        )
         for place in (traffic.NAT, traffic.DIRECT):
             assert router.lab.client_get(f"http://{place[0]}/", 6).total() == 6
         before = router.status()
@@ -261,6 +265,11 @@ def test_a_virtual_address_never_refuses_anybody_while_it_is_set_up(router: Rout
             router.install(*WEB)
             until(lambda: knocks.seen["open"] > 2, "the address answers")
         assert "ConnectionRefusedError" not in knocks.seen
+
+
+def has_connections(router: Router) -> bool:
+    """Whether a real server has connections; those of an earlier test come back with its address and port."""
+    return any(router.connections(one.name, "inactive").total() for one in WEB)
 
 
 def s2_in(router: Router) -> list[int]:

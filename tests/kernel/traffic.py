@@ -142,11 +142,13 @@ def _served(destination: Destination) -> str:
     return f"{_METHODS[destination.forwarding]} -w {destination.weight}{kind}"
 
 
-def until(condition: Callable[[], bool], what: str, why: Callable[[], str] = str) -> None:
+def until(
+    condition: Callable[[], bool], what: str, why: Callable[[], str] = str, limit: float = LIMIT
+) -> None:
     """Waits for a condition; fails with what was waited for, and what why() says then."""
-    deadline = time.monotonic() + LIMIT
+    deadline = time.monotonic() + limit
     while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {LIMIT:g} s\n{why()}"
+        assert time.monotonic() < deadline, f"{what}: not within {limit:g} s\n{why()}"
         time.sleep(0.02)
 
 
