@@ -36,9 +36,9 @@ OTHER = {"r1": "r2", "r2": "r1"}
 NODES = {"r1": "primary", "r2": "backup"}
 FLOATING = (network.NAT_VIP, network.NAT_GATEWAY, network.DIRECT_VIP)
 NAT_PLACE, DIRECT_PLACE = (network.NAT_VIP, 80), (network.DIRECT_VIP, 80)
-WEB = (
-    virtual("nat", traffic.NAT, scheduler=Scheduler.RR),
-    virtual("direct", traffic.DIRECT, scheduler=Scheduler.RR),
+WEB = (  # checked often enough that a real server which a fault made unreachable is soon back
+    virtual("nat", traffic.NAT, scheduler=Scheduler.RR, timeout=5),
+    virtual("direct", traffic.DIRECT, scheduler=Scheduler.RR, timeout=5),
 )
 REDUNDANT = Redundancy(
     backup_active=True,
