@@ -110,10 +110,16 @@ class Lasting:
     kind: str
     place: Place
     server: str = ""
+    port: int = 0  # the client's
     count: int = 0
     last: float = 0.0
     longest_gap: float = 0.0
     end: str | None = None
+
+    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(*self.place)
+        self.port = writer.get_extra_info("sockname")[1]
+        return reader, writer
 
     def came(self, count: int) -> None:
         now = time.monotonic()
@@ -123,7 +129,7 @@ class Lasting:
 
 async def talk(lasting: Lasting) -> None:
     """Asks a line and waits for it, twenty times a second, over one connection."""
-    reader, writer = await asyncio.open_connection(*lasting.place)
+    reader, writer = await lasting.open()
     try:
         while True:
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
@@ -140,7 +146,7 @@ async def talk(lasting: Lasting) -> None:
 
 async def download(lasting: Lasting) -> None:
     """Takes what comes without end, and looks at every byte."""
-    reader, writer = await asyncio.open_connection(*lasting.place)
+    reader, writer = await lasting.open()
     try:
         writer.write(b"GET /download HTTP/1.0\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
