@@ -24,7 +24,7 @@ from tests.kernel.failover_schedules import Schedule, steps
 pytestmark = pytest.mark.kernel
 
 SEED = 20261122
-COUNT = int(os.environ.get("PIRANHA_SCHEDULES", "24"))
+COUNT = int(os.environ.get("PIRANHA_SCHEDULES", "18"))
 ONLY = os.environ.get("PIRANHA_SCHEDULE")
 QUICK = replace(REDUNDANT, keepalive=0.05, deadtime=0.15, check_gateway=ip_address(network.INTERNET))
 SLOW = 10.0  # seconds until all is well again, beyond which the routers' logs are worth a look
