@@ -16,13 +16,13 @@ from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_interface
 
 from lvs.router.genetlink import RTM_NEWADDR, RouteNetlink, attribute, attributes
+from lvs.router.rtnetlink import ADDRESS_HEAD as HEAD
+from lvs.router.rtnetlink import IFA_ADDRESS, IFA_FLAGS, IFA_LABEL, IFA_LOCAL, RTM_DELADDR, RTM_GETADDR
 from lvs.router.state import InterfaceAddress
 
-RTM_DELADDR, RTM_GETADDR = 21, 22  # include/uapi/linux/rtnetlink.h
-IFA_ADDRESS, IFA_LOCAL, IFA_LABEL, IFA_BROADCAST, IFA_CACHEINFO, IFA_FLAGS = 1, 2, 3, 4, 6, 8
+IFA_BROADCAST, IFA_CACHEINFO = 4, 6
 IFA_F_NODAD, IFA_F_NOPREFIXROUTE = 0x02, 0x200
 SIOCGIFFLAGS, IFF_BROADCAST = 0x8913, 0x2  # netdevice(7)
-HEAD = struct.Struct("=BBBBi")  # struct ifaddrmsg: family, prefix length, flags, scope, interface
 # struct ifa_cacheinfo: deprecated at once (a router's own connections never come from it), valid for ever.
 DEPRECATED = struct.pack("=IIII", 0, 0xFFFFFFFF, 0, 0)
 U32 = struct.Struct("=I")

@@ -168,6 +168,10 @@ class Netlink:
             decoded: list[Decoded] = []
             if self._dump_once(command, payload, decode, decoded):
                 return decoded
+        return self._restless(decoded)
+
+    def _restless(self, decoded: list[Decoded]) -> list[Decoded]:
+        """What to give where every dump was interrupted; decoded: the last one."""
         raise OSError(errno.EAGAIN, "the table kept changing while it was read")
 
     def _dump_once(
@@ -267,8 +271,9 @@ class GenericNetlink(Netlink):
 class RouteNetlink(Netlink):
     """A socket that speaks of addresses (rtnetlink(7)); a payload begins with its kind's own head."""
 
-    def __init__(self) -> None:
-        super().__init__(_open(NETLINK_ROUTE))
+    def __init__(self, channel: Channel | None = None) -> None:
+        """channel: a socket to use instead of opening one."""
+        super().__init__(channel or _open(NETLINK_ROUTE))
 
     def _message(self, request: Request, flags: int) -> bytes:
         command, payload = request

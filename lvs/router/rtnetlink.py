@@ -10,41 +10,36 @@ Layouts: include/uapi/linux/{netlink,rtnetlink,if_link,if_addr,neighbour}.h.
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeVar
 
 from lvs.router.genetlink import (
     ANSWER,
     ATTRIBUTE,
-    ERROR,
     NETLINK_CAP_ACK,
-    NLM_F_ACK,
-    NLM_F_DUMP,
-    NLM_F_DUMP_INTR,
-    NLM_F_REQUEST,
-    NLMSG_DONE,
-    NLMSG_ERROR,
     SO_RCVBUFFORCE,
     SOL_NETLINK,
     TYPE_MASK,
+    Decoded,
+    Request,
+    RouteNetlink,
     attribute,
 )
+
+Told = TypeVar("Told")
 
 LONGEST: Final = (
     1 << 16
 )  # bytes received at once; the kernel fills at most half of it (net/netlink/af_netlink.c)
-DUMP_ATTEMPTS: Final = 5
-BATCH: Final = 64  # requests a send: their answers fit the kernel's usual receive buffer
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
-RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
-RTM_NEWNEIGH, RTM_GETNEIGH = 28, 30
+RTM_DELADDR, RTM_GETADDR = 21, 22
+RTM_GETNEIGH = 30
 RTMGRP_LINK: Final = 1
 
 IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x40, 0x10000  # include/uapi/linux/if.h
@@ -55,12 +50,9 @@ IFA_F_SECONDARY: Final = 1
 NDA_DST, NDA_LLADDR = 1, 2
 
 _LINK = struct.Struct("=BxHiII")  # struct ifinfomsg
-_ADDRESS = struct.Struct("=BBBBi")  # struct ifaddrmsg
+ADDRESS_HEAD = struct.Struct("=BBBBi")  # struct ifaddrmsg: family, prefix length, flags, scope, interface
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # struct ndmsg
 _NUMBER = struct.Struct("=I")
-
-Message = tuple[int, int, bytes]  # type, flags, what follows the header
-Request = tuple[int, bytes]  # type, what follows the header
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +95,7 @@ class LocalAddress:
 
     def deletion(self) -> Request:
         """The request to delete exactly this one."""
-        body = _ADDRESS.pack(self.family, self.prefix, 0, 0, self.index)
+        body = ADDRESS_HEAD.pack(self.family, self.prefix, 0, 0, self.index)
         body += attribute(IFA_LOCAL, self.local) + attribute(IFA_ADDRESS, self.peer)
         if self.label:
             body += attribute(IFA_LABEL, self.label.encode() + b"\0")
@@ -120,12 +112,14 @@ class Neighbour:
     mac: bytes
 
 
-class Rtnetlink:
-    """A socket for requests, used in a `with`; every method raises OSError with the kernel's number."""
+class Rtnetlink(RouteNetlink):
+    """A socket for requests, used in a `with`; every method raises OSError with the kernel's number.
+
+    A table that never rests while it is read is given as it was read last: nearly right is what there is.
+    """
 
     def __init__(self) -> None:
-        self._socket = _open(0)
-        self._sequence = 0
+        super().__init__(_open(0))
 
     def __enter__(self) -> Rtnetlink:
         return self
@@ -133,76 +127,28 @@ class Rtnetlink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._socket.close()
+        self.close()
 
     def links(self) -> list[Link]:
         mask = attribute(IFLA_EXT_MASK, _NUMBER.pack(RTEXT_FILTER_SKIP_STATS))
-        messages = self._dump(RTM_GETLINK, _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + mask)
-        return [link(body) for kind, _, body in messages if kind == RTM_NEWLINK]
+        return self._all(RTM_GETLINK, _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + mask, link)
 
     def addresses(self, family: int = socket.AF_UNSPEC) -> list[LocalAddress]:
-        messages = self._dump(RTM_GETADDR, _ADDRESS.pack(family, 0, 0, 0, 0))
-        return [local_address(body) for kind, _, body in messages if kind == RTM_NEWADDR]
+        return self._all(RTM_GETADDR, ADDRESS_HEAD.pack(family, 0, 0, 0, 0), local_address)
 
     def neighbours(self, family: int) -> list[Neighbour]:
-        messages = self._dump(RTM_GETNEIGH, _NEIGHBOUR.pack(family, 0, 0, 0, 0))
-        return [neighbour(body) for kind, _, body in messages if kind == RTM_NEWNEIGH]
+        return self._all(RTM_GETNEIGH, _NEIGHBOUR.pack(family, 0, 0, 0, 0), neighbour)
 
     def carry_out(self, requests: Sequence[Request]) -> list[int]:
         """The error number that each request met, 0 for none; ETIMEDOUT when its answer got lost."""
-        outcome = [errno.ETIMEDOUT] * len(requests)
-        for start in range(0, len(requests), BATCH):
-            first = self._sequence + 1
-            batch = requests[start : start + BATCH]
-            self._socket.send(b"".join(self._message(*request, NLM_F_ACK) for request in batch))
-            left = len(batch)
-            while left:
-                messages = self._receive()
-                if not messages:
-                    break
-                for kind, _, sequence, body in messages:
-                    if kind == NLMSG_ERROR and 0 <= sequence - first < len(batch):
-                        outcome[start + sequence - first] = -ERROR.unpack_from(body)[0]
-                        left -= 1
-        return outcome
+        refused = self.send(requests)
+        return [refused.get(position, 0) for position in range(len(requests))]
 
-    def _dump(self, kind: int, body: bytes) -> list[Message]:
-        """All that is there; what changed while it was read is read anew, a few times."""
-        for _ in range(DUMP_ATTEMPTS):
-            self._socket.send(self._message(kind, body, NLM_F_DUMP))
-            found, whole = self._dumped()
-            if whole:
-                return found
-        return found  # a table that never rests: nearly right is what there is
+    def _all(self, kind: int, body: bytes, decode: Callable[[bytes], Told]) -> list[Told]:
+        return self.dump(kind, body, lambda buffer, start, end: decode(bytes(buffer[start:end])))
 
-    def _dumped(self) -> tuple[list[Message], bool]:
-        found: list[Message] = []
-        whole = True
-        while True:
-            messages = self._receive()
-            if not messages:
-                raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-            for kind, flags, sequence, body in messages:
-                if sequence != self._sequence:
-                    continue
-                if kind in (NLMSG_ERROR, NLMSG_DONE):
-                    code = -ERROR.unpack_from(body)[0] if len(body) >= ERROR.size else 0
-                    if code:
-                        raise OSError(code, os.strerror(code))
-                    return found, whole
-                whole = whole and not flags & NLM_F_DUMP_INTR
-                found.append((kind, flags, body))
-
-    def _receive(self) -> list[tuple[int, int, int, bytes]]:
-        try:
-            return list(split(self._socket.recv(LONGEST)))
-        except BlockingIOError:
-            return []
-
-    def _message(self, kind: int, body: bytes, flags: int) -> bytes:
-        self._sequence += 1
-        header = ANSWER.pack(ANSWER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0)
-        return header + body + bytes(-len(body) & 3)
+    def _restless(self, decoded: list[Decoded]) -> list[Decoded]:
+        return decoded
 
 
 def listener(groups: int) -> socket.socket:
@@ -252,8 +198,8 @@ def is_bridge_port(body: bytes) -> bool:
 
 def local_address(body: bytes) -> LocalAddress:
     """What follows the header of RTM_NEWADDR; IPv6 has no IFA_LOCAL except behind point-to-point links."""
-    family, prefix, short_flags, _, index = _ADDRESS.unpack_from(body)
-    found = attributes(body, _ADDRESS.size)
+    family, prefix, short_flags, _, index = ADDRESS_HEAD.unpack_from(body)
+    found = attributes(body, ADDRESS_HEAD.size)
     peer = found.get(IFA_ADDRESS, b"")
     flags = _number(found, IFA_FLAGS)
     flags = short_flags if flags is None else flags
