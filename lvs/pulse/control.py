@@ -13,13 +13,13 @@ import json
 import logging
 import os
 import socket
-import struct
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lvs.errors import LvsError, RouterError
+from lvs.pulse.peers import peer
 from lvs.pulse.wire import MAX_LINE, encoded, error_to_wire
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 Call = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 MAX_CONNECTIONS = 32
-_UCRED = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
 class ControlServer:
@@ -118,8 +117,8 @@ class ControlServer:
                 return
             await self._send(writer, await self._answer(line))
 
-    def _refusal(self, peer: socket.socket) -> str | None:
-        uid = peer_uid(peer)
+    def _refusal(self, opened: socket.socket) -> str | None:
+        uid = peer(opened).uid
         if uid not in self._allowed:
             return f"user {uid} may not talk to pulse. Start pulse with --allow-user NAME to permit it."
         if len(self._serving) > MAX_CONNECTIONS:
@@ -154,12 +153,6 @@ class ControlServer:
             # A plain close would keep the unsent answer, and its memory, for as long as the client sleeps.
             writer.transport.abort()
             raise
-
-
-def peer_uid(peer: socket.socket) -> int:
-    """The user id of the process at the other end of a unix socket, from the kernel."""
-    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    return int(_UCRED.unpack(raw)[1])
 
 
 def _failed(error: LvsError) -> dict[str, Any]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 from pathlib import Path
 
 from lvs.pulse.heart_wire import MAX_LINE, Message, decode, encode
+from lvs.pulse.peers import peer
 
 MAX_CONNECTIONS = 8
 MAX_UNREAD = 256 * 1024  # bytes that pulse may leave unread; then its connection is as good as gone
 READ = 64 * 1024
-_UCRED = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
 class Connection:
@@ -30,8 +29,7 @@ class Connection:
 
     @property
     def allowed(self) -> bool:
-        raw = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-        return _UCRED.unpack(raw)[1] in (0, os.geteuid())
+        return peer(self.socket).uid in (0, os.geteuid())
 
     @property
     def backlog(self) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+from lvs.clock import boottime
 from lvs.config.model import Address
 from lvs.errors import KernelError
 from lvs.pulse.heart_core import Core
@@ -23,11 +24,6 @@ from lvs.router import links, neighbours
 from lvs.router.state import InterfaceAddress
 
 T = TypeVar("T")
-
-
-def boottime() -> float:
-    """Seconds of a clock that never steps, and goes on while the machine is suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Eyes:

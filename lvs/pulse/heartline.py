@@ -15,8 +15,6 @@ import itertools
 import logging
 import os
 import signal
-import socket
-import struct
 import sys
 import time
 from collections.abc import Callable
@@ -24,9 +22,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from lvs.clock import boottime
 from lvs.errors import RouterError
 from lvs.pulse.failover import Order
 from lvs.pulse.heart_wire import BEAT, MAX_LINE, SOCKET, VERSION, Message, decode, encode
+from lvs.pulse.peers import peer
 from lvs.router.state import Role
 
 log = logging.getLogger("pulse")
@@ -40,7 +40,6 @@ SILENCE = 10  # seconds without a word after which a heart is ended and started 
 ENDING = 2.0  # seconds that a heart has to leave
 FIRST_WAIT, LONGEST_WAIT = 0.05, 2.0  # seconds before the next attempt
 LOOK = 0.02  # seconds between looks at whether a new heart listens
-_UCRED = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
 class Listener(Protocol):
@@ -199,7 +198,7 @@ class HeartLine:
     async def _converse(self) -> None:
         reader, writer = await self._connect()
         try:
-            self.pid = peer_pid(writer)
+            self.pid = peer(writer.get_extra_info("socket")).pid
             await self._greeted(reader, writer)
             settings = await self._listener.settings()
             if settings is None:
@@ -362,14 +361,3 @@ def start_heart(folder: Path) -> int:
 
 
 _SYSTEMD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")  # pulse's own
-
-
-def peer_pid(writer: asyncio.StreamWriter) -> int:
-    """The process that listens at the other end of a unix socket, from the kernel."""
-    raw = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    return int(_UCRED.unpack(raw)[0])
-
-
-def boottime() -> float:
-    """Seconds of the clock that neither steps nor stops while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

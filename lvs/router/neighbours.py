@@ -25,13 +25,13 @@ import errno
 import fcntl
 import socket
 import struct
-import time
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from lvs.clock import boottime
 from lvs.config.model import Address
 from lvs.errors import KernelError
 from lvs.router import frames
@@ -76,10 +76,6 @@ ADVERTISEMENTS: Final[tuple[_Instruction, ...]] = (
 )
 
 
-def _boottime() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A machine said on this interface's network that the address is at this MAC (6 bytes).
@@ -101,7 +97,7 @@ class Watch:
     network brings it back.
     """
 
-    def __init__(self, clock: Callable[[], float] = _boottime) -> None:
+    def __init__(self, clock: Callable[[], float] = boottime) -> None:
         """Raises KernelError when this process may not listen."""
         self._clock = clock
         self._arp = _listen(frames.ARP, ARP_CLAIMS)
