@@ -8,7 +8,6 @@ is taken back.
 
 from __future__ import annotations
 
-import difflib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from lvs import answers, dispatch, models, reports, store, tasks
 from lvs.answers import Answer
 from lvs.config import document
 from lvs.config.check import check
-from lvs.config.diff import Difference, differences
+from lvs.config.diff import Difference, differences, text_difference
 from lvs.config.reader import Reading
 from lvs.errors import NotPossible
 
@@ -201,13 +200,6 @@ def outside(router: models.Router) -> Outside:
         against_candidate=differences(store.load(router.cluster), reading.config),
         difference=text_difference(running.lvs_cf if running else "", text),
     )
-
-
-def text_difference(old: str, new: str) -> tuple[tuple[str, str], ...]:
-    """The unified difference of two texts."""
-    kinds = {"+": "add", "-": "remove", "@": "place"}
-    lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm=""))
-    return tuple((kinds.get(line[:1], "same"), line) for line in lines[2:])  # without the files' names
 
 
 def take_in(router: models.Router, sha256: str, edition: str | None = None) -> None:

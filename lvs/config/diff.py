@@ -6,6 +6,7 @@ valid configuration has) the last counts. serial_no and comments change nothing 
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -168,3 +169,10 @@ def _reached(server: RealServer, owner: VirtualServer) -> str:
 
 def _with_port(address: Any, port: int) -> str:
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+def text_difference(old: str, new: str) -> tuple[tuple[str, str], ...]:
+    """The unified difference of two texts as (kind, line), kind being add, remove, place or same."""
+    kinds = {"+": "add", "-": "remove", "@": "place"}
+    lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm=""))
+    return tuple((kinds.get(line[:1], "same"), line) for line in lines[2:])  # without the files' names

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from lvs import models, orders, store
 from lvs.config import document
-from lvs.config.diff import differences
+from lvs.config.diff import differences, text_difference
 from lvs.errors import LvsError
 from piranha_web.context import current_cluster, current_state
-from piranha_web.views.review import revision_or_none, text_difference
+from piranha_web.views.review import revision_or_none
 
 PAGE = 50
 State = models.Deployment.State

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from lvs import dispatch, models, store
 from lvs.config import rules, writer
+from lvs.config.diff import text_difference
 from lvs.config.model import Severity
 from lvs.errors import InvalidConfig
 from piranha_web.context import current_cluster, current_state
@@ -126,13 +125,6 @@ def discard(request: HttpRequest) -> HttpResponse:
         request, f"The pending changes are discarded: the candidate is revision {newest.number} again."
     )
     return redirect("review")
-
-
-def text_difference(old: str, new: str, context: int = 3) -> list[tuple[str, str]]:
-    """The unified difference of two texts as (kind, line), kind being add, remove, place or same."""
-    kinds = {"+": "add", "-": "remove", "@": "place"}
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=context)
-    return [(kinds.get(line[:1], "same"), line) for line in lines if not line.startswith(("---", "+++"))]
 
 
 def revision_or_none(cluster: models.Cluster, number: str | None) -> models.Revision | None:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from lvs.config.diff import Difference, Verb, differences
+from lvs.config.diff import Difference, Verb, differences, text_difference
 from lvs.config.model import (
     FloatingAddress,
     GlobalSettings,
@@ -132,3 +132,12 @@ def test_a_difference_knows_its_place_and_field():
 def test_what_is_taken_away_is_a_removal():
     (difference,) = differences(settings(primary=IPv4Address("10.0.0.1")), BASE)
     assert (difference.verb, str(difference)) == (Verb.REMOVE, "remove primary 10.0.0.1")
+
+
+def test_a_line_that_begins_with_hyphens_or_pluses_is_part_of_a_texts_difference() -> None:
+    assert text_difference("-- old\nkept\n", "kept\n++ new\n") == (
+        ("place", "@@ -1,2 +1,2 @@"),
+        ("remove", "--- old"),
+        ("same", " kept"),
+        ("add", "+++ new"),
+    )
