@@ -20,6 +20,7 @@ from lvs.pulse.calls import calls
 from lvs.pulse.commands import Commands
 from lvs.pulse.confirmation import Confirmation
 from lvs.pulse.control import ControlServer
+from lvs.pulse.installing import Installer
 from lvs.pulse.keeping import Keeper
 from lvs.pulse.kernel_work import KernelWork
 from lvs.pulse.lvsd import Lvsd
@@ -97,10 +98,12 @@ class Daemon:
         if not options.planning:
             self._keeper.entered = self._commands.entered
         self._lvsd = Lvsd(
-            keeper=self._keeper,
-            pair=self._pair(),
-            installation=Installation(options.config),
-            confirmation=Confirmation(options.config, options.state),
+            Installer(
+                keeper=self._keeper,
+                pair=self._pair(),
+                installation=Installation(options.config),
+                confirmation=Confirmation(options.config, options.state),
+            )
         )
         if isinstance(ledger, Ledger):
             ledger.load()

@@ -171,11 +171,15 @@ class Installer:
 
     async def _seeds(self, new: Running) -> dict[Target, Verdict]:
         """The verdicts that the kernel's table gives, for a pulse that has no others yet."""
-        now = self._clock()
-        return {
-            target: adopted(serving=health is Health.HEALTHY, at=now)
-            for target, health in (await self.keeper.seeds(new)).items()
-        }
+        keeper, now = self.keeper, self._clock()
+        if keeper.running is not None:
+            return {}
+        try:
+            found = await keeper.work.adopted_health(new.config)
+        except KernelError as error:
+            keeper.account.fail(error)
+            return {}
+        return {target: adopted(serving=health is Health.HEALTHY, at=now) for target, health in found.items()}
 
     async def _first_results(self, new: Running, seeds: Mapping[Target, Verdict]) -> dict[Check, Result]:
         """The first checks of what is new or checked in a new way, so that the first table is a true one."""

@@ -248,16 +248,6 @@ class Keeper:
         """Its names, and for what it no longer has, those in force until now."""
         return Names.of(running.config, self.running.config) if self.running else Names.of(running.config)
 
-    async def seeds(self, new: Running) -> dict[Target, Health]:
-        """The health that the kernel's table gives, for a pulse that knows no other yet."""
-        if self.running is not None:
-            return {}
-        try:
-            return await self.work.adopted_health(new.config)
-        except KernelError as error:
-            self.account.fail(error)
-            return {}
-
     def _linger(self) -> None:
         loop = asyncio.get_running_loop()
         self._stood_down = loop.time()

@@ -10,22 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lvs.config.model import LvsConfig
 from lvs.errors import ConfigError, LvsError, RouterError, StaleSerial
 from lvs.pulse import status
-from lvs.pulse.confirmation import Confirmation, Waiting
+from lvs.pulse.confirmation import Waiting
 from lvs.pulse.installing import Installer
-from lvs.pulse.keeping import Keeper
 from lvs.pulse.kernel_work import Aim, Outcome, Seen
-from lvs.pulse.pair import Pair
 from lvs.pulse.redundancy import Keys
 from lvs.pulse.running import Running, understood
 from lvs.pulse.wire import problems_to_wire
 from lvs.pulse.words import nothing_installed, with_condition
-from lvs.router.files import Installation
 from lvs.router.state import Health, Node
 
 log = logging.getLogger("pulse")
@@ -36,23 +33,13 @@ AGAIN_SECONDS = 10.0  # until going back is tried again
 class Lvsd:
     """What pulse's calls (`status`, `plan`, `install`, `running_text`, `confirm`) and its tasks work on."""
 
-    def __init__(
-        self,
-        *,
-        keeper: Keeper,
-        pair: Pair,
-        installation: Installation,
-        confirmation: Confirmation,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.keeper = keeper
-        self.pair = pair
-        self.confirmation = confirmation
-        self.installer = Installer(
-            keeper=keeper, pair=pair, installation=installation, confirmation=confirmation, clock=clock
-        )
-        pair.file_problem = lambda: self.installer.file_problem
-        self._installation = installation
+    def __init__(self, installer: Installer) -> None:
+        self.installer = installer
+        self.keeper = installer.keeper
+        self.pair = installer.pair
+        self.confirmation = installer.confirmation
+        self.pair.file_problem = lambda: installer.file_problem
+        self._installation = installer.installation
         self._installing = asyncio.Lock()
 
     # ---- the tasks

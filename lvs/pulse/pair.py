@@ -73,8 +73,9 @@ class Pair(Partner):
         self._keys = Keys()
         self._problem: str | None = None
         self._running: Running | None = None  # what was considered last
-        self._unraised = False  # the heart was told of floating addresses that could not be raised
-        self._unlowered = False  # and waits to hear that those are down that could not be lowered
+        self._owed: Role | None = (
+            None  # a role not taken up at first, of which the heart waits to hear
+        )
         self.line = HeartLine(state, self, start)
         keeper.partner = self
 
@@ -171,8 +172,7 @@ class Pair(Partner):
     async def take_role(self, role: Role, reason: str, soft: bool) -> tuple[str, ...] | None:
         await self._keeper.ready.wait()
         problems = await self._keeper.take_role(role, reason, soft=soft)
-        self._unraised = role is Role.ACTIVE and bool(problems)
-        self._unlowered = role is Role.STANDBY and bool(problems)
+        self._owed = role if problems else None
         self.line.hurry()
         return problems
 
@@ -200,14 +200,15 @@ class Pair(Partner):
         )
 
     def condition(self) -> Message:
-        if self._unraised and self._running and self._keeper.held_addresses() == self._running.floating:
-            self._unraised = False  # what did not succeed at first was tried again
+        keeper = self._keeper
+        if self._owed is Role.ACTIVE and self._running and keeper.held_addresses() == self._running.floating:
+            self._owed = None  # what did not succeed at first was tried again
             self.line.say({"say": "raised", "problems": []})
-        if self._unlowered and self._keeper.assigned is Role.STANDBY and self._keeper.account.is_lowered:
-            self._unlowered = False  # else this router would be unfit for ever
+        elif self._owed is Role.STANDBY and keeper.assigned is Role.STANDBY and keeper.account.is_lowered:
+            self._owed = None  # else this router would be unfit for ever
             self.line.say({"say": "lowered"})
         return condition(
-            self._keeper,
+            keeper,
             self._running,
             dying=self._dying(),
             file_problem=self.file_problem(),

@@ -12,6 +12,7 @@ from lvs.config.model import Address
 from lvs.nanny.checks import Check
 from lvs.nanny.probes.finding import Finding
 from lvs.pulse.confirmation import Confirmation
+from lvs.pulse.installing import Installer
 from lvs.pulse.keeping import Keeper
 from lvs.pulse.kernel_work import KernelWork
 from lvs.pulse.lvsd import Lvsd
@@ -77,7 +78,7 @@ class World:
             probe=self.network,
         )
         keeper.entered = lambda role, config: self.entered.append(role)
-        lvsd = Lvsd(
+        installer = Installer(
             keeper=keeper,
             pair=Pair(
                 keeper,
@@ -92,6 +93,7 @@ class World:
             installation=self.installation,
             confirmation=Confirmation(self.folder, self.state, wall=lambda: self.wall),
         )
+        lvsd = Lvsd(installer)
         line = lvsd.pair.line
         runs = (
             keeper.keep(),
