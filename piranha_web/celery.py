@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from kombu.transport.redis import Channel
 
 BROKER_URL = os.environ.get("PIRANHA_BROKER_URL", "redis://127.0.0.1:6379/0")
 
@@ -37,4 +38,7 @@ app.conf.update(
     broker_connection_max_retries=None,
     timezone="UTC",
 )
+# Nor does a worker give back what it has not acknowledged when its connection is lost, which Celery takes for
+# the end of the worker: kombu trips in the same way. The manager sends that again as well.
+Channel.do_restore = False
 app.set_default()
