@@ -98,7 +98,8 @@ class Duty:
         """A condition, or that a role is carried out; ValueError or TypeError if it makes no sense."""
         said = message["say"]
         if said == "lowered":
-            self.fenced, self._left, self._lower_by, self._late = "", (), None, False
+            self._lowered()
+            self._late = False
             self._take(now, self.failover.lowered(now))
             return
         if said == "condition":
@@ -225,6 +226,10 @@ class Duty:
         if self._left and self._lowers.due(now):
             self._lower(now)
 
+    def _lowered(self) -> None:
+        """Nothing is left to be lowered in pulse's place."""
+        self.fenced, self._left, self._lower_by = "", (), None
+
     def _lower(self, now: float) -> None:
         self._left = self._edges.lower(self.settings.addresses)
 
@@ -236,7 +241,7 @@ class Duty:
     def _carry_out(self, now: float, action: Action) -> None:
         match action.verb:
             case Verb.TAKE_OVER:
-                self.fenced, self._lower_by = "", None
+                self._lowered()
                 self._tell_role(now, Role.ACTIVE, action)
             case Verb.STAND_DOWN:
                 # pulse has this long; one that is not there has no time at all.

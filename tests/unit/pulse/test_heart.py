@@ -292,6 +292,22 @@ def test_what_cannot_be_lowered_is_tried_again_and_never_said_to_be_down(world: 
     assert world.primary.held == set()
 
 
+def test_what_could_not_be_lowered_is_left_alone_once_the_role_is_back(world: World) -> None:
+    world.primary.stuck = ("192.0.2.80 is still there",)
+    world.primary.kill_pulse()
+    world.until(lambda: world.backup.held == {FLOATING}, 2)
+    world.run(1.5)
+    world.backup.alive, world.backup.held = False, set()
+    world.primary.works = False
+    world.primary.start_pulse()
+    world.primary.unread.clear()  # of two roles that wait for it, pulse takes up the newest alone
+    world.primary.works = True
+    world.primary.say({"say": "order", "id": 1, "order": "force"})
+    world.primary.stuck = ()
+    world.run(3)
+    assert (world.primary.role, world.primary.held) == ("active", {FLOATING})
+
+
 def test_sigterm_while_pulse_is_gone_takes_the_addresses_down_before_the_heart_ends(world: World) -> None:
     world.primary.kill_pulse()
     world.primary.core.terminated(world.now)
