@@ -73,9 +73,7 @@ class Pair(Partner):
         self._keys = Keys()
         self._problem: str | None = None
         self._running: Running | None = None  # what was considered last
-        self._owed: Role | None = (
-            None  # a role not taken up at first, of which the heart waits to hear
-        )
+        self._owed: Role | None = None  # a role not taken up at first, of which the heart waits to hear
         self.line = HeartLine(state, self, start)
         keeper.partner = self
 
