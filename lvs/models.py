@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Any, Never
+from typing import Any, ClassVar, Never
 
 from django.core.cache import cache
 from django.db import models
@@ -142,7 +142,41 @@ class Confirmation(models.Model):
         return f"{self.revision} {'confirmed' if self.keep else 'taken back'} by {self.by}"
 
 
-class Deployment(models.Model):
+class Sending(models.Model):
+    """Something on its way to one router as a task, and what came of it.
+
+    Each kind has `State`s of its own, QUEUED the first; `unfinished` names those that are not the end.
+    """
+
+    State: ClassVar[Any]
+    state: Any
+
+    task_id = models.CharField(max_length=255, default="")
+    sent_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    changes = models.JSONField(default=list)
+    error = models.TextField(default="")
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether something is still to come."""
+        return self.state in self.State.unfinished()
+
+    def queue_again(self) -> None:
+        """Forgets a task that was lost on its way."""
+        self.state, self.task_id, self.sent_at = self.State.QUEUED, "", None
+        self.save()
+
+    def wait_anew(self) -> None:
+        """Begins the wait for the answer again."""
+        self.sent_at = timezone.now()
+        self.save(update_fields=["sent_at"])
+
+
+class Deployment(Sending):
     """A revision on its way to one router, and what came of it (the states' story is in `lvs.deploy`)."""
 
     class State(models.TextChoices):
@@ -167,14 +201,9 @@ class Deployment(models.Model):
     router = models.ForeignKey(Router, models.PROTECT, related_name="deployments")
     position = models.PositiveSmallIntegerField()  # the order in which a revision's routers take it
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED)
-    task_id = models.CharField(max_length=255, default="")
-    sent_at = models.DateTimeField(null=True)
     waits_until = models.DateTimeField(null=True)  # when the router puts it back unless it is confirmed
-    ended_at = models.DateTimeField(null=True)
-    changes = models.JSONField(default=list)
     refused = models.JSONField(default=list)
     seconds = models.FloatField(null=True)  # what the router needed
-    error = models.TextField(default="")
     was_applied = models.BooleanField(default=False)  # it was in the kernel before it was put back
 
     class Meta:
@@ -186,25 +215,10 @@ class Deployment(models.Model):
     def __str__(self) -> str:
         return f"{self.revision} on {self.router}: {self.state}"
 
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether something is still to come."""
-        return self.state in self.State.unfinished()
-
     def send(self, state: str, task_id: str) -> None:
         """Notes that the router's queue has the task."""
         self.state, self.task_id, self.sent_at = self.State(state), task_id, timezone.now()
         self.save()
-
-    def queue_again(self) -> None:
-        """Forgets a task that was lost on its way."""
-        self.state, self.task_id, self.sent_at = self.State.QUEUED, "", None
-        self.save()
-
-    def wait_anew(self) -> None:
-        """Begins the wait for the answer again."""
-        self.sent_at = timezone.now()
-        self.save(update_fields=["sent_at"])
 
     def wait(self, until: datetime) -> None:
         """Notes that the router has it and waits for the confirmation until then."""
@@ -219,7 +233,7 @@ class Deployment(models.Model):
         self.save()
 
 
-class Errand(models.Model):
+class Errand(Sending):
     """The running revision on its way to one router once more, and what came of it (see `lvs.errands`)."""
 
     class Kind(models.TextChoices):
@@ -246,12 +260,7 @@ class Errand(models.Model):
     by = models.CharField(max_length=150, default="")  # "": nobody asked for it
     reason = models.TextField(default="")
     back_from = models.BigIntegerField(null=True)  # the serial that it takes back on the router
-    task_id = models.CharField(max_length=255, default="")
     created_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True)
-    changes = models.JSONField(default=list)
-    error = models.TextField(default="")
 
     class Meta:
         ordering = ("-pk",)
@@ -275,25 +284,10 @@ class Errand(models.Model):
             router=router, revision=revision, kind=kind, reason=reason, by=by, back_from=back_from
         )
 
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether something is still to come."""
-        return self.state in self.State.unfinished()
-
     def send(self, task_id: str) -> None:
         """Notes that the router's queue has the task."""
         self.state, self.task_id, self.sent_at = self.State.SENT, task_id, timezone.now()
         self.save()
-
-    def queue_again(self) -> None:
-        """Forgets a task that was lost on its way."""
-        self.state, self.task_id, self.sent_at = self.State.QUEUED, "", None
-        self.save()
-
-    def wait_anew(self) -> None:
-        """Begins the wait for the answer again."""
-        self.sent_at = timezone.now()
-        self.save(update_fields=["sent_at"])
 
     def end(self, state: str, error: str = "") -> None:
         """Notes the outcome."""

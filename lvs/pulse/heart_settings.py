@@ -74,7 +74,7 @@ def parse(message: Message) -> Settings:
             keys=tuple(bytes.fromhex(key) for key in message["keys"]),
             watched=tuple(str(name) for name in message.get("watched") or ()),
             monitor_links=bool(message.get("monitor_links")),
-            addresses=tuple(_floating(one) for one in message.get("addresses") or ()),
+            addresses=tuple(InterfaceAddress.of({"label": "", **one}) for one in message.get("addresses") or ()),
             serial=int(message.get("serial") or 0),
             sha256=digest(message.get("sha256")),
             held=bool(message.get("held")),
@@ -116,12 +116,3 @@ def _ways(document: Mapping[str, Mapping[str, str] | None]) -> dict[Link, Way]:
 
 def _address(text: Any) -> Address | None:
     return ip_address(text) if text else None
-
-
-def _floating(document: Mapping[str, Any]) -> InterfaceAddress:
-    return InterfaceAddress(
-        address=ip_address(document["address"]),
-        prefix=int(document["prefix"]),
-        interface=str(document["interface"]),
-        label=str(document.get("label") or ""),
-    )

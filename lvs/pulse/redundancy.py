@@ -87,7 +87,7 @@ def settings(
         "keys": [key.hex() for key in keys.keys],
         "watched": _watched(own_addresses(config, place.node), running.floating, interface_of),
         "monitor_links": redundancy.monitor_links,
-        "addresses": [_address_document(each) for each in sorted(running.floating, key=str)],
+        "addresses": [each.document() for each in sorted(running.floating, key=str)],
         "serial": running.serial,
         "sha256": running.sha256,
         "held": held,
@@ -143,12 +143,3 @@ def _watched(
 
 def _written(address: Address | None) -> str | None:
     return None if address is None else str(address)
-
-
-def _address_document(each: InterfaceAddress) -> Message:
-    return {
-        "address": str(each.address),
-        "prefix": each.prefix,
-        "interface": each.interface,
-        "label": each.label,
-    }

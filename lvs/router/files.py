@@ -218,12 +218,12 @@ def _document(owned: Owned) -> dict[str, Any]:
     return {
         "version": VERSION,
         "services": sorted((_fields(key) for key in owned.services), key=str),
-        "addresses": sorted((_fields(address) for address in owned.addresses), key=str),
+        "addresses": sorted((address.document() for address in owned.addresses), key=str),
         "sync": sorted(owned.sync),
     }
 
 
-def _fields(value: ServiceKey | InterfaceAddress) -> dict[str, Any]:
+def _fields(value: ServiceKey) -> dict[str, Any]:
     fields = dataclasses.asdict(value)
     if fields["address"] is not None:
         fields["address"] = str(fields["address"])
@@ -235,7 +235,7 @@ def _owned(document: dict[str, Any]) -> Owned:
         raise ValueError(f"its version is {document['version']}, this pulse writes {VERSION}")
     return Owned(
         services=frozenset(_service_key(fields) for fields in document["services"]),
-        addresses=frozenset(_interface_address(fields) for fields in document["addresses"]),
+        addresses=frozenset(InterfaceAddress.of(fields) for fields in document["addresses"]),
         # A pulse before redundancy wrote none, and reads past it.
         sync=frozenset(SyncState(state) for state in document.get("sync", ())),
     )
@@ -249,13 +249,4 @@ def _service_key(fields: dict[str, Any]) -> ServiceKey:
         address=None if address is None else ip_address(address),
         port=int(fields["port"]),
         fwmark=int(fields["fwmark"]),
-    )
-
-
-def _interface_address(fields: dict[str, Any]) -> InterfaceAddress:
-    return InterfaceAddress(
-        address=ip_address(fields["address"]),
-        prefix=int(fields["prefix"]),
-        interface=str(fields["interface"]),
-        label=str(fields["label"]),
     )

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from ipaddress import ip_address
+from typing import Any
 
 from lvs.config.model import Address, Forwarding, PortRange, Protocol
 
@@ -143,6 +145,25 @@ class InterfaceAddress:
     prefix: int
     interface: str
     label: str = ""
+
+    def document(self) -> dict[str, str | int]:
+        """Its fields as JSON has them."""
+        return {
+            "address": str(self.address),
+            "prefix": self.prefix,
+            "interface": self.interface,
+            "label": self.label,
+        }
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> InterfaceAddress:
+        """The address of a document; KeyError, TypeError or ValueError when it is none."""
+        return cls(
+            address=ip_address(document["address"]),
+            prefix=int(document["prefix"]),
+            interface=str(document["interface"]),
+            label=str(document["label"]),
+        )
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -86,26 +88,27 @@ def take_back(request: HttpRequest, number: int) -> HttpResponse:
 @require_POST
 def confirm(request: HttpRequest, number: int) -> HttpResponse:
     """Keep it: the revision that waits stays."""
-    shown = get_object_or_404(cluster_or_404(request).revisions, number=number)
-    try:
-        orders.confirm(shown, request.user.get_username())
-    except LvsError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, f"Revision {number} stays.")
-    return redirect("revision", number=number)
+    return judged(request, number, orders.confirm, f"Revision {number} stays.")
 
 
 @require_POST
 def roll_back(request: HttpRequest, number: int) -> HttpResponse:
     """Roll back now: nobody need wait for the routers' own clocks."""
+    done = f"Revision {number} is being rolled back; your changes stay pending."
+    return judged(request, number, orders.take_back_now, done)
+
+
+def judged(
+    request: HttpRequest, number: int, judge: Callable[[models.Revision, str], None], done: str
+) -> HttpResponse:
+    """The user's verdict on a revision that waits for one, and back to its page."""
     shown = get_object_or_404(cluster_or_404(request).revisions, number=number)
     try:
-        orders.take_back_now(shown, request.user.get_username())
+        judge(shown, request.user.get_username())
     except LvsError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"Revision {number} is being rolled back; your changes stay pending.")
+        messages.success(request, done)
     return redirect("revision", number=number)
 
 
