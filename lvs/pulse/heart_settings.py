@@ -74,7 +74,9 @@ def parse(message: Message) -> Settings:
             keys=tuple(bytes.fromhex(key) for key in message["keys"]),
             watched=tuple(str(name) for name in message.get("watched") or ()),
             monitor_links=bool(message.get("monitor_links")),
-            addresses=tuple(InterfaceAddress.of({"label": "", **one}) for one in message.get("addresses") or ()),
+            addresses=tuple(
+                InterfaceAddress.of({"label": "", **one}) for one in message.get("addresses") or ()
+            ),
             serial=int(message.get("serial") or 0),
             sha256=digest(message.get("sha256")),
             held=bool(message.get("held")),
