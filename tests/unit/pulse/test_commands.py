@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,6 +13,7 @@ from lvs.config.model import GlobalSettings, LvsConfig
 from lvs.pulse.commands import Commands, refusal
 from lvs.pulse.events import Events
 from lvs.router.state import Role
+from tests.unit.pulse.world import play
 
 
 def config(**settings: str) -> LvsConfig:
@@ -34,10 +33,6 @@ async def ran(commands: Commands) -> None:
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
-
-
-def play(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(story)
 
 
 def test_each_role_has_its_command_with_its_words_and_no_shell(tmp_path: Path) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,16 +11,12 @@ from lvs.pulse.confirmation import Confirmation
 from lvs.pulse.running import understood
 from lvs.router import files
 from lvs.router.memory import MemoryKernel
-from tests.unit.pulse.world import World, lvs_cf, until
+from tests.unit.pulse.world import World, lvs_cf, play, until
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
-
-
-def play(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(story)
 
 
 class Clocks:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,7 +14,7 @@ from lvs.pulse import announcer
 from lvs.pulse.lvsd import Lvsd
 from lvs.router.memory import MemoryKernel, MemoryLedger
 from lvs.router.state import Destination, DestinationKey, Service, ServiceKey
-from tests.unit.pulse.world import World, lvs_cf, until
+from tests.unit.pulse.world import World, lvs_cf, play, until
 
 S1, S2, S3 = (ip_address(f"10.0.0.{number}") for number in (1, 2, 3))
 
@@ -33,10 +31,6 @@ def members(world: World) -> dict[str, int]:
         for destinations in world.kernel.destinations.values()
         for key, destination in destinations.items()
     }
-
-
-def play(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(story)
 
 
 def levels(lvsd: Lvsd, level: str) -> list[str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,7 +13,7 @@ from lvs.pulse import keys
 from lvs.router.state import InterfaceAddress, Role
 from tests.unit.pulse.scripted_heart import heart
 from tests.unit.pulse.slow_kernel import SlowKernel, at, heard
-from tests.unit.pulse.world import KEY, TWO, World, lvs_cf, until
+from tests.unit.pulse.world import KEY, TWO, World, lvs_cf, play, until
 
 FLOATING = InterfaceAddress(ip_address("192.0.2.80"), 32, "eth0", "eth0:1")
 LATER = 3600.0  # seconds: not in this test
@@ -32,10 +30,6 @@ def world(tmp_path: Path, kernel: SlowKernel) -> World:
     keys.save(tmp_path, [KEY])
     made.installation.install(lvs_cf(pair=TWO))
     return made
-
-
-def play(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(story)
 
 
 def test_what_the_heart_took_down_is_not_put_back_once_it_has_said_standby(

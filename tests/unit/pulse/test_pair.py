@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lvs.errors import RouterError
 from lvs.pulse import keys, pair, terminal
 from lvs.pulse.heart_wire import VERSION
-from lvs.pulse.lvsd import Lvsd
 from lvs.router.memory import MemoryKernel
 from lvs.router.state import InterfaceAddress, Part, Role, Verb
 from tests.unit.pulse.scripted_heart import ScriptedHeart, heart
-from tests.unit.pulse.world import BACKUP, KEY, PRIMARY, TWO, World, lvs_cf, until
+from tests.unit.pulse.world import (
+    BACKUP,
+    KEY,
+    PRIMARY,
+    TWO,
+    World,
+    changes,
+    installed,
+    lvs_cf,
+    play,
+    texts,
+    until,
+)
 
 FLOATING = InterfaceAddress(ip_address("192.0.2.80"), 32, "eth0", "eth0:1")
 
@@ -28,22 +37,6 @@ def world(tmp_path: Path) -> World:
     made = World(tmp_path)
     keys.save(tmp_path, [KEY])
     return made
-
-
-def play(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(story)
-
-
-def installed(world: World, text: str) -> None:
-    world.installation.install(text)
-
-
-def changes(world: World, part: Part) -> list[tuple[Verb, InterfaceAddress | None]]:
-    return [(change.verb, change.address) for change in world.kernel.written if change.part is part]
-
-
-def texts(lvsd: Lvsd) -> list[str]:
-    return [event.text for event in lvsd.keeper.events]
 
 
 def test_without_a_key_the_primary_is_active_and_says_what_to_do(tmp_path: Path) -> None:

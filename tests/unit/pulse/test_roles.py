@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,23 @@ import pytest
 from lvs.config.model import Address
 from lvs.errors import RouterError
 from lvs.pulse import heartline, keys
-from lvs.pulse.lvsd import Lvsd
 from lvs.router.memory import MemoryKernel
 from lvs.router.state import InterfaceAddress, Part, Role, SyncState, Verb
 from tests.unit.pulse.scripted_heart import heart
-from tests.unit.pulse.world import ALONE, BACKUP, KEY, PRIMARY, TWO, World, lvs_cf, until
+from tests.unit.pulse.world import (
+    ALONE,
+    BACKUP,
+    KEY,
+    PRIMARY,
+    TWO,
+    World,
+    changes,
+    installed,
+    lvs_cf,
+    play,
+    texts,
+    until,
+)
 
 FLOATING = InterfaceAddress(ip_address("192.0.2.80"), 32, "eth0", "eth0:1")
 SECOND = """virtual more {
@@ -40,22 +51,6 @@ def world(tmp_path: Path) -> World:
     made = World(tmp_path)
     keys.save(tmp_path, [KEY])
     return made
-
-
-def play(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(story)
-
-
-def installed(world: World, text: str) -> None:
-    world.installation.install(text)
-
-
-def changes(world: World, part: Part) -> list[tuple[Verb, InterfaceAddress | None]]:
-    return [(change.verb, change.address) for change in world.kernel.written if change.part is part]
-
-
-def texts(lvsd: Lvsd) -> list[str]:
-    return [event.text for event in lvsd.keeper.events]
 
 
 def test_one_of_two_stands_by_until_its_heart_says_otherwise(world: World) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from lvs.config.model import Address
 from lvs.nanny.checks import Check
@@ -21,7 +22,7 @@ from lvs.pulse.pair import Pair
 from lvs.router.apply import Ledger
 from lvs.router.files import Installation
 from lvs.router.memory import MemoryKernel, MemoryLedger
-from lvs.router.state import Role
+from lvs.router.state import InterfaceAddress, Part, Role, Verb
 
 PRIMARY = ip_address("192.0.2.1")
 BACKUP = ip_address("192.0.2.2")
@@ -154,3 +155,19 @@ def lvs_cf(
         f"  port = {port}\n  protocol = tcp\n  scheduler = {scheduler}\n  timeout = {timeout}\n"
         f"  reentry = {reentry}\n{more}{servers}}}\n"
     )
+
+
+def play(story: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(story)
+
+
+def installed(world: World, text: str) -> None:
+    world.installation.install(text)
+
+
+def changes(world: World, part: Part) -> list[tuple[Verb, InterfaceAddress | None]]:
+    return [(change.verb, change.address) for change in world.kernel.written if change.part is part]
+
+
+def texts(lvsd: Lvsd) -> list[str]:
+    return [event.text for event in lvsd.keeper.events]
