@@ -16,7 +16,7 @@ from lvs.config.model import Redundancy
 SHORTEST_OVERLAP = 1.0  # seconds: a report's age is not known better than this
 NONE_ACTIVE = 5.0  # seconds at least for which no router may be active before it is said
 
-# How the heart begins what the manager sees for itself, and says better, from both sides (failover_alarms).
+# How the heart begins what the manager sees for itself, and says better, from both sides (election.alarms).
 ECHOES = ("Both routers are active", "No router is active", "The two routers run different files")
 
 _ORDER = {"danger": 0, "warning": 1}

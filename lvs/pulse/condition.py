@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from lvs.pulse.heart_wire import Message
+from lvs.pulse.heart.messages import Message
 from lvs.pulse.keeping import Keeper
 from lvs.pulse.running import Running
 from lvs.router.state import Health, InterfaceAddress, Role

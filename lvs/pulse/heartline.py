@@ -24,8 +24,8 @@ from typing import Protocol
 
 from lvs.clock import boottime
 from lvs.errors import RouterError
-from lvs.pulse.failover import Order
-from lvs.pulse.heart_wire import BEAT, MAX_LINE, SOCKET, VERSION, Message, decode, encode
+from lvs.pulse.election.failover import Order
+from lvs.pulse.heart.messages import BEAT, MAX_LINE, SOCKET, VERSION, Message, decode, encode
 from lvs.pulse.peers import peer
 from lvs.router.state import Role
 

@@ -16,8 +16,8 @@ from lvs.config.model import Address, LvsConfig
 from lvs.errors import KernelError, RouterError
 from lvs.pulse import keys
 from lvs.pulse.condition import condition
-from lvs.pulse.failover import Order
-from lvs.pulse.heart_wire import Message
+from lvs.pulse.election.failover import Order
+from lvs.pulse.heart.messages import Message
 from lvs.pulse.heartline import HeartLine
 from lvs.pulse.keeping import Keeper, Partner
 from lvs.pulse.node import Place

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lvs.config.model import Address, LvsConfig
 from lvs.errors import KernelError
-from lvs.pulse.heart_wire import Message
+from lvs.pulse.heart.messages import Message
 from lvs.pulse.node import Place
 from lvs.pulse.running import Running
 from lvs.router.state import InterfaceAddress, Node

@@ -21,7 +21,7 @@ from lvs.config.model import FloatingAddress, GlobalSettings, LvsConfig, Redunda
 from lvs.config.writer import write
 from lvs.errors import LvsError
 from lvs.pulse.client import PulseClient
-from lvs.pulse.heart_wire import SOCKET, decode
+from lvs.pulse.heart.messages import SOCKET, decode
 from tests.kernel import traffic
 from tests.kernel.conftest import has_nftables
 from tests.kernel.failover_nursery import Nursery

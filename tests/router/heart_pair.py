@@ -1,6 +1,6 @@
 """Two hearts as processes in two namespaces with two cables between them, and a scripted pulse for each.
 
-The scripted pulse speaks `lvs.pulse.heart_wire` and raises and lowers one real address with ip(8).
+The scripted pulse speaks `lvs.pulse.heart.messages` and raises and lowers one real address with ip(8).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lvs.pulse.heart_wire import BEAT, SOCKET, Message, decode, encode
+from lvs.pulse.heart.messages import BEAT, SOCKET, Message, decode, encode
 from tests.conftest import eventually
 from tests.router.conftest import Namespace
 

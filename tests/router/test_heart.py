@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lvs.pulse.heart_wire import SOCKET, VERSION, Message, decode, encode
+from lvs.pulse.heart.messages import SOCKET, VERSION, Message, decode, encode
 from lvs.router.announce import announce
 from lvs.router.state import InterfaceAddress
 from tests.conftest import eventually

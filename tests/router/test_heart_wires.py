@@ -7,8 +7,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from lvs.pulse.heart_settings import Way
-from lvs.pulse.heart_wires import Wire
+from lvs.pulse.heart.settings import Way
+from lvs.pulse.heart.wires import Wire
 from lvs.pulse.heartbeat import Link
 
 OWN, PEER = "127.0.77.1", "127.0.77.2"

@@ -13,8 +13,8 @@ import pytest
 
 from lvs.errors import RouterError
 from lvs.pulse import heartline
-from lvs.pulse.failover import Order
-from lvs.pulse.heart_wire import Message
+from lvs.pulse.election.failover import Order
+from lvs.pulse.heart.messages import Message
 from lvs.pulse.heartline import HeartLine
 from lvs.router.state import Role
 from tests.unit.pulse.world import KEY

@@ -11,9 +11,9 @@ from ipaddress import ip_address
 from typing import Any
 
 from lvs.config.model import Address
-from lvs.pulse.heart_core import Core
-from lvs.pulse.heart_settings import Settings
-from lvs.pulse.heart_wire import BEAT, Message
+from lvs.pulse.heart.core import Core
+from lvs.pulse.heart.messages import BEAT, Message
+from lvs.pulse.heart.settings import Settings
 from lvs.pulse.heartbeat import Link
 from lvs.router.links import LinkChange
 from lvs.router.neighbours import Claim
@@ -32,7 +32,7 @@ INTERFACE = {Link.PUBLIC: "eth0", Link.PRIVATE: "eth1"}
 
 
 class Machine:
-    """One router: a core, and the outside that it believes to have (it follows `heart_edges.Edges`)."""
+    """One router: a core, and the outside that it believes to have (it follows `heart.edges.Edges`)."""
 
     def __init__(self, world: World, node: str) -> None:
         self.world, self.node = world, node

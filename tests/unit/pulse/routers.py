@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lvs.pulse.failover import Action, Failover, Fitness, Order, Own, Rules, Stage, Step, Verb
+from lvs.pulse.election.failover import Action, Failover, Fitness, Order, Own, Rules, Stage, Step, Verb
 from lvs.pulse.heartbeat import Heartbeat, Link
 from lvs.router.state import Node, Role
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from lvs.pulse.heart_wire import SOCKET, VERSION, Message, decode, encode
+from lvs.pulse.heart.messages import SOCKET, VERSION, Message, decode, encode
 from tests.unit.pulse.world import until
 
 

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from lvs.pulse.failover import Failover, Fitness, Order, Own, Step, Verb
+from lvs.pulse.election.failover import Failover, Fitness, Order, Own, Step, Verb
 from lvs.pulse.heartbeat import Link
 from lvs.router.state import Node
 from tests.unit.pulse.simulation_parts import (

@@ -1,4 +1,4 @@
-"""Holds a simulated world against the bounds that the election's theory states (lvs.pulse.failover)."""
+"""Holds a simulated world against the bounds of the election's theory (lvs.pulse.election.failover)."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from lvs.pulse.failover import Failover, Fitness, Order, Rules
+from lvs.pulse.election.failover import Failover, Fitness, Order, Rules
 from lvs.pulse.heartbeat import Heartbeat, Link
 from lvs.router.state import Node, Role
 

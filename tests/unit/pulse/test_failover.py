@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lvs.pulse.failover import Own, Stage, Verb
+from lvs.pulse.election.failover import Own, Stage, Verb
 from lvs.pulse.heartbeat import Link
 from lvs.router.state import Node, Role
 from tests.unit.pulse.routers import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lvs.pulse.failover import Own, Rules, Stage, Verb
+from lvs.pulse.election.failover import Own, Rules, Stage, Verb
 from lvs.router.state import Node, Role
 from tests.unit.pulse.routers import (
     ACTIVE,

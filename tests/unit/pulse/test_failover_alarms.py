@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvs.pulse.failover import Verb
+from lvs.pulse.election.failover import Verb
 from lvs.pulse.heartbeat import Heartbeat, Link
 from lvs.router.state import Node, Role
 from tests.unit.pulse.routers import (

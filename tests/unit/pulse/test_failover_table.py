@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lvs.pulse.failover import Stage
-from lvs.pulse.failover_table import TABLE, Facts, Row, row_for
+from lvs.pulse.election.failover import Stage
+from lvs.pulse.election.table import TABLE, Facts, Row, row_for
 from tests.unit.pulse.routers import (
     WAITING,
 )

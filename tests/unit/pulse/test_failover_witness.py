@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lvs.pulse.failover import Stage, Verb
-from lvs.pulse.failover_witness import Questions
+from lvs.pulse.election.failover import Stage, Verb
+from lvs.pulse.election.witness import Questions
 from lvs.router.state import Node, Role
 from tests.unit.pulse.routers import ACTIVE, Router, active, standby
 

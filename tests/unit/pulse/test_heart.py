@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lvs.pulse.heart_core import ALONE
-from lvs.pulse.heart_wire import HANGS
+from lvs.pulse.heart.core import ALONE
+from lvs.pulse.heart.messages import HANGS
 from lvs.pulse.heartbeat import Link
 from lvs.pulse.keys import joined
 from lvs.router.neighbours import Claim

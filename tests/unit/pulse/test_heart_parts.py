@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from lvs.pulse.heart_condition import Gateway
-from lvs.pulse.heart_door import MAX_UNREAD, Door
-from lvs.pulse.heart_presence import Absence, Presence
-from lvs.pulse.heart_settings import Settings, Way, parse
-from lvs.pulse.heart_traffic import Metronome
-from lvs.pulse.heart_wire import HANGS, encode
-from lvs.pulse.heart_witness import AT_ONCE, TELL_AGAIN, Witness
+from lvs.pulse.heart.condition import Gateway
+from lvs.pulse.heart.door import MAX_UNREAD, Door
+from lvs.pulse.heart.messages import HANGS, encode
+from lvs.pulse.heart.presence import Absence, Presence
+from lvs.pulse.heart.settings import Settings, Way, parse
+from lvs.pulse.heart.traffic import Metronome
+from lvs.pulse.heart.witness import AT_ONCE, TELL_AGAIN, Witness
 from lvs.pulse.heartbeat import Link
 from lvs.router.neighbours import Claim
 from lvs.router.state import Node

@@ -11,7 +11,7 @@ import pytest
 
 from lvs.errors import RouterError
 from lvs.pulse import keys, pair, terminal
-from lvs.pulse.heart_wire import VERSION
+from lvs.pulse.heart.messages import VERSION
 from lvs.router.memory import MemoryKernel
 from lvs.router.state import InterfaceAddress, Part, Role, Verb
 from tests.unit.pulse.scripted_heart import ScriptedHeart, heart

@@ -8,7 +8,7 @@ import pytest
 
 from lvs.config.model import Address
 from lvs.errors import KernelError
-from lvs.pulse.heart_settings import parse
+from lvs.pulse.heart.settings import parse
 from lvs.pulse.heartbeat import Link
 from lvs.pulse.node import Place
 from lvs.pulse.redundancy import (

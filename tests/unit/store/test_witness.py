@@ -9,7 +9,7 @@ import pytest
 
 from lvs import witness
 from lvs.config.model import Redundancy
-from lvs.pulse import failover_alarms
+from lvs.pulse.election import alarms
 from lvs.witness import Sight
 
 PAIR = Redundancy(backup_active=True, deadtime=2)
@@ -192,5 +192,5 @@ def test_the_worst_comes_first_and_nothing_twice() -> None:
 
 
 def test_the_sentences_that_are_left_out_are_the_hearts() -> None:
-    source = inspect.getsource(failover_alarms)
+    source = inspect.getsource(alarms)
     assert all(f'"{echo}' in source for echo in witness.ECHOES)

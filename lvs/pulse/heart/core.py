@@ -9,14 +9,14 @@ import os
 from collections import deque
 from collections.abc import Iterable
 
-from lvs.pulse import heart_settings
-from lvs.pulse.failover import Action, Order, Verb
-from lvs.pulse.heart_duty import Duty
-from lvs.pulse.heart_edges import Edges
-from lvs.pulse.heart_presence import Absence, Presence
-from lvs.pulse.heart_report import Sources, report
-from lvs.pulse.heart_traffic import Metronome
-from lvs.pulse.heart_wire import VERSION, Message
+from lvs.pulse.election.failover import Action, Order, Verb
+from lvs.pulse.heart import settings as heart_settings
+from lvs.pulse.heart.duty import Duty
+from lvs.pulse.heart.edges import Edges
+from lvs.pulse.heart.messages import VERSION, Message
+from lvs.pulse.heart.presence import Absence, Presence
+from lvs.pulse.heart.report import Sources, report
+from lvs.pulse.heart.traffic import Metronome
 from lvs.pulse.heartbeat import Link
 from lvs.router.links import LinkChange
 from lvs.router.neighbours import Claim

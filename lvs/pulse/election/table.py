@@ -2,7 +2,7 @@
 
 `Facts` are what a router holds true at one moment, one word each; `TABLE` says what follows from them. The
 first row of a stage whose words all hold is the one that is carried out. The theory is in
-`lvs.pulse.failover`.
+`lvs.pulse.election.failover`.
 """
 
 from __future__ import annotations

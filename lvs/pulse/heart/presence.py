@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from lvs.pulse.heart_wire import HANGS
+from lvs.pulse.heart.messages import HANGS
 
 
 class Absence(StrEnum):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lvs.pulse.failover import Fitness, Own
-from lvs.pulse.heart_settings import Settings, digest
-from lvs.pulse.heart_wire import Message
+from lvs.pulse.election.failover import Fitness, Own
+from lvs.pulse.heart.messages import Message
+from lvs.pulse.heart.settings import Settings, digest
 from lvs.router.links import LinkChange
 
 RAISE_AGAIN = 300.0  # seconds after which addresses that could not be raised may be tried again

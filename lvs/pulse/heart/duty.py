@@ -13,15 +13,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from lvs.pulse.failover import Action, Failover, Order, Own, Rules, Stage, Step, Verb
-from lvs.pulse.heart_condition import Condition
-from lvs.pulse.heart_edges import Edges
-from lvs.pulse.heart_presence import Absence, Presence
-from lvs.pulse.heart_report import Transition
-from lvs.pulse.heart_settings import Settings
-from lvs.pulse.heart_traffic import Metronome, Traffic
-from lvs.pulse.heart_wire import Message
-from lvs.pulse.heart_witness import Witness
+from lvs.pulse.election.failover import Action, Failover, Order, Own, Rules, Stage, Step, Verb
+from lvs.pulse.heart.condition import Condition
+from lvs.pulse.heart.edges import Edges
+from lvs.pulse.heart.messages import Message
+from lvs.pulse.heart.presence import Absence, Presence
+from lvs.pulse.heart.report import Transition
+from lvs.pulse.heart.settings import Settings
+from lvs.pulse.heart.traffic import Metronome, Traffic
+from lvs.pulse.heart.witness import Witness
 from lvs.pulse.heartbeat import Heartbeat, Link
 from lvs.router.links import LinkChange
 from lvs.router.neighbours import Claim

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lvs.pulse import failover_alarms
-from lvs.pulse.failover_peer import Peer
-from lvs.pulse.failover_table import Action, Facts, Order, Own, Rules, Stage
-from lvs.pulse.failover_witness import NEVER, SOME, Questions
+from lvs.pulse.election import alarms as failover_alarms
+from lvs.pulse.election.peer import Peer
+from lvs.pulse.election.table import Action, Facts, Order, Own, Rules, Stage
+from lvs.pulse.election.witness import NEVER, SOME, Questions
 from lvs.pulse.heartbeat import Heartbeat, Link
 from lvs.router.state import Node, Role
 

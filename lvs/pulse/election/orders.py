@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lvs.pulse.failover_table import Action, Order, Stage, Verb
+from lvs.pulse.election.table import Action, Order, Stage, Verb
 from lvs.router.state import Role
 
 if TYPE_CHECKING:
-    from lvs.pulse.failover_view import View
+    from lvs.pulse.election.view import View
 
 _NOT_RAISED = "pulse has not raised the floating addresses of this router: look into its log"
 _NOT_ASKED = "the other router did not hand over: see there what speaks against it"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lvs.pulse.failover_table import Action, Stage, Verb
+from lvs.pulse.election.table import Action, Stage, Verb
 from lvs.pulse.heartbeat import Heartbeat
 from lvs.router.state import Role
 
 if TYPE_CHECKING:
-    from lvs.pulse.failover_peer import Peer
-    from lvs.pulse.failover_view import View
+    from lvs.pulse.election.peer import Peer
+    from lvs.pulse.election.view import View
 
 _DIFFERS = 10.0  # seconds; an Apply reaches one router after the other
 

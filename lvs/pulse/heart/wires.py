@@ -6,7 +6,7 @@ import errno
 import socket
 from collections.abc import Callable, Iterable
 
-from lvs.pulse.heart_settings import Settings, Way
+from lvs.pulse.heart.settings import Settings, Way
 from lvs.pulse.heartbeat import SIZE, Link
 
 DATAGRAMS_A_READ = 64  # of each link: a flood must not keep the heart from its other work

@@ -8,8 +8,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from lvs.config.model import Address
-from lvs.pulse.failover import Rules
-from lvs.pulse.heart_wire import Message
+from lvs.pulse.election.failover import Rules
+from lvs.pulse.heart.messages import Message
 from lvs.pulse.heartbeat import KEY_BYTES, MAX_KEYS, Link
 from lvs.router.state import InterfaceAddress, Node
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from lvs.config.model import Address
-from lvs.pulse.heart_settings import Settings
+from lvs.pulse.heart.settings import Settings
 from lvs.pulse.heartbeat import Link
 from lvs.router.neighbours import Claim
 

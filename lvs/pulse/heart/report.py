@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lvs.pulse.failover import Failover
-from lvs.pulse.heart_settings import Settings
-from lvs.pulse.heart_traffic import Traffic
-from lvs.pulse.heart_witness import Witness
+from lvs.pulse.election.failover import Failover
+from lvs.pulse.heart.settings import Settings
+from lvs.pulse.heart.traffic import Traffic
+from lvs.pulse.heart.witness import Witness
 from lvs.pulse.heartbeat import Refusal
 from lvs.router.state import Role
 

@@ -57,7 +57,7 @@ l is max(1 s, T) at the most: then the heart takes the addresses down in place o
 Silence in both directions with the network between the routers cut as well cannot be told from a crash: then
 both are active, unless the gateway is watched, and rule 4 ends it once anything passes again.
 
-The transition table is `lvs.pulse.failover_table.TABLE`: what the words in it mean is worked out in
+The transition table is `lvs.pulse.election.table.TABLE`: what the words in it mean is worked out in
 `Failover.facts`.
 """
 
@@ -65,8 +65,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lvs.pulse import failover_alarms, failover_orders, failover_peer
-from lvs.pulse.failover_table import (
+from lvs.pulse.election import alarms as failover_alarms
+from lvs.pulse.election import orders as failover_orders
+from lvs.pulse.election import peer as failover_peer
+from lvs.pulse.election.table import (
     Action,
     Fitness,
     Order,
@@ -77,7 +79,7 @@ from lvs.pulse.failover_table import (
     Verb,
     row_for,
 )
-from lvs.pulse.failover_view import WAITING, View
+from lvs.pulse.election.view import WAITING, View
 from lvs.pulse.heartbeat import Heartbeat, Link
 from lvs.router.state import Role
 

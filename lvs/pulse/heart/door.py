@@ -10,7 +10,7 @@ import os
 import socket
 from pathlib import Path
 
-from lvs.pulse.heart_wire import MAX_LINE, Message, decode, encode
+from lvs.pulse.heart.messages import MAX_LINE, Message, decode, encode
 from lvs.pulse.peers import peer
 
 MAX_CONNECTIONS = 8

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from lvs.config.model import Address
-from lvs.pulse.heart_settings import Settings
-from lvs.pulse.heart_wire import Message
+from lvs.pulse.heart.messages import Message
+from lvs.pulse.heart.settings import Settings
 from lvs.pulse.heartbeat import Link
 from lvs.router.state import InterfaceAddress
 

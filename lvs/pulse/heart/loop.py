@@ -1,4 +1,4 @@
-"""The heart's outside: its one loop, its sockets, its clock. What it decides is in `lvs.pulse.heart_core`."""
+"""The heart's outside: its one loop, its sockets, its clock. What it decides is in `lvs.pulse.heart.core`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import TypeVar
 from lvs.clock import boottime
 from lvs.config.model import Address
 from lvs.errors import KernelError
-from lvs.pulse.heart_core import Core
-from lvs.pulse.heart_door import Connection, Door, message_of
-from lvs.pulse.heart_log import log
-from lvs.pulse.heart_settings import Settings
-from lvs.pulse.heart_wire import SOCKET, Message
-from lvs.pulse.heart_wires import RETRY_EVERY, Wire, Wires
+from lvs.pulse.heart.core import Core
+from lvs.pulse.heart.door import Connection, Door, message_of
+from lvs.pulse.heart.log import log
+from lvs.pulse.heart.messages import SOCKET, Message
+from lvs.pulse.heart.settings import Settings
+from lvs.pulse.heart.wires import RETRY_EVERY, Wire, Wires
 from lvs.pulse.heartbeat import Link
 from lvs.router import links, neighbours
 from lvs.router.state import InterfaceAddress
@@ -65,7 +65,7 @@ class Eyes:
 
 
 class Loop:
-    """Waits for what happens and tells the core; follows `heart_edges.Edges`. OSError: it cannot listen."""
+    """Waits for what happens and tells the core; follows `heart.edges.Edges`. OSError: it cannot listen."""
 
     def __init__(self, state: Path) -> None:
         self._selector = selectors.DefaultSelector()
@@ -172,7 +172,7 @@ class Loop:
         if claims:
             self.core.claimed(now, claims)
 
-    # What the core needs (heart_edges.Edges)
+    # What the core needs (heart.edges.Edges)
 
     def use(self, settings: Settings) -> None:
         self._wires.use(settings)

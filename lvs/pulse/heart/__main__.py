@@ -1,9 +1,9 @@
 """The heart: `python -m lvs.pulse.heart --state FOLDER`, the small process that keeps a router's heartbeat.
 
-pulse starts it and tells it what to do (`lvs.pulse.heart_wire`). It outlives pulse, in a session of its own,
+pulse starts it and tells it what to do (`heart.messages`). It outlives pulse, in a session of its own,
 and takes the floating addresses down when pulse does not come back. To keep time whatever else the machine
 does it uses the standard library alone, has one loop and no threads, and asks for a real-time priority and
-for its memory to stay; without the right to these it goes on. `lvs.pulse.heart_loop` has the loop.
+for its memory to stay; without the right to these it goes on. `lvs.pulse.heart.loop` has the loop.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from lvs.pulse.heart_log import log
-from lvs.pulse.heart_loop import Loop
+from lvs.pulse.heart.log import log
+from lvs.pulse.heart.loop import Loop
 
 LOCK = "heart.lock"  # below the state folder; held as long as the heart lives
 MCL_CURRENT = 1  # include/uapi/asm-generic/mman.h

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from lvs.pulse.heart_settings import Settings
+from lvs.pulse.heart.settings import Settings
 from lvs.pulse.heartbeat import Gate, Heartbeat, Link, Refusal, Sender, Verdict
 
 ANSWER_PAUSE = 0.02  # seconds in which one unknown session is answered once; the shortest keepalive is longer

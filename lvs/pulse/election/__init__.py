@@ -1,0 +1,1 @@
+"""Who of the two routers is active: pure, time is an argument."""

@@ -1,0 +1,1 @@
+"""The heart: heartbeat, election and fence in a small process beside pulse."""
