@@ -14,9 +14,12 @@ from typing import Any
 
 from lvs.config.addresses import Floating, Host, Mask, Multicast
 from lvs.config.model import (
+    CheckKind,
+    DnsType,
     Forwarding,
     GlobalSettings,
     HealthCheck,
+    HttpMethod,
     Protocol,
     RealServer,
     Redundancy,
@@ -25,7 +28,7 @@ from lvs.config.model import (
     Service,
     VirtualServer,
 )
-from lvs.config.values import Choice, Choices, Flag, Kind, Port, Ports, Seconds, Text, Whole, Words
+from lvs.config.values import Choice, Choices, Flag, Kind, Port, Ports, Seconds, Statuses, Text, Whole, Words
 
 
 class Block(StrEnum):
@@ -195,10 +198,44 @@ VIRTUAL: tuple[Keyword, ...] = (
     _check("send", Text(255, string=True), r"what to send to a real server; \n \r \t \\ are translated"),
     _check("expect", Text(1024, string=True), "what its answer must begin with; * for any answer"),
     _check("use_regex", Flag(), "expect is a regular expression, found anywhere in the answer"),
-    _check("send_program", Text(1024, string=True), "program to run in place of send; %h address, %p port"),
+    _check(
+        "send_program",
+        Text(1024, string=True),
+        "program of the folder checks to run in place of send; %h address, %p port",
+    ),
+    _check("check", Choice(CheckKind), "the kind of check", "kind", piranha=False),
+    _check(
+        "check_port", Whole(1, 65535), "the port it contacts (none: the real server's)", "port", piranha=False
+    ),
+    _check("http_method", Choice(HttpMethod), "of an http or https check", piranha=False),
+    _check("http_path", Text(1024, string=True), "what it asks for (none: /)", piranha=False),
+    _check(
+        "http_host", Text(253, string=True), "its Host field (none: the real server's address)", piranha=False
+    ),
+    _check("http_status", Statuses(), "the status codes that are good", piranha=False),
+    _check("tls_verify", Flag(), "whether the certificate must be valid for the name", piranha=False),
+    _check(
+        "tls_name", Text(253, string=True), "the name asked for with SNI (none: http_host)", piranha=False
+    ),
+    _check(
+        "tls_expiry", Whole(0, 3650, "days"), "warning before the certificate ends (0: none)", piranha=False
+    ),
+    _check(
+        "dns_name",
+        Text(253, string=True),
+        "the name that a dns check asks for (none: the root)",
+        piranha=False,
+    ),
+    _check("dns_type", Choice(DnsType), "the record type it asks for", piranha=False),
     _virtual("start_cmd", Text(1024, string=True), "starts a failover service"),
     _virtual("stop_cmd", Text(1024, string=True), "stops a failover service"),
-    _virtual("load_monitor", Text(), "none, uptime, rup, ruptime or a program", written=_IN_VIRTUAL),
+    _virtual("load_monitor", Text(), "none, agent, or a program of the folder checks", written=_IN_VIRTUAL),
+    _virtual("agent_port", Whole(1, 65535), "where each real server's weight agent listens", piranha=False),
+    _virtual("agent_send", Text(255, string=True), "what the agent is sent first", piranha=False),
+    _virtual("weight_floor", Whole(0, 100, "percent"), "least weight by load or agent", piranha=False),
+    _virtual(
+        "weight_ceiling", Whole(100, 1000, "percent"), "greatest weight by load or agent", piranha=False
+    ),
     _virtual("client_monitor", Text(), "path of nanny", ignored="names a program that is not used any more"),
     _virtual("master", Text(), "for Piranha's daemons", ignored="never had an effect"),
     _virtual("dirs", Words(), "for Piranha's daemons", ignored="never had an effect"),
@@ -210,6 +247,20 @@ VIRTUAL: tuple[Keyword, ...] = (
     _virtual("timeout", Whole(1, _DAY, "seconds"), "between checks, and limit of one", written=_ALWAYS),
     _virtual("failures", Whole(1, 100), "failed checks in a row that count", piranha=False),
     _virtual("reentry", Whole(0, _DAY, "seconds"), "good answers before coming back", written=_IN_VIRTUAL),
+    _virtual(
+        "slow_start",
+        Whole(0, _DAY, "seconds"),
+        "in which a new weight is reached (0: at once)",
+        piranha=False,
+    ),
+    _virtual(
+        "pool_protection",
+        Whole(0, 100, "percent"),
+        "real servers that checks never take out",
+        "protection",
+        piranha=False,
+    ),
+    _virtual("drain_time", Whole(0, _DAY, "seconds"), "for the connections of a deleted one", piranha=False),
     _virtual("quiesce_server", Flag(), "failed: weight 0, not removed", "quiesce", written=_IN_VIRTUAL),
 )
 

@@ -117,18 +117,78 @@ class FloatingAddress:
         return self.device.partition(":")[0]
 
 
+class CheckKind(StrEnum):
+    """What a check of a real server does (docs/checks.md)."""
+
+    AUTO = "auto"  # Piranha's rules: the program, or send and expect, or connecting (port 80: GET / and HTTP)
+    CONNECT = "connect"
+    HTTP = "http"
+    HTTPS = "https"
+    SMTP = "smtp"
+    DNS = "dns"
+    PING = "ping"
+    NONE = "none"  # always healthy
+
+
+class HttpMethod(StrEnum):
+    GET = "GET"
+    HEAD = "HEAD"
+    OPTIONS = "OPTIONS"
+
+
+class DnsType(StrEnum):
+    """The record type that a DNS check asks for."""
+
+    A = "A"
+    AAAA = "AAAA"
+    CNAME = "CNAME"
+    MX = "MX"
+    NS = "NS"
+    PTR = "PTR"
+    SOA = "SOA"
+    SRV = "SRV"
+    TXT = "TXT"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StatusRange:
+    """HTTP status codes first..last, both included."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}:{self.last}"
+
+
+ANY_SUCCESS = (StatusRange(200, 399),)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
     """How nanny finds out whether a real server answers (the panel's MONITORING SCRIPTS).
 
     send and expect are the text as written in lvs.cf between its quotes, escapes (backslash n, r, t,
-    backslash) not yet translated; None: not set. All three None: connect only (port 80: GET / and HTTP).
+    backslash) not yet translated; None: not set. With kind AUTO, send, expect and send_program all None:
+    connect only (port 80: GET / and HTTP). The fields of one kind mean nothing to the others; expect and
+    use_regex are found anywhere in the body (http, https), or in a record of the answer (dns).
     """
 
+    kind: CheckKind = CheckKind.AUTO
+    port: int | None = None  # that is contacted; None: the real server's
     send: str | None = None
     expect: str | None = None
     use_regex: bool = False
-    send_program: str | None = None
+    send_program: str | None = None  # a program of the folder `checks` beside lvs.cf, with arguments
+    http_method: HttpMethod = HttpMethod.GET
+    http_path: str | None = None  # None: /
+    http_host: str | None = None  # None: the real server's address
+    http_status: tuple[StatusRange, ...] = ANY_SUCCESS
+    tls_verify: bool = False  # the certificate's chain and name
+    tls_name: str | None = None  # SNI, and the name that is verified; None: http_host
+    tls_expiry: int = 14  # days before the certificate ends in which there is a warning; 0: none
+    dns_name: str | None = None  # None: the root
+    dns_type: DnsType = DnsType.A
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +233,14 @@ class VirtualServer:
     timeout: int = 10  # seconds between checks, and the limit of one
     reentry: int = 180
     failures: int = 1  # failed checks in a row before a real server goes out
-    load_monitor: str = "none"
+    load_monitor: str = "none"  # none, agent, or a program of the folder `checks`
+    agent_port: int | None = None  # of the weight agent on each real server
+    agent_send: str | None = None  # what it is sent first, escapes as in HealthCheck.send
+    weight_floor: int | None = None  # percent of the weight; None: agent 0, program 100
+    weight_ceiling: int = 1000  # percent of the weight
+    slow_start: int = 0  # seconds in which a real server that comes up reaches its weight; 0: at once
+    protection: int = 0  # percent of the real servers that checks never take out
+    drain_time: int = 300  # seconds at most that one which is deleted keeps its connections; 0: at once
     quiesce: bool = False  # quiesce_server
     client_monitor: str | None = None  # kept, not used
     start_cmd: str | None = None  # failover blocks

@@ -15,7 +15,7 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any
 
-from lvs.config.model import PortRange, Protocol
+from lvs.config.model import PortRange, Protocol, StatusRange
 from lvs.config.services import port_of
 from lvs.config.text import BadValue, bare, quoted, shown, text_faults
 
@@ -274,6 +274,41 @@ class Ports(Kind):
         for ports in value:
             if not 1 <= ports.first <= ports.last <= MAX_PORT:
                 yield f"has {ports}, out of range: write ports from 1 to {MAX_PORT}, the lower one first"
+
+
+class Statuses(Kind):
+    """HTTP status codes and ranges of them, with commas: 200:299,304."""
+
+    words = None
+    says = "status codes and FIRST:LAST ranges, with commas"
+    low, high = 100, 599
+
+    def parse(self, words: Sequence[str], context: Context) -> tuple[StatusRange, ...]:
+        return tuple(self._range(word, context) for word in _comma_list(words))
+
+    @staticmethod
+    def _range(word: str, context: Context) -> StatusRange:
+        first, colon, last = word.partition(":")
+        if not first or (colon and not last):
+            raise BadValue(f"{shown(word)} is not a range of status codes: write one such as 200:399")
+        low = parse_whole(first, context.notes)
+        return StatusRange(low, parse_whole(last, context.notes) if colon else low)
+
+    def format(self, value: tuple[StatusRange, ...], context: Context) -> str:
+        return ",".join(map(str, value))
+
+    def to_json(self, value: tuple[StatusRange, ...], context: Context) -> list[str]:
+        return [str(each) for each in value]
+
+    def from_json(self, value: object, context: Context) -> tuple[StatusRange, ...]:
+        return self.parse(_texts(value), context)
+
+    def faults(self, value: tuple[StatusRange, ...], context: Context) -> Iterator[str]:
+        if not value:
+            yield "has no status code: write one such as 200:399"
+        for each in value:
+            if not self.low <= each.first <= each.last <= self.high:
+                yield f"has {each}, out of range: write codes from {self.low} to {self.high}, the lower first"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from lvs.config.model import (
     Address,
+    DnsType,
     HealthCheck,
+    HttpMethod,
     LvsConfig,
     Problem,
     Protocol,
     RealServer,
     Severity,
+    StatusRange,
     VirtualServer,
 )
 
@@ -27,13 +31,56 @@ ANYTHING = b"*"
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
+class Kind(StrEnum):
+    """The probes, one module each in lvs.nanny.probes."""
+
+    CONNECT = "connect"
+    EXCHANGE = "exchange"
+    HTTP = "http"
+    SMTP = "smtp"
+    DNS = "dns"
+    PING = "ping"
+    PROGRAM = "program"
+    NONE = "none"
+    AGENT = "agent"  # asks for the weight, not whether it serves
+    LOAD = "load"  # the same by a program of the administrator's
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """An HTTP request: method, path, Host field, and the status codes that are good."""
+
+    method: HttpMethod
+    path: str
+    host: str
+    status: tuple[StatusRange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """name: asked for with SNI, and verified if `verify`. expiry: days before the end that are warned of."""
+
+    name: str
+    verify: bool
+    expiry: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a DNS check asks for."""
+
+    name: str
+    type: DnsType
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """All that a probe needs; equal checks are carried out once and their result shared.
 
     send: bytes to send after connecting, b"" for none. expect: the bytes that the answer must start with,
-    b"*" for any answer; with use_regex a pattern to be found anywhere in it; b"" for no answer needed.
-    timeout: seconds between checks, and the limit of one.
+    b"*" for any answer; with use_regex a pattern to be found anywhere in it; b"" for no answer needed. http,
+    tls, question: of the kinds that have them. program: the words of a command, the first a name in the
+    folder of programs, %h and %p already replaced. timeout: seconds between checks, and the limit of one.
     """
 
     address: Address
@@ -43,6 +90,11 @@ class Check:
     send: bytes = b""
     expect: bytes = b""
     use_regex: bool = False
+    kind: Kind = Kind.CONNECT
+    http: Http | None = None
+    tls: Tls | None = None
+    question: Question | None = None
+    program: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         # Thousands are kept in dictionaries, and an ip_address takes its time to hash itself.

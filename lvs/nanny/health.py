@@ -26,13 +26,14 @@ class Result:
     """How one check ended.
 
     reason: in the check's own words ("connect: refused"), also when it went well ("connected"). duration:
-    seconds. at: when it ended, seconds since the epoch.
+    seconds. at: when it ended, seconds since the epoch. warning: what is well now and will not stay so.
     """
 
     ok: bool
     reason: str
     duration: float
     at: float
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Verdict:
 
     since: when the health became what it is; checked_at: when the last check ended (both None: not yet).
     streak: results in a row that speak against `health`. admitted: it has been healthy since it is watched.
+    failed: when it went out, the last times (seconds since the epoch), as far as they count for flapping.
+    warning: that of the last result.
     """
 
     health: Health = Health.UNKNOWN
@@ -63,6 +66,8 @@ class Verdict:
     checked_at: float | None = None
     streak: int = 0
     admitted: bool = False
+    failed: tuple[float, ...] = ()
+    warning: str = ""
 
     def judge(self, result: Result, patience: Patience) -> Verdict:
         """The verdict after result; `health` differs from before exactly when there was a transition."""

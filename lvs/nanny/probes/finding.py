@@ -1,10 +1,14 @@
-"""What a probe reports, and the words for what the network did to it."""
+"""What a probe reports, what it keeps of an exchange for those who ask, and the words for network errors."""
 
 from __future__ import annotations
 
 import errno
 import os
+import time
 from dataclasses import dataclass
+from enum import StrEnum
+
+from lvs.nanny.loads import Load
 
 _WORDS = {
     errno.ECONNREFUSED: "refused",
@@ -20,10 +24,68 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Whether the real server answered as it should, and the reason in a few words."""
+    """Whether the real server answered as it should, and the reason in a few words.
+
+    warning: what is well now and will not stay so ("certificate ends in 9 days"). load: what it said of its
+    load (checks of kind AGENT and LOAD).
+    """
 
     ok: bool
     reason: str
+    warning: str = ""
+    load: Load | None = None
+
+
+class What(StrEnum):
+    """One side of an exchange; NOTE: what was done besides ("connected", "TLSv1.3, certificate of …")."""
+
+    SENT = "sent"
+    RECEIVED = "received"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """at: seconds since the check began. data: the bytes; of a note its UTF-8."""
+
+    at: float
+    what: What
+    data: bytes
+
+
+class Record:
+    """Keeps an exchange byte for byte, for *Test this check now*; up to LIMIT bytes."""
+
+    LIMIT = 64 * 1024
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._begun = time.monotonic()
+        self._left = self.LIMIT
+
+    def sent(self, data: bytes) -> None:
+        self._add(What.SENT, data)
+
+    def received(self, data: bytes) -> None:
+        self._add(What.RECEIVED, data)
+
+    def note(self, text: str) -> None:
+        self._add(What.NOTE, text.encode("utf-8", "backslashreplace"))
+
+    def _add(self, what: What, data: bytes) -> None:
+        kept = bytes(data[: self._left])
+        self._left -= len(kept)
+        self.entries.append(Entry(time.monotonic() - self._begun, what, kept))
+
+
+class NoRecord(Record):
+    """Keeps nothing: what the checks of every day are given."""
+
+    def _add(self, what: What, data: bytes) -> None:
+        pass
+
+
+NOTHING_KEPT = NoRecord()
 
 
 def explain(step: str, error: OSError) -> Finding:
