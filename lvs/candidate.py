@@ -7,13 +7,14 @@ can be kept for as long as the edition stays the same. Everybody else says `mode
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import models, transaction
 from django.db.models import F, Max, Q
 
 from lvs.cluster_key import RING, ClusterKey
-from lvs.columns import from_columns, to_columns
+from lvs.columns import from_columns, packed, to_columns
 from lvs.config import model as values
 from lvs.router.state import Node
 
@@ -21,11 +22,15 @@ if TYPE_CHECKING:
     from lvs.models import Revision, Router
 
 
-def choices(
-    kind: type[values.Forwarding | values.Protocol | values.Scheduler | values.Service],
-) -> list[tuple[str, str]]:
+def choices(kind: type[StrEnum]) -> list[tuple[str, str]]:
     """An enum of the configuration as a column's choices."""
     return [(item.value, item.value) for item in kind]
+
+
+def any_success() -> list[list[int]]:
+    """The default of HealthCheck.http_status as a column has it."""
+    packed_ranges: list[list[int]] = packed(values.ANY_SUCCESS)
+    return packed_ranges
 
 
 class Cluster(models.Model):
@@ -250,6 +255,13 @@ class VirtualServer(CandidateRow):
     reentry = models.BigIntegerField(default=180)
     failures = models.IntegerField(default=1)
     load_monitor = models.TextField(default="none")
+    agent_port = models.IntegerField(null=True)
+    agent_send = models.TextField(null=True)
+    weight_floor = models.IntegerField(null=True)
+    weight_ceiling = models.IntegerField(default=1000)
+    slow_start = models.BigIntegerField(default=0)
+    protection = models.IntegerField(default=0)
+    drain_time = models.BigIntegerField(default=300)
     quiesce = models.BooleanField(default=False)
     client_monitor = models.TextField(null=True)
     start_cmd = models.TextField(null=True)
@@ -306,10 +318,21 @@ class MonitoringScript(CandidateRow):
     virtual_server = models.OneToOneField(
         VirtualServer, models.CASCADE, primary_key=True, related_name="monitoring_script"
     )
+    kind = models.CharField(max_length=8, choices=choices(values.CheckKind), default="auto")
+    port = models.IntegerField(null=True)
     send = models.TextField(null=True)
     expect = models.TextField(null=True)
     use_regex = models.BooleanField(default=False)
     send_program = models.TextField(null=True)
+    http_method = models.CharField(max_length=8, choices=choices(values.HttpMethod), default="GET")
+    http_path = models.TextField(null=True)
+    http_host = models.TextField(null=True)
+    http_status = models.JSONField(default=any_success)
+    tls_verify = models.BooleanField(default=False)
+    tls_name = models.TextField(null=True)
+    tls_expiry = models.IntegerField(default=14)
+    dns_name = models.TextField(null=True)
+    dns_type = models.CharField(max_length=8, choices=choices(values.DnsType), default="A")
 
     def __str__(self) -> str:
         return f"monitoring script of {self.virtual_server}"

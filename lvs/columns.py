@@ -15,11 +15,14 @@ from typing import Any, TypeVar, get_type_hints
 
 from lvs.config.model import (
     Address,
+    CheckKind,
     Comments,
+    DnsType,
     FloatingAddress,
     Forwarding,
     GlobalSettings,
     HealthCheck,
+    HttpMethod,
     PortRange,
     Protocol,
     RealServer,
@@ -27,6 +30,7 @@ from lvs.config.model import (
     Scheduler,
     SchedulerFlag,
     Service,
+    StatusRange,
     VirtualServer,
 )
 
@@ -46,7 +50,7 @@ def packed(value: Any) -> Any:
         return value.value
     if isinstance(value, IPv4Address | IPv6Address):
         return str(value)
-    if isinstance(value, PortRange):
+    if isinstance(value, PortRange | StatusRange):
         return [value.first, value.last]
     if isinstance(value, tuple):
         return [packed(item) for item in value]
@@ -77,6 +81,10 @@ _UNPACK: dict[Any, Callable[[Any], Any]] = {
     Scheduler: Scheduler,
     tuple[SchedulerFlag, ...]: lambda words: tuple(map(SchedulerFlag, words)),
     tuple[PortRange, ...]: lambda pairs: tuple(PortRange(*pair) for pair in pairs),
+    tuple[StatusRange, ...]: lambda pairs: tuple(StatusRange(*pair) for pair in pairs),
+    CheckKind: CheckKind,
+    HttpMethod: HttpMethod,
+    DnsType: DnsType,
     tuple[str, ...]: tuple,
     Comments: lambda blocks: tuple((directive, tuple(lines)) for directive, lines in blocks),
 }
