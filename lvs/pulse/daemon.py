@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lvs.errors import RouterError
-from lvs.nanny.checker import probe, unchecked
+from lvs.nanny.rounds import unchecked
 from lvs.pulse.calls import calls
 from lvs.pulse.commands import Commands
 from lvs.pulse.confirmation import Confirmation
@@ -90,7 +90,7 @@ class Daemon:
         self._keeper = Keeper(
             work=self._work,
             locator=Locator(options.node, is_local, planning=options.planning),
-            probe=probe if options.checks else unchecked,
+            probe=None if options.checks else unchecked,
             limit=checks_at_once(),
         )
         self._tasks = Tasks(self._keeper.events)

@@ -23,8 +23,9 @@ from functools import partial
 
 from lvs.config.model import LvsConfig
 from lvs.errors import KernelError, LvsError, RouterError
-from lvs.nanny.checker import Checker, Probe, Target, probe
+from lvs.nanny.checker import Checker, Target
 from lvs.nanny.health import Verdict
+from lvs.nanny.under_way import Probe
 from lvs.pulse.account import Account
 from lvs.pulse.announcer import Announcer
 from lvs.pulse.events import Events
@@ -73,7 +74,7 @@ class Keeper:
         work: KernelWork,
         locator: Locator,
         clock: Callable[[], float] = time.time,
-        probe: Probe = probe,
+        probe: Probe | None = None,
         limit: int = 400,
     ) -> None:
         self.work = work

@@ -10,10 +10,11 @@ from ipaddress import ip_address
 import pytest
 
 from lvs.config.model import Protocol
-from lvs.nanny.checker import Checker, Target, Watched, following, probe, spread
+from lvs.nanny.checker import Checker, Target, Watched
 from lvs.nanny.checks import Check
 from lvs.nanny.health import Patience, Result, Verdict, adopted
-from lvs.nanny.probes.finding import Finding
+from lvs.nanny.probes.finding import Finding, Record
+from lvs.nanny.rounds import following, real_probe, spread
 from lvs.router.state import DestinationKey, Family, Health, ServiceKey
 from tests.unit.nanny.servers import says_nothing, tcp_server
 
@@ -38,7 +39,7 @@ class Script:
         self.under_way = 0
         self.most = 0
 
-    async def __call__(self, check: Check) -> Finding:
+    async def __call__(self, check: Check, record: Record) -> Finding:
         self.calls.append(check)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -178,7 +179,7 @@ def test_a_changed_check_keeps_the_verdict_until_its_result_says_otherwise() -> 
 
 
 def test_trying_out_gives_what_ended_in_time_and_leaves_nothing_running() -> None:
-    async def slow_for_two(check: Check) -> Finding:
+    async def slow_for_two(check: Check, record: Record) -> Finding:
         if check == a_check(2):
             await asyncio.Event().wait()
         return Finding(True, "connected")
@@ -213,10 +214,10 @@ def test_a_thousand_checks_run_on_without_growth_of_descriptors_or_tasks() -> No
     told = Told()
     calls = 0
 
-    async def counted(check: Check) -> Finding:
+    async def counted(check: Check, record: Record) -> Finding:
         nonlocal calls
         calls += 1
-        return await probe(check)
+        return await real_probe(check, record)
 
     checker = Checker(told, probe=counted, limit=200)
 
@@ -254,10 +255,9 @@ def test_a_thousand_checks_run_on_without_growth_of_descriptors_or_tasks() -> No
 
 def test_a_check_is_repeated_at_its_own_place_in_every_interval() -> None:
     for number in range(200):
-        check = a_check(number, timeout=10)
-        first = following(check, 1000.0)
+        place = spread(a_check(number))
+        first = following(10, place, 1000.0)
         assert 1001 < first <= 1011
-        assert following(check, first) == pytest.approx(first + 10)
-        assert following(check, first + 3) == pytest.approx(first + 10), (
-            "a late start does not shift the rest"
-        )
+        assert following(10, place, first) == pytest.approx(first + 10)
+        late = following(10, place, first + 3)
+        assert late == pytest.approx(first + 10), "a late start does not shift the rest"

@@ -11,7 +11,7 @@ from typing import Any
 
 from lvs.config.model import Address
 from lvs.nanny.checks import Check
-from lvs.nanny.probes.finding import Finding
+from lvs.nanny.probes.finding import Finding, Record
 from lvs.pulse.confirmation import Confirmation
 from lvs.pulse.installing import Installer
 from lvs.pulse.keeping import Keeper
@@ -37,7 +37,7 @@ class Network:
         self.hanging: set[Address] = set()
         self.asked: list[Address] = []
 
-    async def __call__(self, check: Check) -> Finding:
+    async def __call__(self, check: Check, record: Record) -> Finding:
         self.asked.append(check.address)
         if check.address in self.hanging:
             await asyncio.sleep(check.timeout)
