@@ -234,6 +234,11 @@ class Gate:
     def peer_has_newest(self) -> bool:
         return self.peer is not None and self.newest in self.peer.holds
 
+    @property
+    def signing_key(self) -> bytes:
+        """The newest key that the other router is known to hold."""
+        return self._key_for(self.peer or self.stranger)
+
     def with_keys(self, keys: tuple[bytes, ...]) -> Gate:
         """The same with other keys, newest first."""
         return replace(self, keys=keys)

@@ -138,6 +138,17 @@ def test_keys_rotate_and_a_router_with_another_key_is_foreign(routers: tuple[Rou
     assert Owners(*routers).look() == ("primary",)
 
 
+def test_the_administrators_hand_is_told_over_either_link(routers: tuple[Router, Router]) -> None:
+    primary, backup = routers
+    entry = {"virtual_server": "web", "real_server": "s1", "order": "drain", "at": 1.0, "by": "anna"}
+    primary.pulse.say({"say": "gossip", "entries": [entry | {"reason": "x" * 200, "until": None}]})
+    eventually(lambda: len(backup.pulse.said("gossip")) >= 2, "it came over both links", 5)
+    assert backup.pulse.said("gossip")[0]["entries"][0]["real_server"] == "s1"
+    assert not primary.pulse.said("gossip")
+    refused = backup.pulse.status["refused"]
+    assert not refused["malformed"] + refused["forged"] + refused["foreign"]
+
+
 def test_a_flood_of_hostile_datagrams_changes_nothing_but_the_counters(
     routers: tuple[Router, Router],
 ) -> None:

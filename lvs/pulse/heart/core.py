@@ -139,7 +139,7 @@ class Core:
             self._edges.end()
         elif said == "order":
             self._obey(now, message)
-        elif said in ("condition", "raised", "lowered") and self.duty is not None:
+        elif said in ("condition", "gossip", "raised", "lowered") and self.duty is not None:
             self.duty.told(now, message)
 
     def _settle(self, now: float, message: Message) -> None:

@@ -16,6 +16,7 @@ from lvs.pulse.peers import peer
 MAX_CONNECTIONS = 8
 MAX_UNREAD = 256 * 1024  # bytes that pulse may leave unread; then its connection is as good as gone
 READ = 64 * 1024
+AGAIN = ("status", "gossip")  # messages that come again by themselves
 
 
 class Connection:
@@ -104,8 +105,8 @@ class Door:
         return connection
 
     def tell(self, message: Message) -> None:
-        """To pulse. A status is left out while it has not read the one before."""
-        if self.pulse is not None and not (message["say"] == "status" and self.pulse.backlog):
+        """To pulse. What is said again soon is left out while it has not read what came before."""
+        if self.pulse is not None and not (message["say"] in AGAIN and self.pulse.backlog):
             self.pulse.say(message)
 
 

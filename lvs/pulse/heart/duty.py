@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from lvs.pulse.election.failover import Action, Failover, Order, Own, Rules, Stage, Step, Verb
+from lvs.pulse.gossip import is_gossip
 from lvs.pulse.heart.condition import Condition
 from lvs.pulse.heart.edges import Edges
 from lvs.pulse.heart.messages import Message
 from lvs.pulse.heart.presence import Absence, Presence
 from lvs.pulse.heart.report import Transition
 from lvs.pulse.heart.settings import Settings
+from lvs.pulse.heart.telling import Telling
 from lvs.pulse.heart.traffic import Metronome, Traffic
 from lvs.pulse.heart.witness import Witness
 from lvs.pulse.heartbeat import Heartbeat, Link
@@ -54,6 +56,7 @@ class Duty:
         self.settings = settings
         self.traffic = Traffic(settings, edges.new_session)
         self.witness = Witness(edges.neighbour_mac)
+        self.telling = Telling()
         self.condition = Condition(settings, edges.carriers(), now)
         self.transitions: deque[Transition] = deque(maxlen=20)
         self.fenced = ""  # why the heart acts in pulse's place; empty: it does not
@@ -95,7 +98,10 @@ class Duty:
             self._lower(now)
 
     def told(self, now: float, message: Message) -> None:
-        """A condition, or that a role is carried out; ValueError or TypeError if it makes no sense."""
+        """A condition, the administrator's hand, or that a role is carried out.
+
+        ValueError, TypeError or KeyError if it makes no sense.
+        """
         said = message["say"]
         if said == "lowered":
             self._lowered()
@@ -104,6 +110,8 @@ class Duty:
             return
         if said == "condition":
             self.condition.told(message)
+        elif said == "gossip":
+            self.telling.use(now, [dict(entry) for entry in message["entries"]])
         elif said == "raised":
             problems = [str(one) for one in message.get("problems") or ()]
             self.condition.raised(problems, now)
@@ -119,6 +127,9 @@ class Duty:
     def received(self, now: float, link: Link, datagram: bytes, *, from_peer: bool) -> None:
         if link not in self.settings.ways:
             return
+        if is_gossip(datagram):
+            self._heed_gossip(now, link, datagram, from_peer=from_peer)
+            return
         received = self.traffic.receive(now, link, datagram, from_peer=from_peer)
         if received.complaint:
             self._news("warning", received.complaint)
@@ -127,7 +138,9 @@ class Duty:
             self._send(self.traffic.seal(word, (link,), received.answer))
         if received.heartbeat is None:
             return
-        self._say_now = self._say_now or received.begins
+        if received.begins:
+            self._say_now = True
+            self.telling.begin(now)
         self._take(
             now,
             self.failover.heard(
@@ -173,10 +186,12 @@ class Duty:
         if beats or self._say_now:
             self._say_now = False
             self._send(self.traffic.seal(self._word(now), self.settings.ways))
+        for datagram in self.traffic.tell(self.telling.due(now)):
+            self._send(dict.fromkeys(self.settings.ways, datagram))
 
     def next_at(self, now: float) -> float:
         """When `tick` is due at the latest."""
-        times = [self.failover.next_at(now), self._beats.next_at, self._looks.next_at]
+        times = [self.failover.next_at(now), self._beats.next_at, self._looks.next_at, self.telling.next_at]
         if self._lower_by is not None:
             times.append(self._lower_by)
         if self.failover.role is Role.ACTIVE and not self._given_up:
@@ -210,6 +225,14 @@ class Duty:
         self._say_now = True
 
     # Inside.
+
+    def _heed_gossip(self, now: float, link: Link, datagram: bytes, *, from_peer: bool) -> None:
+        """What the other router has of the administrator's hand is pulse's to judge."""
+        heard = self.traffic.hear(now, link, datagram, from_peer=from_peer)
+        if heard.complaint:
+            self._news("warning", heard.complaint)
+        if heard.entries:
+            self._edges.tell({"say": "gossip", "entries": list(heard.entries)})
 
     def _guard(self, now: float) -> None:
         """The fence."""

@@ -14,7 +14,7 @@ Message = dict[str, Any]
 SOCKET = "heart.sock"  # below the state folder
 BEAT = 0.5  # seconds between two messages of pulse at the most
 HANGS = 5.0  # seconds of silence after which a pulse that has not ended counts as hung
-VERSION = 1  # of these messages; a heart of another version is ended and started anew
+VERSION = 2  # of these messages; a heart of another version is ended and started anew
 MAX_LINE = 4 * 1024 * 1024
 
 

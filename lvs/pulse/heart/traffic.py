@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
+from lvs.pulse import gossip
 from lvs.pulse.heart.settings import Settings
 from lvs.pulse.heartbeat import Gate, Heartbeat, Link, Refusal, Sender, Verdict
 
@@ -61,6 +63,14 @@ class Received:
     complaint: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a datagram of gossip led to: entries to pass on, or a complaint for the log."""
+
+    entries: tuple[dict[str, Any], ...] = ()
+    complaint: str | None = None
+
+
 class Traffic:
     """The gate, the numbers of the links and the counters. new_session: a random number above 0."""
 
@@ -112,6 +122,19 @@ class Traffic:
         self.heard = verdict.heartbeat
         session, turn = verdict.envelope.session, verdict.envelope.round
         return Received(verdict.heartbeat, session, turn, begins=verdict.new)
+
+    def tell(self, said: Iterable[bytes]) -> list[bytes]:
+        """The datagrams of gossip that say this."""
+        return [gossip.seal(one, self.gate.node, self.gate.signing_key) for one in said]
+
+    def hear(self, now: float, link: Link, datagram: bytes, *, from_peer: bool) -> Heard:
+        """Judges a datagram of gossip as `receive` does a heartbeat."""
+        if not from_peer:
+            return Heard(complaint=self._refuse(now, Refusal.FOREIGN, link))
+        found = gossip.opened(datagram, self.gate.node, self.gate.keys)
+        if isinstance(found, Refusal):
+            return Heard(complaint=self._refuse(now, found, link))
+        return Heard(tuple(found))
 
     def alive(self, now: float, deadtime: float) -> bool:
         """Whether the other router was heard within the dead time."""

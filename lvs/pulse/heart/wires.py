@@ -6,10 +6,12 @@ import errno
 import socket
 from collections.abc import Callable, Iterable
 
+from lvs.pulse.gossip import LARGEST
 from lvs.pulse.heart.settings import Settings, Way
 from lvs.pulse.heartbeat import SIZE, Link
 
 DATAGRAMS_A_READ = 64  # of each link: a flood must not keep the heart from its other work
+MOST = max(SIZE, LARGEST) + 1  # bytes that are read of a datagram: enough to see that it is too long
 RETRY_EVERY = 1.0  # seconds between two tries to get a socket
 NETWORK_CONTROL = 0xC0  # the DSCP CS6 (RFC 4594, 3.1), for switches and queues that heed it
 # The own address is gone, and a socket that was bound to it is of no use any more.
@@ -86,7 +88,7 @@ class Wire:
             if self._socket is None:
                 return
             try:
-                datagram, source = self._socket.recvfrom(SIZE + 1)
+                datagram, source = self._socket.recvfrom(MOST)
             except BlockingIOError:
                 return
             except OSError as error:  # the network's complaint about something that was sent
