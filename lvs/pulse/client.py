@@ -77,6 +77,37 @@ class PulseClient:
         """Have this router active, whatever the other one says."""
         return self._call({"call": "take_over_by_force"})
 
+    def server(
+        self,
+        targets: Sequence[tuple[str, str]],
+        order: str,
+        *,
+        by: str = "",
+        reason: str = "",
+        until: float | None = None,
+    ) -> dict[str, Any]:
+        """Have real servers, each named by its virtual server and itself, treated by hand (`lvs.nanny.hand`).
+
+        by: who wants it; empty: this process' user. until: seconds since the epoch. Gives `changed`, a
+        sentence for each; RouterError names what is not there, and nothing is changed.
+        """
+        return self._call(
+            {
+                "call": "server",
+                "targets": [list(target) for target in targets],
+                "order": order,
+                "by": by,
+                "reason": reason,
+                "until": until,
+            }
+        )
+
+    def explain(self, virtual_server: str, real_server: str, *, test: bool = False) -> dict[str, Any]:
+        """What is known of a real server, and why; test: make its check now, which may take its time limit."""
+        return self._call(
+            {"call": "explain", "virtual_server": virtual_server, "real_server": real_server, "test": test}
+        )
+
     def running(self) -> dict[str, Any]:
         """The installed lvs.cf, its hash and its serial number."""
         return self._call({"call": "running"})

@@ -31,29 +31,16 @@ _TAG_BYTES = 32
 _FORM = struct.Struct("!4sBB4s")  # magic, version, node, key id
 ROOM = LARGEST - _FORM.size - _TAG_BYTES - 2  # bytes for entries and the commas between them
 
-_ELLIPSIS = "…"
-
 
 def is_gossip(datagram: bytes) -> bool:
     """Whether it is to be judged here, and not as a heartbeat."""
     return datagram[:4] == MAGIC
 
 
-def fitting(entry: Entry) -> Entry | None:
-    """The entry, its reason and its author shortened if it would not fit; None: its names do not fit."""
-    fitted = dict(entry)
-    for field in ("reason", "by"):
-        too_much = len(_written(fitted)) - ROOM
-        if too_much <= 0:
-            return fitted
-        fitted[field] = _shortened(str(fitted.get(field) or ""), too_much)
-    return fitted if len(_written(fitted)) <= ROOM else None
-
-
 def packed(entries: Sequence[Entry], first: int = 0) -> tuple[bytes, int]:
     """What one datagram says of entries from number first on, and the number of the first that it does not.
 
-    Entries that do not fit into any are left out.
+    Entries that fit into none (`lvs.nanny.hand` makes none so long) are left out.
     """
     parts: list[bytes] = []
     left = ROOM
@@ -107,16 +94,3 @@ def _written(entry: Entry) -> bytes:
 
 def _joined(parts: Sequence[bytes]) -> bytes:
     return b"[" + b",".join(parts) + b"]"
-
-
-def _shortened(text: str, too_much: int) -> str:
-    """text without its end, by at least so many bytes as JSON writes it, as far as it has them."""
-    room = len(_quoted(text)) - too_much - len(_ELLIPSIS.encode())
-    kept = text
-    while kept and len(_quoted(kept)) > room:
-        kept = kept[:-1]
-    return kept + _ELLIPSIS if kept else ""
-
-
-def _quoted(text: str) -> bytes:
-    return json.dumps(text, ensure_ascii=False).encode(errors="replace")
