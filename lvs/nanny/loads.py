@@ -18,11 +18,12 @@ class Word(StrEnum):
 class Load:
     """What was said last.
 
-    factor: of the configured weight (1.0: all of it), floor and ceiling not yet applied. word: None when the
-    agent said none yet. reason: its own words. at: seconds since the epoch.
+    factor: of the configured weight (1.0: all of it), floor and ceiling not yet applied; None: it said none
+    yet, which means all of it. word: None when the agent said none yet. reason: its own words. at: seconds
+    since the epoch. What one line of an agent leaves unsaid is as it was (`lvs.nanny.agent_words.merged`).
     """
 
-    factor: float = 1.0
+    factor: float | None = None
     word: Word | None = None
     reason: str = ""
     at: float = 0.0
