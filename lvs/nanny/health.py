@@ -65,7 +65,7 @@ class Patience:
         """The good results in a row that a return takes after so many failures within the window."""
         if failures < FLAPS:
             return self.returns
-        damping = min(MOST_DAMPING, 2 ** (failures - FLAPS + 1))
+        damping = min(MOST_DAMPING, 2 << (failures - FLAPS))
         return max(LEAST_RETURNS, damping * self.returns)
 
 
