@@ -20,12 +20,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from lvs.config.model import Protocol
 from lvs.nanny.checks import Check
 from lvs.nanny.health import Result
-from lvs.nanny.probes import connect, exchange
 from lvs.nanny.probes.finding import NOTHING_KEPT, Finding, Record
-from lvs.nanny.under_way import Probe, UnderWay
+from lvs.nanny.probes.swift import talk_of
+from lvs.nanny.probes.talk import Talk
+from lvs.nanny.under_way import Probe, Slots, UnderWay
 
 Ended = Callable[[Check, Result, Finding], None]
 
@@ -36,13 +36,6 @@ _REST = 0.1  # of the interval that passes at least before a check is repeated
 _SHORTEST = 0.01  # seconds between two checks, whatever a configuration says
 _TOGETHER = 0.01  # seconds in which what is due waits for each other, to be begun in one turn
 _AT_ONCE = 100  # begun before the event loop gets its turn
-
-
-async def real_probe(check: Check, record: Record) -> Finding:
-    """Carry check out with the probe of its kind."""
-    if check.send or check.expect or check.protocol is Protocol.UDP:
-        return await exchange.probe(check)
-    return await connect.probe(check)
 
 
 async def unchecked(check: Check, record: Record) -> Finding:
@@ -68,16 +61,13 @@ class _Entry:
     check: Check
     interval: float
     place: float
+    talk: Talk | None
     due: float = 0.0
     wanted: bool = True
     under_way: bool = False
 
     def after(self, begun: float) -> float:
         return following(self.interval, self.place, begun)
-
-
-def _entry(check: Check) -> _Entry:
-    return _Entry(check, max(check.timeout, _SHORTEST), spread(check))
 
 
 class Rounds:
@@ -98,9 +88,9 @@ class Rounds:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ended = ended
-        self._probe = probe or real_probe
+        self._probe = probe
         self._clock = clock
-        self._slots = asyncio.Semaphore(limit)
+        self._slots = Slots(limit)
         self._entries: dict[Check, _Entry] = {}
         self._under_way: dict[Check, _Entry] = {}
         # The queue keeps entries that are no longer wanted until their time has come.
@@ -115,7 +105,9 @@ class Rounds:
             self._entries.pop(check).wanted = False
         now = time.monotonic()
         for check in checks - self._entries.keys():
-            entry = self._under_way.get(check) or _entry(check)  # not twice at a time, wanted again or not
+            entry = self._under_way.get(check) or self._entry(
+                check
+            )  # not twice at a time, wanted again or not
             entry.wanted = True
             self._entries[check] = entry
             soon = now + min(_FIRST_SPREAD, entry.interval) * entry.place
@@ -153,7 +145,7 @@ class Rounds:
                 asyncio.timeout(within),
             ):
                 for number, check in enumerate(checks, 1):
-                    await self._slots.acquire()
+                    await self._slots.wait_for_one()
                     under_way.begin(check, NOTHING_KEPT, partial(keep, check))
                     if not number % _AT_ONCE:
                         await asyncio.sleep(0)
@@ -164,10 +156,14 @@ class Rounds:
         """Make check now, wanted or not, and keep in record what is said; counts for no verdict."""
         results: list[Result] = []
         async with UnderWay(self._probe, self._slots, self._clock) as under_way:
-            await self._slots.acquire()
+            await self._slots.wait_for_one()
             under_way.begin(check, record, lambda result, finding: results.append(result))
             await under_way.all_ended()
         return results[0]
+
+    def _entry(self, check: Check) -> _Entry:
+        talk = talk_of(check) if self._probe is None else None
+        return _Entry(check, max(check.timeout, _SHORTEST), spread(check), talk)
 
     def _enqueue(self, entry: _Entry, due: float) -> None:
         entry.due = due
@@ -191,9 +187,10 @@ class Rounds:
                 continue
             entry.under_way = True  # from here on, or it may be queued a second time while it waits
             self._under_way[entry.check] = entry
-            await self._slots.acquire()
+            if not self._slots.take():
+                await self._slots.wait_for_one()
             now = time.monotonic()
-            under_way.begin(entry.check, NOTHING_KEPT, partial(self._end, entry, now))
+            under_way.begin(entry.check, NOTHING_KEPT, partial(self._end, entry, now), entry.talk)
             begun += 1
             if not begun % _AT_ONCE:
                 await asyncio.sleep(0)

@@ -7,7 +7,8 @@ import socket
 
 from lvs.config.model import Protocol
 from lvs.nanny.checks import Check
-from lvs.nanny.probes.finding import Finding, explain
+from lvs.nanny.probes.finding import Finding, Record
+from lvs.nanny.probes.swift import once
 
 _KINDS = {
     Protocol.TCP: (socket.SOCK_STREAM, socket.IPPROTO_TCP),
@@ -30,14 +31,6 @@ async def connect(opened: socket.socket, check: Check) -> None:
     await asyncio.get_running_loop().sock_connect(opened, (str(check.address), check.port))
 
 
-async def probe(check: Check) -> Finding:
+async def probe(check: Check, record: Record) -> Finding:
     """Good as soon as the real server accepts the connection."""
-    try:
-        with open_socket(check) as opened:
-            async with asyncio.timeout(check.timeout):
-                await connect(opened, check)
-    except TimeoutError:
-        return Finding(False, f"connect: no answer within {check.timeout:g} s")
-    except OSError as error:
-        return explain("connect", error)
-    return Finding(True, "connected")
+    return await once(check, record)

@@ -13,8 +13,9 @@ from lvs.config.model import Protocol
 from lvs.nanny.checker import Checker, Target, Watched
 from lvs.nanny.checks import Check
 from lvs.nanny.health import Patience, Result, Verdict, adopted
+from lvs.nanny.probes import registry
 from lvs.nanny.probes.finding import Finding, Record
-from lvs.nanny.rounds import following, real_probe, spread
+from lvs.nanny.rounds import following, spread
 from lvs.router.state import DestinationKey, Family, Health, ServiceKey
 from tests.unit.nanny.servers import says_nothing, tcp_server
 
@@ -217,7 +218,7 @@ def test_a_thousand_checks_run_on_without_growth_of_descriptors_or_tasks() -> No
     async def counted(check: Check, record: Record) -> Finding:
         nonlocal calls
         calls += 1
-        return await real_probe(check, record)
+        return await registry.probe(check, record)
 
     checker = Checker(told, probe=counted, limit=200)
 

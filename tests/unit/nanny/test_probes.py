@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from lvs.config.model import Protocol
-from lvs.nanny.checker import probe
 from lvs.nanny.checks import Check
-from lvs.nanny.probes import exchange
-from lvs.nanny.probes.finding import Finding
+from lvs.nanny.probes import answer, registry
+from lvs.nanny.probes.finding import NOTHING_KEPT, Finding
 from tests.unit.nanny.servers import (
     closed_port,
     echoes_one_request,
@@ -33,6 +32,10 @@ def found(server: AbstractAsyncContextManager[int], **settings: Any) -> Finding:
             return await probe(to_check(port, **settings))
 
     return asyncio.run(check())
+
+
+async def probe(check: Check) -> Finding:
+    return await registry.probe(check, NOTHING_KEPT)
 
 
 def to_check(port: int, **settings: Any) -> Check:
@@ -138,7 +141,7 @@ def test_no_more_than_the_bound_is_read_of_an_endless_answer() -> None:
     finding = found(tcp_server(endless), expect=b"never", use_regex=True)
     assert not finding.ok
     assert re.match(r"expected a match of 'never', got 'x+…'$", finding.reason)
-    assert exchange.BOUND == 65536
+    assert answer.BOUND == 65536
 
 
 def test_unprintable_answers_are_quoted_harmlessly() -> None:
