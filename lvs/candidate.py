@@ -319,7 +319,7 @@ class MonitoringScript(CandidateRow):
         VirtualServer, models.CASCADE, primary_key=True, related_name="monitoring_script"
     )
     kind = models.CharField(max_length=8, choices=choices(values.CheckKind), default="auto")
-    port = models.IntegerField(null=True)
+    check_port = models.IntegerField(null=True)
     send = models.TextField(null=True)
     expect = models.TextField(null=True)
     use_regex = models.BooleanField(default=False)

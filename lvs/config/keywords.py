@@ -124,7 +124,12 @@ GLOBAL: tuple[Keyword, ...] = (
     _global("primary_private", Host(), "the primary router's address on the second heartbeat link"),
     _global("primary_shared", Text(), "the primary router's shared disk", ignored=_ONLY_FOS),
     _global("service", Choice(Service), "which kind of block runs", written=_ALWAYS),
-    _global("rsh_command", Text(), "the command that asks a real server for its load"),
+    _global(
+        "rsh_command",
+        Text(),
+        "the command that asks a real server for its load",
+        ignored="was for load_monitor = uptime; the program uptime of the folder checks uses ssh",
+    ),
     _redundancy("backup_active", Flag(), "whether there is a backup router", written=_ALWAYS),
     _redundancy("backup", Host(none_for_zeros=True), "the backup router's public address"),
     _redundancy("backup_private", Host(none_for_zeros=True), "its address on the second heartbeat link"),
@@ -204,9 +209,7 @@ VIRTUAL: tuple[Keyword, ...] = (
         "program of the folder checks to run in place of send; %h address, %p port",
     ),
     _check("check", Choice(CheckKind), "the kind of check", "kind", piranha=False),
-    _check(
-        "check_port", Whole(1, 65535), "the port it contacts (none: the real server's)", "port", piranha=False
-    ),
+    _check("check_port", Whole(1, 65535), "the port it contacts (none: the real server's)", piranha=False),
     _check("http_method", Choice(HttpMethod), "of an http or https check", piranha=False),
     _check("http_path", Text(1024, string=True), "what it asks for (none: /)", piranha=False),
     _check(

@@ -175,7 +175,7 @@ class HealthCheck:
     """
 
     kind: CheckKind = CheckKind.AUTO
-    port: int | None = None  # that is contacted; None: the real server's
+    check_port: int | None = None  # that is contacted; None: the real server's
     send: str | None = None
     expect: str | None = None
     use_regex: bool = False

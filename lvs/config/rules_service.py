@@ -1,4 +1,4 @@
-"""Rules about one virtual server: itself, its check, its real servers and its sorry server."""
+"""Rules about one virtual server: itself, its real servers and its sorry server (its check: rules_check)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lvs.config.model import (
     SchedulerFlag,
     VirtualServer,
 )
-from lvs.config.patterns import searcher
+from lvs.config.rules_check import check_problems, weight_problems
 from lvs.config.sentences import Place, error, warning
 
 _FLAGS_OF = {
@@ -35,8 +35,8 @@ def service_problems(
     yield from _presence(place, service)
     yield from _ports(place, service)
     yield from _scheduling(place, service)
-    yield from _check(place, service)
-    yield from _regular_expression(place, service)
+    yield from check_problems(place, service)
+    yield from weight_problems(place, service)
     reach = _Reach(service, forwarding, synchronised)
     yield from _sorry_server(place, reach)
     yield from _real_servers(place, reach)
@@ -101,45 +101,6 @@ def _scheduling(place: Place, service: VirtualServer) -> Iterator[Problem]:
             place,
             "persistence_mask",
             "pmask has no effect without persistence: set persistent, or remove pmask",
-        )
-
-
-def _check(place: Place, service: VirtualServer) -> Iterator[Problem]:
-    check = service.check
-    if check.send_program is not None:
-        if check.send is not None:
-            yield warning(place, "send", "send has no effect beside send_program: remove one of them")
-        if check.use_regex:
-            yield warning(
-                place, "use_regex", "use_regex has no effect with send_program: write use_regex = 0"
-            )
-        if check.expect is None:
-            yield warning(place, "expect", "send_program's output is compared with expect: set expect")
-        if not check.send_program.startswith("/"):
-            yield warning(
-                place, "send_program", "send_program needs the program's whole path: begin it with /"
-            )
-    elif check.use_regex and check.expect is None:
-        yield warning(place, "use_regex", "use_regex has no effect without expect: set expect")
-    nothing_to_say = check.send is None and check.expect is None and check.send_program is None
-    if service.protocol is Protocol.UDP and nothing_to_say:
-        yield warning(
-            place,
-            "send",
-            "a UDP real server counts as healthy only when it answers: set send to something that it answers",
-        )
-
-
-def _regular_expression(place: Place, service: VirtualServer) -> Iterator[Problem]:
-    """expect as `lvs.config.patterns` takes it."""
-    expect = service.check.expect
-    if not service.check.use_regex or expect is None or service.check.send_program is not None:
-        return
-    try:
-        searcher(expect.encode())
-    except ValueError as failure:
-        yield error(
-            place, "expect", f"expect is not a regular expression ({failure}): correct it, or use_regex = 0"
         )
 
 

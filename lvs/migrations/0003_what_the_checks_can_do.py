@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="monitoringscript",
-            name="port",
+            name="check_port",
             field=models.IntegerField(null=True),
         ),
         migrations.AddField(

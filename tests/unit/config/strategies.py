@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from lvs.config.keywords import GLOBAL, SERVER, VIRTUAL, Block
 from lvs.config.model import (
+    CheckKind,
     Comments,
+    DnsType,
     FloatingAddress,
     Forwarding,
     GlobalSettings,
     HealthCheck,
+    HttpMethod,
     LvsConfig,
     PortRange,
     Protocol,
@@ -26,6 +29,7 @@ from lvs.config.model import (
     Scheduler,
     SchedulerFlag,
     Service,
+    StatusRange,
     VirtualServer,
 )
 
@@ -112,9 +116,38 @@ def real_servers(draw: st.DrawFn, family: int, name: str, number: int, port: int
 
 def _checks() -> st.SearchStrategy[HealthCheck]:
     optional = st.none() | texts(200)
-    plain = st.builds(HealthCheck, send=optional, expect=optional, send_program=optional)
+    port = st.none() | PORT
+    programs = st.sampled_from(["shop", "shop %h %p", "/bin/shop 'two words' %h"])
     patterns = st.sampled_from(["^220 ", "OK|READY", "HTTP/1.[01] 200", '"up": *true'])
-    return plain | st.builds(HealthCheck, send=optional, expect=patterns, use_regex=st.just(True))
+    hosts = st.none() | st.sampled_from(["www.example.com", "shop:8080", "[2001:db8::1]:80"])
+    http = {
+        "kind": st.sampled_from([CheckKind.HTTP, CheckKind.HTTPS]),
+        "check_port": port,
+        "http_method": st.sampled_from(HttpMethod),
+        "http_path": st.none() | st.sampled_from(["/", "/health?full=1"]),
+        "http_host": hosts,
+        "http_status": st.lists(_statuses(), min_size=1, max_size=3).map(tuple),
+        "tls_verify": FLAG,
+        "tls_name": st.none() | st.just("shop.example.com"),
+        "tls_expiry": st.integers(0, 3650),
+        "expect": optional,
+    }
+    dns = {
+        "dns_name": st.none() | st.sampled_from([".", "www.example.com", "_sip._tcp.example.com."]),
+        "dns_type": st.sampled_from(DnsType),
+    }
+    return st.one_of(
+        st.builds(HealthCheck, send=optional, expect=optional, send_program=st.none() | programs),
+        st.builds(HealthCheck, send=optional, expect=patterns, use_regex=st.just(True)),
+        st.builds(HealthCheck, kind=st.sampled_from(CheckKind), check_port=port),
+        st.builds(HealthCheck, **http),
+        st.builds(HealthCheck, kind=st.just(CheckKind.DNS), **dns),
+    )
+
+
+def _statuses() -> st.SearchStrategy[StatusRange]:
+    codes = st.integers(100, 599)
+    return st.tuples(codes, codes).map(lambda ends: StatusRange(min(ends), max(ends)))
 
 
 @st.composite
@@ -184,7 +217,14 @@ def _independent(family: int, kind: Block) -> st.SearchStrategy[dict[str, Any]]:
             "timeout": st.integers(1, 86400),
             "reentry": st.integers(0, 86400),
             "failures": st.integers(1, 100),
-            "load_monitor": st.sampled_from(["none", "rup"]) | texts(),
+            "load_monitor": st.sampled_from(["none", "rup", "agent", "/bin/load"]),
+            "agent_port": PORT,
+            "agent_send": text,
+            "weight_floor": st.none() | st.integers(0, 100),
+            "weight_ceiling": st.integers(100, 1000),
+            "slow_start": st.integers(0, 86400),
+            "protection": st.integers(0, 100),
+            "drain_time": st.integers(0, 86400),
             "quiesce": FLAG,
             "client_monitor": text,
             "start_cmd": text,

@@ -9,14 +9,18 @@ import pytest
 
 from lvs.config.keywords import GLOBAL, SERVER, VIRTUAL, Block
 from lvs.config.model import (
+    CheckKind,
+    DnsType,
     FloatingAddress,
     Forwarding,
+    HttpMethod,
     PortRange,
     Protocol,
     Scheduler,
     SchedulerFlag,
     Service,
     Severity,
+    StatusRange,
 )
 from lvs.config.reader import read
 
@@ -115,6 +119,24 @@ VIRTUALS = [
     ("expect", "HTTP", "HTTP"),
     ("use_regex", "1", True),
     ("send_program", '"/bin/check %h"', "/bin/check %h"),
+    ("check", "https", CheckKind.HTTPS),
+    ("check_port", "8080", 8080),
+    ("http_method", "HEAD", HttpMethod.HEAD),
+    ("http_path", '"/health?full=1"', "/health?full=1"),
+    ("http_host", '"www.example.com"', "www.example.com"),
+    ("http_status", "200:299,304", (StatusRange(200, 299), StatusRange(304, 304))),
+    ("tls_verify", "1", True),
+    ("tls_name", '"www.example.com"', "www.example.com"),
+    ("tls_expiry", "30", 30),
+    ("dns_name", '"www.example.com"', "www.example.com"),
+    ("dns_type", "MX", DnsType.MX),
+    ("agent_port", "8081", 8081),
+    ("agent_send", r'"shop\n"', r"shop\n"),
+    ("weight_floor", "10", 10),
+    ("weight_ceiling", "200", 200),
+    ("slow_start", "120", 120),
+    ("pool_protection", "50", 50),
+    ("drain_time", "0", 0),
     ("start_cmd", '"/bin/start it"', "/bin/start it"),
     ("stop_cmd", '"/bin/stop it"', "/bin/stop it"),
     ("load_monitor", "rup", "rup"),

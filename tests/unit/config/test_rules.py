@@ -9,6 +9,7 @@ import pytest
 from lvs.config.check import check
 from lvs.config.keywords import GLOBAL, SERVER, VIRTUAL
 from lvs.config.model import (
+    CheckKind,
     GlobalSettings,
     HealthCheck,
     PortRange,
@@ -17,6 +18,7 @@ from lvs.config.model import (
     Scheduler,
     SchedulerFlag,
     Severity,
+    StatusRange,
     VirtualServer,
 )
 from lvs.config.rules import MAX_NAME, problems
@@ -169,6 +171,28 @@ ERRORS = [
     ("a negative re-entry time", shop(reentry=-1), "reentry", "out of range"),
     ("no failed check that counts", shop(failures=0), "failures", "out of range"),
     ("a bad regular expression", check_of(expect="(", use_regex=True), "expect", "not a regular expression"),
+    (
+        "a quote in a program that is not closed",
+        check_of(send_program="x 'y"),
+        "send_program",
+        "quote in send_program",
+    ),
+    ("a program that is a folder", check_of(send_program="/bin/"), "send_program", "names no program"),
+    ("a path without its slash", check_of(kind=CheckKind.HTTP, http_path="x"), "http_path", "begin with /"),
+    ("a path with a blank", check_of(kind=CheckKind.HTTP, http_path="/a b"), "http_path", "%20"),
+    ("a host that is none", check_of(kind=CheckKind.HTTP, http_host="a b"), "http_host", "no host name"),
+    ("a name with a port", check_of(kind=CheckKind.HTTPS, tls_name="a:1"), "tls_name", "no host name"),
+    ("no status", check_of(kind=CheckKind.HTTP, http_status=()), "http_status", "no status code"),
+    (
+        "a status above all",
+        check_of(kind=CheckKind.HTTP, http_status=(StatusRange(200, 600),)),
+        "http_status",
+        "out of range",
+    ),
+    ("a name with a blank", check_of(kind=CheckKind.DNS, dns_name="a b"), "dns_name", "name of the DNS"),
+    ("an agent without its port", shop(load_monitor="agent"), "agent_port", "set agent_port"),
+    ("a monitor without a name", shop(load_monitor="/bin/"), "load_monitor", "names no program"),
+    ("more protection than all", shop(protection=101), "protection", "out of range"),
     ("a look ahead", check_of(expect="(?=a)", use_regex=True), "expect", "not a regular expression"),
     ("an active real server without address", real(address=None), "address", "active but has no address"),
     ("a real server for many", real(address=ip("255.255.255.255")), "address", "many machines"),
