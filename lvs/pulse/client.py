@@ -103,7 +103,7 @@ class PulseClient:
         )
 
     def explain(self, virtual_server: str, real_server: str, *, test: bool = False) -> dict[str, Any]:
-        """What is known of a real server, and why; test: make its check now, which may take its time limit."""
+        """What is known of a real server, and why; test: make its check now, as long as that may take."""
         return self._call(
             {"call": "explain", "virtual_server": virtual_server, "real_server": real_server, "test": test}
         )

@@ -74,6 +74,9 @@ class Kernel(Protocol):
     def read_services(self, keys: Collection[ServiceKey]) -> Table:
         """These services, as far as they exist, and their real servers. Raises KernelError."""
 
+    def read_counters(self, keys: Collection[ServiceKey]) -> Table:
+        """The same with the counters of their real servers."""
+
     def read_addresses(self) -> frozenset[InterfaceAddress]:
         """Every address of this machine. Raises KernelError."""
 
@@ -222,6 +225,10 @@ class LinuxKernel:
     def read_services(self, keys: Collection[ServiceKey]) -> Table:
         with Ipvs() as ipvs:
             return ipvs.services(keys)
+
+    def read_counters(self, keys: Collection[ServiceKey]) -> Table:
+        with Ipvs() as ipvs:
+            return ipvs.services(keys, counters=True)
 
     def read_addresses(self) -> frozenset[InterfaceAddress]:
         return addresses.read(None)

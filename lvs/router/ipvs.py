@@ -85,22 +85,32 @@ class Ipvs:
         except LookupError as error:
             raise KernelError("read the IPVS table", f"{error}: run Linux 3.18 or newer") from error
 
-    def services(self, keys: Collection[ServiceKey]) -> Table:
-        """These services alone, as far as they exist, and their real servers."""
+    def services(self, keys: Collection[ServiceKey], *, counters: bool = False) -> Table:
+        """These services alone, as far as they exist, and their real servers.
+
+        counters: with those of the real servers, not of the services.
+        """
         services: dict[ServiceKey, Service] = {}
         destinations: dict[ServiceKey, Mapping[DestinationKey, Destination]] = {}
+        counted: dict[ServiceKey, Mapping[DestinationKey, Counters]] = {}
         try:
             for key in keys:
                 named = messages.service_attribute(key)
                 found = self._one(named)
-                if found is not None:
-                    services[key] = found
+                if found is None:
+                    continue
+                services[key] = found
+                if counters:
+                    of = self._netlink.dump(messages.GET_DEST, named, messages.counted_destination)
+                    destinations[key] = {each: destination for each, destination, _ in of}
+                    counted[key] = {each: now for each, _, now in of}
+                else:
                     destinations[key] = dict(
                         self._netlink.dump(messages.GET_DEST, named, messages.destination)
                     )
         except OSError as error:
             raise KernelError("read the IPVS table", _reason(error.errno or 0)) from error
-        return Table(services, destinations)
+        return Table(services, destinations, destination_counters=counted)
 
     def _one(self, named: bytes) -> Service | None:
         try:

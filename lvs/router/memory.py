@@ -99,6 +99,13 @@ class MemoryKernel:
             destinations={key: dict(self.destinations[key]) for key in found},
         )
 
+    def read_counters(self, keys: Collection[ServiceKey]) -> Table:
+        found = self.read_services(keys)
+        counters = {
+            key: {each: Counters() for each in members} for key, members in found.destinations.items()
+        }
+        return replace(found, destination_counters=counters)
+
     def table(self) -> Table:
         """The table; nothing passes through this kernel, so every counter is 0."""
         # Copies that no other thread can come between: this is read beside changes, as the real one is.

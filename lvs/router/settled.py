@@ -91,6 +91,9 @@ class SettledKernel:
     def read_services(self, keys: Collection[ServiceKey]) -> Table:
         return self._kernel.read_services(keys)
 
+    def read_counters(self, keys: Collection[ServiceKey]) -> Table:
+        return self._kernel.read_counters(keys)
+
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         return self._kernel.carry_out(changes)
 
