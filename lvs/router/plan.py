@@ -7,8 +7,10 @@ The rules:
   raise addresses; floating addresses are the active router's alone.
 * A healthy real server has its configured weight; 0 stays 0, that is how an administrator drains. A
   failed one is absent, or, where the virtual server quiesces, there with weight 0, so that its
-  connections live on. One that has not been checked yet is absent.
-* The sorry server is there, with weight 1, as long as no real server is healthy with a weight above 0.
+  connections live on. One that has not been checked yet is absent. `weights` has the exceptions, which
+  `lvs.nanny.shares` works out of all else that a weight depends on.
+* The sorry server is there, with weight 1, as long as no real server has a weight above 0 in the table.
+* A real server that lvs.cf has no more is kept at weight 0 as long as it is `departing`.
 * A firewall mark is set here: packets to a marked virtual server's address, protocol and port (and
   further ports) get it. Virtual servers with the same mark are one service with the real servers of
   all; the first one's settings count. A real server without a port of its own is then reached at the
@@ -20,7 +22,7 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from lvs.config.memo import Last, Memo
@@ -29,7 +31,6 @@ from lvs.config.model import (
     FloatingAddress,
     Forwarding,
     LvsConfig,
-    PortRange,
     Protocol,
     RealServer,
     Redundancy,
@@ -37,8 +38,9 @@ from lvs.config.model import (
     SchedulerFlag,
     VirtualServer,
 )
-from lvs.router import parameters, sync
+from lvs.router import parameters, passing, sync
 from lvs.router.parameters import Use
+from lvs.router.passing import Passing
 from lvs.router.state import (
     Destination,
     DestinationKey,
@@ -46,8 +48,6 @@ from lvs.router.state import (
     Health,
     InterfaceAddress,
     KernelState,
-    MarkRule,
-    Netfilter,
     Role,
     Service,
     ServiceKey,
@@ -58,9 +58,10 @@ from lvs.router.state import (
 
 Place = tuple[ServiceKey, DestinationKey]  # where a real server is in the kernel
 HealthOf = Mapping[Place, Health]
+WeightOf = Mapping[Place, int | None]  # None: not in the table
+Members = Mapping[DestinationKey, Destination]
 Active = tuple[ServiceKey, VirtualServer, Forwarding]
 Floating = tuple[FloatingAddress | None, int | None]  # with the mask, a prefix length
-Passing = tuple[tuple[MarkRule, ...], tuple[Address, ...]]
 
 # Flags of a service, include/uapi/linux/ip_vs.h. sh and mh give the same bits the same meanings.
 PERSISTENT = 0x0001
@@ -78,23 +79,35 @@ SCHEDULER_FLAGS = {
 # second spares itself work with syncd_maxlen = 1472.
 SHORT_MESSAGE = 44
 
+_PLAIN = -1  # in place of a weight: as the health says
 
-def wanted(config: LvsConfig, role: Role, health: HealthOf, *, lingering: bool = False) -> KernelState:
+
+def wanted(
+    config: LvsConfig,
+    role: Role,
+    health: HealthOf,
+    *,
+    lingering: bool = False,
+    weights: WeightOf | None = None,
+    departing: Mapping[Place, Destination] | None = None,
+) -> KernelState:
     """The state to reach; a real server that health does not name is UNKNOWN.
 
-    lingering: this standby stood down just now, and what its sync daemon still holds must get out.
+    lingering: this standby stood down just now, and what its sync daemon still holds must get out. weights:
+    what those real servers weigh, whatever their health. departing: deleted real servers that keep their
+    connections, as they were in the table; only behind services that are still wanted.
 
     Whatever is as it was the last time is the very same value, so that a comparison ends there.
     """
     services: dict[ServiceKey, Service] = {}
-    members: dict[ServiceKey, Mapping[DestinationKey, Destination]] = {}
+    members: dict[ServiceKey, Members] = {}
     sorry: dict[ServiceKey, dict[DestinationKey, Destination]] = {}
-    passing: list[Passing] = []
-    found = _found(dict(health))
+    through: list[Passing] = []
+    found = _found((dict(health), dict(weights or {})))
     active = list(_active(config))
     for key, virtual_server, forwarding in active:
         share = _share(virtual_server, forwarding)
-        passing.append(share.passing)
+        through.append(share.passing)
         own = _own_members(virtual_server, forwarding, found)
         if key not in services:
             services[key], members[key] = share.service, own
@@ -102,16 +115,15 @@ def wanted(config: LvsConfig, role: Role, health: HealthOf, *, lingering: bool =
             members[key] = {**members[key], **own}
         if share.sorry is not None:
             sorry.setdefault(key, {})[share.sorry] = Destination(forwarding, 1)
-    for key, stand_ins in sorry.items():
-        if not _served(key, members[key], health):
-            members[key] = {**members[key], **stand_ins}
+    _let_stand_in(members, sorry, found)
+    _keep(members, departing or {})
     settings, floating = config.global_settings, _addresses(_floating(config, active))
     daemon = _sync(config.redundancy, telling=role is Role.ACTIVE or lingering)
     return KernelState(
         services=services,
         destinations=members,
         addresses=floating if role is Role.ACTIVE else frozenset(),
-        netfilter=_netfilter(tuple(passing)),
+        netfilter=passing.netfilter(tuple(through)),
         sysctls=_sysctls(active, role, synchronised=bool(daemon)),
         timeouts=Timeouts(settings.tcp_timeout, settings.tcpfin_timeout, settings.udp_timeout),
         sync=daemon,
@@ -166,18 +178,21 @@ def keys(config: LvsConfig) -> dict[tuple[str, str], Place]:
     return found
 
 
-def adopted_health(config: LvsConfig, actual: KernelState) -> dict[Place, Health]:
+def adopted_health(
+    config: LvsConfig, actual: KernelState, *, by_hand: Collection[Place] = ()
+) -> dict[Place, Health]:
     """The health that the kernel's table shows, for a pulse that starts beside a table in use.
 
     Planning with it leaves every real server that is serving in its place until a check says otherwise; real
-    servers that are not in the table stay UNKNOWN.
+    servers that are not in the table stay UNKNOWN. So do those by_hand, for which an administrator's order
+    is in force: their place in the table says nothing of their health.
     """
     found = {}
     for key, virtual_server, _ in _active(config):
         present = actual.destinations.get(key, {})
         pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
         for real_server, place in pairs:
-            if not real_server.active or place is None or place not in present:
+            if not real_server.active or place is None or place not in present or (key, place) in by_hand:
                 continue
             quiesced = virtual_server.quiesce and real_server.weight > 0 and present[place].weight == 0
             found[key, place] = Health.FAILED if quiesced else Health.HEALTHY
@@ -195,7 +210,7 @@ def _active(config: LvsConfig) -> Iterator[Active]:
 class Share:
     """What one virtual server adds to a plan, whatever the health of its real servers.
 
-    places: where the active ones are. sorry: its sorry server. passing: what netfilter does for it.
+    places: those of active_members. sorry: its sorry server. passing: what netfilter does for it.
     """
 
     service: Service
@@ -208,17 +223,18 @@ class Share:
 def _share(virtual_server: VirtualServer, forwarding: Forwarding) -> Share:
     return Share(
         _service(virtual_server),
-        _checked_places(virtual_server),
+        tuple(place for _, place in active_members(virtual_server)),
         sorry_key(virtual_server),
-        _passing(virtual_server, forwarding),
+        passing.passing(virtual_server, forwarding),
     )
 
 
-def _checked_places(virtual_server: VirtualServer) -> tuple[Place, ...]:
-    """Where its active real servers are."""
+@Memo
+def active_members(virtual_server: VirtualServer) -> tuple[tuple[RealServer, Place], ...]:
+    """Its active real servers, and where each is; of several at one place the last one's settings count."""
     key = service_key(virtual_server)
     pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
-    return tuple((key, place) for each, place in pairs if each.active and place and key)
+    return tuple((each, (key, place)) for each, place in pairs if each.active and place and key)
 
 
 def _service(virtual_server: VirtualServer) -> Service:
@@ -237,49 +253,84 @@ def _service(virtual_server: VirtualServer) -> Service:
 
 
 class Found:
-    """The health of all real servers at one moment; the same object as long as none of it changes."""
+    """The health and weights of all real servers at one moment; the same object as long as none changes.
 
-    def __init__(self, health: HealthOf) -> None:
-        self.health = health
+    weights: of those services only that have exceptions.
+    """
+
+    def __init__(self, given: tuple[HealthOf, WeightOf]) -> None:
+        self.health, exceptions = given
+        self.weights: dict[ServiceKey, dict[DestinationKey, int | None]] = {}
+        for (service, place), weight in exceptions.items():
+            self.weights.setdefault(service, {})[place] = weight
 
 
 _found = Last(Found)
 
 
 @Memo
-def _own_members(
-    virtual_server: VirtualServer, forwarding: Forwarding, found: Found
-) -> Mapping[DestinationKey, Destination]:
+def _own_members(virtual_server: VirtualServer, forwarding: Forwarding, found: Found) -> Members:
     places = _share(virtual_server, forwarding).places
-    return _members(virtual_server, forwarding, tuple(map(found.health.get, places)))
+    health = tuple(map(found.health.get, places))
+    exceptions = found.weights.get(places[0][0]) if places and found.weights else None
+    own = tuple(exceptions.get(place, _PLAIN) for _, place in places) if exceptions else ()
+    return _members(virtual_server, forwarding, health, own if any(w != _PLAIN for w in own) else ())
 
 
 @Memo
 def _members(
-    virtual_server: VirtualServer, forwarding: Forwarding, health: tuple[Health | None, ...]
-) -> Mapping[DestinationKey, Destination]:
-    """Its real servers as they should be in the kernel; health: that of each of _checked_places."""
+    virtual_server: VirtualServer,
+    forwarding: Forwarding,
+    health: tuple[Health | None, ...],
+    exceptions: tuple[int | None, ...],
+) -> Members:
+    """Its real servers as they should be in the kernel.
+
+    health: that of each of active_members; exceptions: the weight of each, _PLAIN where its health decides;
+    () when it does for all.
+    """
     members: dict[DestinationKey, Destination] = {}
-    pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
-    active = [(real_server, place) for real_server, place in pairs if real_server.active and place]
-    for (real_server, place), found in zip(active, health, strict=True):
-        if found is Health.HEALTHY:
-            weight = real_server.weight
-        elif found is Health.FAILED and virtual_server.quiesce:
-            weight = 0
-        else:
-            continue
-        members[place] = Destination(
-            forwarding, weight, real_server.upper_threshold, real_server.lower_threshold
-        )
+    active = active_members(virtual_server)
+    given = zip(active, health, exceptions or (_PLAIN,) * len(active), strict=True)
+    for (real_server, (_, place)), found, exception in given:
+        weight = plain_weight(virtual_server, real_server, found) if exception == _PLAIN else exception
+        if weight is not None:
+            limits = real_server.upper_threshold, real_server.lower_threshold
+            members[place] = Destination(forwarding, weight, *limits)
     return members
 
 
-def _served(key: ServiceKey, members: Mapping[DestinationKey, Destination], health: HealthOf) -> bool:
-    """Whether a real server takes new connections."""
-    return any(
-        each.weight > 0 and health.get((key, place)) is Health.HEALTHY for place, each in members.items()
-    )
+def plain_weight(virtual_server: VirtualServer, real_server: RealServer, health: Health | None) -> int | None:
+    """What an active real server weighs when nothing but its health decides; None: not in the table."""
+    if health is Health.HEALTHY:
+        return real_server.weight
+    return 0 if health is Health.FAILED and virtual_server.quiesce else None
+
+
+def _let_stand_in(
+    members: dict[ServiceKey, Members],
+    sorry: Mapping[ServiceKey, Mapping[DestinationKey, Destination]],
+    found: Found,
+) -> None:
+    """Put the sorry servers in where no real server takes new connections.
+
+    But not one that is a real server of that service as well and was taken out by hand or by its agent.
+    """
+    for key, stand_ins in sorry.items():
+        if not any(each.weight > 0 for each in members[key].values()):
+            taken_out = found.weights.get(key, {})
+            called = {place: each for place, each in stand_ins.items() if place not in taken_out}
+            members[key] = {**members[key], **called}
+
+
+def _keep(members: dict[ServiceKey, Members], departing: Mapping[Place, Destination]) -> None:
+    """Keep those at weight 0 that are in no other way behind a service of members."""
+    kept: dict[ServiceKey, dict[DestinationKey, Destination]] = {}
+    for (service, place), destination in departing.items():
+        if service in members and place not in members[service]:
+            kept.setdefault(service, {})[place] = replace(destination, weight=0)
+    for service, staying in kept.items():
+        members[service] = {**members[service], **staying}
 
 
 def floating_addresses(config: LvsConfig) -> frozenset[InterfaceAddress]:
@@ -309,29 +360,6 @@ def _addresses(floating: tuple[Floating, ...]) -> frozenset[InterfaceAddress]:
             each.address, width if prefix is None else prefix, each.interface, label
         )
     return frozenset(found.values())
-
-
-def _passing(virtual_server: VirtualServer, forwarding: Forwarding) -> Passing:
-    """What netfilter does for one virtual server: marks, and the real servers to masquerade."""
-    marks: tuple[MarkRule, ...] = ()
-    if virtual_server.fwmark and virtual_server.address:
-        address, protocol = virtual_server.address.address, virtual_server.protocol
-        own = PortRange(virtual_server.port, virtual_server.port)
-        marks = tuple(
-            MarkRule(address, protocol, ports, virtual_server.fwmark)
-            for ports in (own, *virtual_server.ports)
-        )
-    if forwarding is not Forwarding.NAT:
-        return marks, ()
-    return marks, tuple(real.address for real in virtual_server.real_servers if real.active and real.address)
-
-
-@Last
-def _netfilter(passing: tuple[Passing, ...]) -> Netfilter | None:
-    """Marks and masquerade; None when there is nothing to do."""
-    marks = tuple(mark for each, _ in passing for mark in each)
-    masquerade = tuple(address for _, each in passing for address in each)
-    return Netfilter(marks, masquerade) if marks or masquerade else None
 
 
 def _is_pair(redundancy: Redundancy) -> bool:
