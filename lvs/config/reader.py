@@ -275,7 +275,7 @@ class _Reader:
         elif kind not in _BLOCKS:  # the brace or the name is glued to the word
             kind = next(name for name in _BLOCKS if kind.startswith(name))
             self.error(number, f"{kind} needs blanks: write {kind} NAME {{")
-        name = rest[0] if rest and rest[0] != "{" else ""
+        name = "" if rest in ([], ["{"]) else rest[0]  # a name that is a brace stands in quotes
         if words.comment:
             self.warn(
                 number, "a comment stands behind the brace, which Piranha refused: put it on its own line"

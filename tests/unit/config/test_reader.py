@@ -391,3 +391,8 @@ def test_line_numbers_of_values_and_blocks_are_known():
     assert lines[(), "primary"] == 1
     assert lines[("virtual", "web"), None] == 3
     assert lines[("virtual", "web", "server", "one"), "weight"] == 7
+
+
+def test_a_brace_in_quotes_is_a_name():
+    reading = read('virtual "{" {\nactive = 0\n}\n')
+    assert (reading.ok, [each.name for each in reading.config.virtual_servers]) == (True, ["{"])
