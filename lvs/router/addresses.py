@@ -48,8 +48,8 @@ def add_all(wanted: Sequence[InterfaceAddress]) -> dict[InterfaceAddress, str]:
     there = _interfaces()
     refused = _reasons(lambda each: _check(each, f"add {_name(each)}", there), wanted)
     fit = [each for each in wanted if each not in refused]
-    # What is there already, in another shape perhaps, and what has a reason to be told: one by one.
-    return refused | _reasons(add, _left(address_batch.add, fit))
+    # What is there in another shape, and what has a reason to be told: one by one.
+    return refused | _reasons(add, _not_as_wanted(_left(address_batch.add, fit)))
 
 
 def remove_all(unwanted: Sequence[InterfaceAddress]) -> dict[InterfaceAddress, str]:
@@ -74,6 +74,17 @@ def _left(
         return change(addresses) if addresses else ()
     except OSError:
         return addresses
+
+
+def _not_as_wanted(wanted: Sequence[InterfaceAddress]) -> Sequence[InterfaceAddress]:
+    """Those that are not there already in just this shape, found with one look for all of them."""
+    if not wanted:
+        return ()
+    try:
+        there = read(None)
+    except KernelError:
+        return wanted  # `add` looks again for each, and says what is wrong
+    return [each for each in wanted if each not in there]
 
 
 def _reasons(
