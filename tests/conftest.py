@@ -92,8 +92,10 @@ def _redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def redis_server(_redis_server: RedisServer) -> Iterator[RedisServer]:
-    """A running, empty Redis; a test may stop it, the next one finds it running."""
+    """A running, empty Redis, which a test may stop; nothing of it is left to the tests after."""
     if _redis_server.process is None:
         _redis_server.start()
     redis.Redis(unix_socket_path=str(_redis_server.socket)).flushall()
-    return _redis_server
+    yield _redis_server
+    if _redis_server.process:
+        redis.Redis(unix_socket_path=str(_redis_server.socket)).flushall()
