@@ -124,14 +124,16 @@ class Lab:
 
     def clear_addresses(self, name: str) -> None:
         """Takes away every address that the lab did not give to this machine."""
-        for link in network.links():
-            if link.namespace != name:
-                continue
-            shown = json.loads(self.run(name, ["ip", "-json", "address", "show", "dev", link.interface]))
-            for one in shown[0]["addr_info"]:
+        given = {link.interface: link.addresses for link in network.links() if link.namespace == name}
+        deletions = []
+        for shown in json.loads(self.run(name, ["ip", "-json", "address", "show"])):
+            interface = shown["ifname"]
+            for one in shown["addr_info"] if interface in given else ():
                 address = f"{one['local']}/{one['prefixlen']}"
-                if one["scope"] != "link" and address not in link.addresses:
-                    self.run(name, ["ip", "address", "delete", address, "dev", link.interface])
+                if one["scope"] != "link" and address not in given[interface]:
+                    deletions.append(f"address delete {address} dev {interface}")
+        if deletions:
+            batch(deletions, name)
 
     def run(
         self, namespace: str, command: str | Sequence[str], *, check: bool = True, text: str | None = None

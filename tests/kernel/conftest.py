@@ -15,6 +15,7 @@ import pytest
 
 from deploy.lab import network
 from deploy.lab.machines import Lab, answers
+from tests.kernel.leftovers import clear_kernel, forget_neighbours
 
 GUEST = os.environ.get("PIRANHA_GUEST")
 
@@ -60,11 +61,8 @@ def lab(_lab: Lab) -> Iterator[Lab]:
     and everybody forgets which router had an address last: what is added by hand is not announced.
     """
     for name in (network.CLIENT, *network.ROUTERS, *network.REAL_SERVERS):
-        _lab.run(name, ["ip", "neighbour", "flush", "all"])
+        forget_neighbours(name)
     yield _lab
     for router in network.ROUTERS:
-        _lab.run(router, ["ipvsadm", "--clear"])
-        if has_nftables():
-            _lab.run(router, ["nft", "flush", "ruleset"])
-        _lab.clear_addresses(router)
+        clear_kernel(_lab, router, nftables=has_nftables())
     _lab.start_servers(*(name for name in network.REAL_SERVERS if not answers(name)))

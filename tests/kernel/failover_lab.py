@@ -27,6 +27,7 @@ from tests.kernel.conftest import has_nftables
 from tests.kernel.failover_nursery import Nursery
 from tests.kernel.failover_owners import Owners
 from tests.kernel.failover_switch import Switch, cables
+from tests.kernel.leftovers import clear_kernel
 from tests.kernel.traffic import LIMIT, until, virtual
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,12 +116,9 @@ def start_machines(pair: Routers, *routers: str) -> None:
 
 def clear(lab: Lab, router: str) -> None:
     """Takes away the IPVS table, the sync daemon and the floating addresses of a router."""
-    lab.run(router, ["ipvsadm", "--clear"])
+    clear_kernel(lab, router, nftables=has_nftables())
     for state in ("master", "backup"):
         lab.run(router, ["ipvsadm", "--stop-daemon", state], check=False)
-    if has_nftables():
-        lab.run(router, ["nft", "flush", "ruleset"])
-    lab.clear_addresses(router)
 
 
 @dataclass

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from deploy.lab.namespaces import batch
 
 CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -18,10 +19,10 @@ def fresh_network(*interfaces: str) -> Iterator[None]:
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         _check(_libc.unshare(CLONE_NEWNET))
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        lines = ["link set lo up"]
         for name in interfaces:
-            subprocess.run(["ip", "link", "add", name, "type", "dummy"], check=True)
-            subprocess.run(["ip", "link", "set", name, "up"], check=True)
+            lines += [f"link add {name} type dummy", f"link set {name} up"]
+        batch(lines)
         yield
     finally:
         _check(_libc.setns(before, CLONE_NEWNET))

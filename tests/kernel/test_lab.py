@@ -11,6 +11,7 @@ import pytest
 
 from deploy.lab import network
 from deploy.lab.machines import STATE, Lab, LabError
+from deploy.lab.namespaces import batch, write_sysctls
 from deploy.lab.traffic import Traffic
 
 pytestmark = pytest.mark.kernel
@@ -37,17 +38,15 @@ def bracketed(address: str) -> str:
 
 def balance(lab: Lab, vip: str, method: str, reals: tuple[str, ...], *, protocol: str, port: int) -> None:
     """Makes r1 a router for one service, by hand."""
-    lab.run("r1", "sysctl --quiet --write net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
+    write_sysctls("r1", {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"})
     # preferred_lft 0: the router must not take a virtual address as the source of its own packets.
-    for address, interface in ((vip, "eth0"), (gateway(vip), "eth1")):
-        options = ["nodad", "preferred_lft", "0"] if ":" in address else []
-        prefix = 64 if ":" in address else 24
-        lab.run("r1", ["ip", "address", "add", f"{address}/{prefix}", "dev", interface, *options])
-    service = [f"--{protocol}-service", f"{bracketed(vip)}:{port}"]
-    lab.run("r1", ["ipvsadm", "--add-service", *service, "--scheduler", "rr"])
-    for real in reals:
-        server = ["--real-server", f"{bracketed(real)}:{port}", method]
-        lab.run("r1", ["ipvsadm", "--add-server", *service, *server])
+    options = "/64 nodad preferred_lft 0" if ":" in vip else "/24"
+    places = ((vip, "eth0"), (gateway(vip), "eth1"))
+    batch([f"address add dev {interface} {address}{options}" for address, interface in places], "r1")
+    service = f"--{protocol}-service {bracketed(vip)}:{port}"
+    servers = [f"--add-server {service} --real-server {bracketed(real)}:{port} {method}" for real in reals]
+    lines = [f"--add-service {service} --scheduler rr", *servers]
+    lab.run("r1", ["ipvsadm", "--restore"], text="\n".join(lines) + "\n")
 
 
 def gateway(vip: str) -> str:

@@ -7,6 +7,7 @@ while shows what a change or a crash costs.
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.lab.namespaces import batch, inside, write_sysctls
 from lvs.errors import KernelError, PulseUnreachable
 from lvs.pulse.client import PulseClient
 from tests.kernel.namespace import fresh_network
@@ -55,37 +57,42 @@ class Machine:
     def __init__(self, name: str, number: int) -> None:
         self.name = name
         self.namespace = f"pulse-{name}"  # the lab has the plain names
-        self.address = f"10.9.0.{number}"
-        run("ip", "netns", "add", self.namespace)
-        run("ip", "link", "add", f"v{name}", "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
-        run("ip", "link", "set", f"v{name}", "master", "br0", "up")
-        for link in ("lo", "eth0"):
-            self.run("ip", "link", "set", link, "up")
-        self.run("ip", "address", "add", f"{self.address}/24", "dev", "eth0")
-
-    def words(self, *command: str) -> list[str]:
-        return ["ip", "netns", "exec", self.namespace, *command]
-
-    def run(self, *command: str) -> str:
-        return run(*self.words(*command))
+        batch(
+            [
+                f"netns add {self.namespace}",
+                f"link add v{name} type veth peer name eth0 netns {self.namespace}",
+                f"link set v{name} master br0 up",
+            ]
+        )
+        batch(
+            ["link set lo up", "link set eth0 up", f"address add 10.9.0.{number}/24 dev eth0"], self.namespace
+        )
 
     def serve(self) -> subprocess.Popen[str]:
         """Become a real server for direct routing: the floating address on lo, silent to ARP."""
-        self.run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2")
-        self.run("ip", "address", "replace", f"{VIP}/32", "dev", "lo")
-        server = subprocess.Popen(self.words(sys.executable, "-c", SERVER, self.name), text=True)
-        until(lambda: ":8080" in self.run("ss", "-Hltn"))
+        write_sysctls(
+            self.namespace, {"net/ipv4/conf/all/arp_ignore": "1", "net/ipv4/conf/all/arp_announce": "2"}
+        )
+        batch([f"address replace {VIP}/32 dev lo"], self.namespace)
+        with inside(self.namespace):
+            server = subprocess.Popen([sys.executable, "-c", SERVER, self.name], text=True)
+        until(self.answers)
         return server
+
+    def answers(self) -> bool:
+        with inside(self.namespace), socket.socket() as opened:
+            return opened.connect_ex(("127.0.0.1", 8080)) == 0
 
 
 class Connection:
     """A connection through the router that stays open."""
 
     def __init__(self, client: Machine) -> None:
-        words = client.words(sys.executable, "-c", CLIENT, VIP)
-        self.popen = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
+        words = [sys.executable, "-c", CLIENT, VIP]
+        with inside(client.namespace):
+            self.popen = subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            )
 
     def ask(self) -> str:
         assert self.popen.stdin
@@ -152,9 +159,7 @@ def ended(popen: subprocess.Popen[str]) -> Iterator[None]:
 
 class Lab:
     def __init__(self, folder: Path) -> None:
-        run("ip", "link", "add", "br0", "type", "bridge")
-        run("ip", "link", "set", "br0", "up")
-        run("ip", "address", "add", "10.9.0.1/24", "dev", "br0")
+        batch(["link add br0 type bridge", "link set br0 up", "address add 10.9.0.1/24 dev br0"])
         self.router = Router(folder)
         self.client, self.s1, self.s2 = Machine("c", 2), Machine("s1", 11), Machine("s2", 12)
         self.server1, self.server2 = self.s1.serve(), self.s2.serve()
@@ -173,8 +178,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
             if made.router.popen and made.router.popen.poll() is None:
                 made.router.popen.kill()
                 made.router.popen.wait()
-            for machine in (made.client, made.s1, made.s2):
-                run("ip", "netns", "del", machine.namespace)
+            batch([f"netns delete {machine.namespace}" for machine in (made.client, made.s1, made.s2)])
 
 
 def lvs_cf(serial: int, *, scheduler: str = "rr", device: str = "br0:1", second: int = 1) -> str:

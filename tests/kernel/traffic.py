@@ -35,6 +35,7 @@ from lvs.pulse.client import PulseClient
 from lvs.router import plan
 from lvs.router.state import Destination, Health, KernelState, Role, Service, ServiceKey
 from tests.kernel.conftest import has_nftables
+from tests.kernel.leftovers import clear_kernel
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 90.0  # seconds that anything may take; the virtual machine is slow
@@ -229,8 +230,5 @@ def routed(lab: Lab, folder: Path) -> Iterator[Router]:
     finally:
         if router.popen and router.popen.poll() is None:
             router.end(signal.SIGKILL)
-        lab.run("r1", ["ipvsadm", "--clear"])
-        if has_nftables():
-            lab.run("r1", ["nft", "flush", "ruleset"])
-        lab.clear_addresses("r1")
+        clear_kernel(lab, "r1", nftables=has_nftables())
         lab.start_servers(*(name for name in network.REAL_SERVERS if not answers(name)))
