@@ -20,5 +20,5 @@ def program_words(text: str) -> tuple[str, ...]:
     except ValueError as error:
         raise ValueError("a quote is not closed: end the argument with the same quote") from error
     if not words or not words[0]:
-        raise ValueError("the program is missing: write its name, then its arguments")
+        raise ValueError("it names no program: write its name, then its arguments")
     return words

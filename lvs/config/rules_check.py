@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 
 from lvs.config.model import ANY_SUCCESS, CheckKind, HealthCheck, HttpMethod, Problem, Protocol, VirtualServer
 from lvs.config.patterns import searcher
+from lvs.config.program import program_words
 from lvs.config.sentences import Place, error, warning
 
 _HTTP = (CheckKind.HTTP, CheckKind.HTTPS)
@@ -86,11 +86,11 @@ def _program(place: Place, check: HealthCheck, command: str) -> Iterator[Problem
     if check.send is not None:
         yield warning(place, "send", "send has no effect beside send_program: remove one of them")
     try:
-        words = shlex.split(command)
-    except ValueError:
-        yield error(place, "send_program", "a quote in send_program is not closed: close it")
+        words = program_words(command)
+    except ValueError as failure:
+        yield error(place, "send_program", f"send_program: {failure}")
         return
-    name = words[0].rpartition("/")[2] if words else ""
+    name = words[0].rpartition("/")[2]
     if name in ("", ".", ".."):
         yield error(place, "send_program", "send_program names no program: write NAME and its arguments")
     elif name != words[0]:

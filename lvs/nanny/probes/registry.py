@@ -1,12 +1,33 @@
-"""Which probe carries out a check."""
+"""Which probe carries out which kind of check."""
 
 from __future__ import annotations
 
-from lvs.nanny.checks import Check
-from lvs.nanny.probes import connect
+from collections.abc import Awaitable, Callable, Mapping
+
+from lvs.nanny.checks import Check, Kind
+from lvs.nanny.probes import agent, connect, dns, exchange, http, ping, smtp
 from lvs.nanny.probes.finding import Finding, Record
+
+Probe = Callable[[Check, Record], Awaitable[Finding]]
+
+
+async def _unchecked(check: Check, record: Record) -> Finding:
+    """Of kind NONE: always healthy."""
+    return Finding(True, "not checked")
+
+
+PROBES: Mapping[Kind, Probe] = {
+    Kind.CONNECT: connect.probe,
+    Kind.EXCHANGE: exchange.probe,
+    Kind.HTTP: http.probe,
+    Kind.SMTP: smtp.probe,
+    Kind.DNS: dns.probe,
+    Kind.PING: ping.probe,
+    Kind.NONE: _unchecked,
+    Kind.AGENT: agent.probe,
+}
 
 
 async def probe(check: Check, record: Record) -> Finding:
-    """Carry check out with the probe of its kind."""
-    return await connect.probe(check, record)
+    """Carry check out; it ends within its timeout, and what it found is a value."""
+    return await PROBES[check.kind](check, record)

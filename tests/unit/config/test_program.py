@@ -27,5 +27,5 @@ def test_an_open_quote_and_a_missing_program_are_named_with_the_remedy() -> None
     with pytest.raises(ValueError, match="a quote is not closed: end the argument with the same quote"):
         program_words("probe 'a")
     for text in ("", "  ", "''"):
-        with pytest.raises(ValueError, match="the program is missing"):
+        with pytest.raises(ValueError, match="it names no program"):
             program_words(text)

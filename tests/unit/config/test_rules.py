@@ -175,7 +175,7 @@ ERRORS = [
         "a quote in a program that is not closed",
         check_of(send_program="x 'y"),
         "send_program",
-        "quote in send_program",
+        "a quote is not closed",
     ),
     ("a program that is a folder", check_of(send_program="/bin/"), "send_program", "names no program"),
     ("a path without its slash", check_of(kind=CheckKind.HTTP, http_path="x"), "http_path", "begin with /"),
