@@ -162,3 +162,8 @@ def _context(verify: bool, age: int) -> ssl.SSLContext:
         context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
     return context
+
+
+def forget_authorities() -> None:
+    """Read the router's authorities again at the next check."""
+    _context.cache_clear()

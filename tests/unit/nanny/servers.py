@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +13,9 @@ Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 
 @asynccontextmanager
-async def tcp_server(behaviour: Behaviour, host: str = "127.0.0.1") -> AsyncIterator[int]:
+async def tcp_server(
+    behaviour: Behaviour, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """Serves each connection with behaviour, then closes it; gives the port. Leaves no connection behind."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -28,7 +31,7 @@ async def tcp_server(behaviour: Behaviour, host: str = "127.0.0.1") -> AsyncIter
             writer.close()
             tasks.discard(task)
 
-    server = await asyncio.start_server(serve, host, 0)
+    server = await asyncio.start_server(serve, host, 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -58,6 +61,18 @@ async def echoes_one_request(reader: asyncio.StreamReader, writer: asyncio.Strea
     """Answers a request that ends in an empty line with what it got."""
     writer.write(b"got " + await reader.readuntil(b"\r\n\r\n"))
     await writer.drain()
+
+
+def answers(*parts: bytes, until: bytes = b"\r\n\r\n", then_waits: bool = False) -> Behaviour:
+    """Reads a request, says the parts in packets of their own, and closes, or waits until the client goes."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(until)
+        await says(*parts)(reader, writer)
+        if then_waits:
+            await reader.read()
+
+    return behave
 
 
 async def says_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

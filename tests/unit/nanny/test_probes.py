@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from contextlib import AbstractAsyncContextManager
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
 from lvs.config.model import Protocol
-from lvs.nanny.checks import Check
-from lvs.nanny.probes import answer, registry
-from lvs.nanny.probes.finding import NOTHING_KEPT, Finding
+from lvs.nanny.probes import answer
+from lvs.nanny.probes.finding import Finding
+from tests.unit.nanny.probing import found, probe, to_check
 from tests.unit.nanny.servers import (
     closed_port,
     echoes_one_request,
@@ -24,23 +23,6 @@ from tests.unit.nanny.servers import (
     tcp_server,
     udp_server,
 )
-
-
-def found(server: AbstractAsyncContextManager[int], **settings: Any) -> Finding:
-    async def check() -> Finding:
-        async with server as port:
-            return await probe(to_check(port, **settings))
-
-    return asyncio.run(check())
-
-
-async def probe(check: Check) -> Finding:
-    return await registry.probe(check, NOTHING_KEPT)
-
-
-def to_check(port: int, **settings: Any) -> Check:
-    given: dict[str, Any] = {"address": ip_address("127.0.0.1"), "protocol": Protocol.TCP, "timeout": 5.0}
-    return Check(port=port, **(given | settings))
 
 
 def test_connecting_is_enough_when_nothing_else_is_asked() -> None:
