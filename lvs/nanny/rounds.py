@@ -92,7 +92,8 @@ class Rounds:
         self._clock = clock
         self._slots = Slots(limit)
         self._entries: dict[Check, _Entry] = {}
-        self._under_way: dict[Check, _Entry] = {}
+        self._under_way: set[_Entry] = set()
+        self._leaving: dict[Check, _Entry] = {}  # of those, what is no longer wanted
         # The queue keeps entries that are no longer wanted until their time has come.
         self._queue: list[tuple[float, int, _Entry]] = []
         self._order = itertools.count()
@@ -102,12 +103,14 @@ class Rounds:
     def want(self, checks: Set[Check], tried: Collection[Check] = ()) -> None:
         """From now on make exactly these: new ones soon, what was tried out just now at its next place."""
         for check in self._entries.keys() - checks:
-            self._entries.pop(check).wanted = False
+            entry = self._entries.pop(check)
+            entry.wanted = False
+            if entry.under_way:
+                self._leaving[check] = entry
         now = time.monotonic()
         for check in checks - self._entries.keys():
-            entry = self._under_way.get(check) or self._entry(
-                check
-            )  # not twice at a time, wanted again or not
+            # Never twice at a time, wanted again or not.
+            entry = self._leaving.pop(check) if check in self._leaving else self._entry(check)
             entry.wanted = True
             self._entries[check] = entry
             soon = now + min(_FIRST_SPREAD, entry.interval) * entry.place
@@ -128,9 +131,10 @@ class Rounds:
                     await self._until_next()
                 raise self._fault
             finally:
-                for entry in self._under_way.values():
+                for entry in self._under_way:
                     entry.under_way = False
                 self._under_way.clear()
+                self._leaving.clear()
 
     async def try_out(self, checks: Collection[Check], within: float) -> dict[Check, Result]:
         """The results of checks, made all at once, as far as they end within that many seconds."""
@@ -186,7 +190,7 @@ class Rounds:
             if not entry.wanted or entry.under_way or entry.due != due:
                 continue
             entry.under_way = True  # from here on, or it may be queued a second time while it waits
-            self._under_way[entry.check] = entry
+            self._under_way.add(entry)
             if not self._slots.take():
                 await self._slots.wait_for_one()
             now = time.monotonic()
@@ -215,8 +219,9 @@ class Rounds:
     def _end(self, entry: _Entry, begun: float, result: Result, finding: Finding) -> None:
         """A check of `run` ended: say so, and queue it again, from start to start."""
         entry.under_way = False
-        self._under_way.pop(entry.check, None)
+        self._under_way.discard(entry)
         if not entry.wanted:
+            self._leaving.pop(entry.check, None)
             return
         try:
             self._ended(entry.check, result, finding)
