@@ -1,35 +1,41 @@
-"""What an administrator may have the routers do besides Apply: confirm, switch, take in, put back, a new key.
+"""What an administrator may have the routers do besides Apply: confirm, switch, take in, put back, a new key,
+and the hand on a real server.
 
 What changes a router's lvs.cf is written down as a row and carried out by the manager's worker
-(`lvs.deploy`, `lvs.errands`), so that it survives whatever dies. Switching the active role is for now or
-never: it is asked of the router at once, waits a few seconds at most, and a task that is not answered by then
-is taken back.
+(`lvs.deploy`, `lvs.errands`), so that it survives whatever dies. Switching the active role and the orders for
+real servers are for now or never (`lvs.asking`): they are asked of the router at once, wait a few seconds at
+most, and a task that is not answered by then is taken back.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import redis
 from celery import Task
 from django.db import models as db
 from django.db import transaction
 from django.utils import timezone
-from kombu.exceptions import KombuError
 
-from lvs import answers, dispatch, models, reports, store, tasks
+from lvs import dispatch, models, reports, store, tasks
 from lvs.answers import Answer
+from lvs.asking import ask, ask_all
 from lvs.config import document
 from lvs.config.check import check
 from lvs.config.diff import Difference, differences, text_difference
 from lvs.config.reader import Reading
-from lvs.errors import NotPossible
+from lvs.errors import NotPossible, PulseUnreachable
+from lvs.nanny.hand import Order
 
 ORDER_SECONDS = 12.0  # the longest that a page waits for a router to switch
 TEXT_SECONDS = 8.0  # and for the text of its lvs.cf
+SERVER_SECONDS = 10.0  # for each router that is asked to take an order for real servers
+EXPLAIN_SECONDS = 8.0  # for what the routers know of a real server
+TEST_SECONDS = 25.0  # and for a check that they make meanwhile
+MOST_SENTENCES = 4  # of what a router changed, before the rest is counted
 
 State = models.Deployment.State
 
@@ -49,6 +55,15 @@ class Outcome:
 
     ok: bool
     sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """What a router knows of a real server (ARCHITECTURE.md: `explain`), or why that is not known."""
+
+    router: models.Router
+    document: Mapping[str, Any] | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,30 +168,77 @@ def carried_out(router: models.Router, task: Task, arguments: Sequence[object]) 
     return Outcome(True, f"{router.name}: {answer['result']['message']}")
 
 
-def ask(router: models.Router, task: Task, arguments: Sequence[object], limit: float) -> Answer:
-    """What a router that is heard answers to a task within limit seconds, else NotPossible."""
-    client, task_id = dispatch.broker(), f"order-{uuid.uuid4().hex}"
-    try:
-        brief = reports.briefs(client, [router.name]).get(router.name)
+def server(
+    cluster: models.Cluster,
+    targets: Sequence[tuple[str, str]],
+    order: Order,
+    by: str,
+    reason: str = "",
+    until: float | None = None,
+) -> Outcome:
+    """The administrator's hand on real servers, named by virtual and real server.
+
+    The active router is asked first, any other one when that does not answer; they tell each other. by: the
+    user's name. until: when it ends, seconds since the epoch; None: not by itself.
+    """
+    arguments = [[list(target) for target in targets], order.value, by, reason, until]
+    routers = dispatch.standby_first(cluster)[::-1]
+    unheard: list[str] = []
+    for router in routers:
+        try:
+            answer = ask(router, tasks.server, arguments, SERVER_SECONDS)
+        except NotPossible as error:
+            unheard.append(str(error))
+            continue
+        if answer["ok"]:
+            return Outcome(True, told(router, answer, routers, unheard))
+        if answer["error"]["kind"] != PulseUnreachable.__name__:
+            return Outcome(False, f"{router.name} did not do it: {answer['error']['message']}")
+        unheard.append(f"{router.name}: {answer['error']['message']}")
+    return Outcome(False, f"Nothing was changed. {' '.join(unheard) or 'This cluster has no router.'}")
+
+
+def told(
+    router: models.Router, answer: Answer, routers: Sequence[models.Router], unheard: Sequence[str]
+) -> str:
+    """What the router changed, and which other one has not heard of it yet."""
+    changed = list(answer["result"]["changed"])
+    said = "; ".join(changed[:MOST_SENTENCES]) or "it was so already"
+    if len(changed) > MOST_SENTENCES:
+        said += f"; and {len(changed) - MOST_SENTENCES} more"
+    sentences = [f"{router.name}: {said}.", *unheard]
+    for other in routers:
+        if other.pk == router.pk:
+            continue
+        brief = brief_of(other)
         if brief is None or not brief.is_current:
-            raise NotPossible(f"{router.name} cannot be asked: its worker or its pulse does not answer.")
-        answers.want(client, task_id)
-        task.apply_async(
-            list(arguments),
-            queue=tasks.queue_of(router.name),
-            task_id=task_id,
-            expires=limit,
-            retry=False,
-        )
-        found = dispatch.collect({router.name: task_id}, limit).get(router.name)
-        answers.unwant(client, task_id)
-    except (KombuError, redis.RedisError, OSError) as error:
-        raise NotPossible(f"{router.name} cannot be asked: {error}") from error
-    if found is None:
-        raise NotPossible(
-            f"{router.name} did not answer within {limit:.0f} s. Look at CONTROL/MONITORING for what it did."
-        )
-    return found
+            sentences.append(
+                f"{other.name} could not be told now: {router.name} tells it as soon as they hear each other."
+            )
+    return " ".join(sentences)
+
+
+def explain(router: models.Router, virtual_server: str, real_server: str, test: bool = False) -> Explained:
+    """What one router knows of a real server. test: it makes the check now, and says all that passed."""
+    return explain_on([router], virtual_server, real_server, test)[0]
+
+
+def explain_on(
+    routers: Sequence[models.Router], virtual_server: str, real_server: str, test: bool = False
+) -> tuple[Explained, ...]:
+    """The same of several routers, asked at once."""
+    limit = TEST_SECONDS if test else EXPLAIN_SECONDS
+    said = ask_all(routers, tasks.explain, [virtual_server, real_server, test], limit)
+    return tuple(explained(router, said[router.name]) for router in routers)
+
+
+def explained(router: models.Router, said: Answer | NotPossible) -> Explained:
+    """A router's answer as a page shows it."""
+    if isinstance(said, NotPossible):
+        return Explained(router=router, problem=str(said))
+    if not said["ok"]:
+        return Explained(router=router, problem=f"{router.name}: {said['error']['message']}")
+    return Explained(router=router, document=said["result"])
 
 
 def outside(router: models.Router) -> Outside:

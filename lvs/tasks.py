@@ -29,6 +29,9 @@ log = logging.getLogger("piranha.worker")
 APPLY_SECONDS = 60  # pulse's first checks of new real servers and the largest table stay far below
 PLAN_SECONDS = 20
 CONFIRM_SECONDS = 10
+SERVER_SECONDS = 8
+EXPLAIN_SECONDS = 6
+TEST_SECONDS = 22  # a check with a longer limit is tried at the router, by `piranha server test`
 HAND_OVER_SECONDS = 30  # pulse waits for the dead time and five seconds more at most
 ANSWER_SECONDS = 60  # how long a Redis that is away is waited for
 
@@ -82,6 +85,30 @@ def hand_over(self: Task, anyway: bool = False) -> None:
 def take_over_by_force(self: Task) -> None:
     """Makes this router active, whatever the other says."""
     if_wanted(self, lambda: pulse(HAND_OVER_SECONDS).take_over_by_force())
+
+
+@shared_task(name="piranha.server", bind=True)
+def server(
+    self: Task, targets: list[list[str]], order: str, by: str, reason: str = "", until: float | None = None
+) -> None:
+    """The administrator's hand on real servers (`lvs.nanny.hand`). targets: [virtual server, real server]."""
+    if_wanted(
+        self,
+        lambda: pulse(SERVER_SECONDS).server(
+            [(virtual_server, real_server) for virtual_server, real_server in targets],
+            order,
+            by=by,
+            reason=reason,
+            until=until,
+        ),
+    )
+
+
+@shared_task(name="piranha.explain", bind=True)
+def explain(self: Task, virtual_server: str, real_server: str, test: bool = False) -> None:
+    """What pulse knows of a real server. test: its check is made now; nobody waiting, it is not made."""
+    seconds = TEST_SECONDS if test else EXPLAIN_SECONDS
+    if_wanted(self, lambda: pulse(seconds).explain(virtual_server, real_server, test=test))
 
 
 @shared_task(name="piranha.plan", bind=True)

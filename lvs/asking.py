@@ -1,0 +1,64 @@
+"""Asking routers for what is for now or never: a task that is not answered in time is taken back."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+import redis
+from celery import Task
+from kombu.exceptions import KombuError
+
+from lvs import answers, dispatch, models, reports, tasks
+from lvs.answers import Answer
+from lvs.errors import NotPossible
+
+
+def ask(router: models.Router, task: Task, arguments: Sequence[object], limit: float) -> Answer:
+    """What a router that is heard answers to a task within limit seconds, else NotPossible."""
+    said = ask_all([router], task, arguments, limit)[router.name]
+    if isinstance(said, NotPossible):
+        raise said
+    return said
+
+
+def ask_all(
+    routers: Sequence[models.Router], task: Task, arguments: Sequence[object], limit: float
+) -> dict[str, Answer | NotPossible]:
+    """The same of several routers at once, by their names; those that are not heard are not waited for."""
+    client = dispatch.broker()
+    said: dict[str, Answer | NotPossible] = {}
+    asked: dict[str, str] = {}
+    try:
+        briefs = reports.briefs(client, [router.name for router in routers])
+        for router in routers:
+            brief = briefs.get(router.name)
+            if brief is None or not brief.is_current:
+                said[router.name] = NotPossible(
+                    f"{router.name} cannot be asked: its worker or its pulse does not answer."
+                )
+                continue
+            asked[router.name] = f"order-{uuid.uuid4().hex}"
+            answers.want(client, asked[router.name])
+            task.apply_async(
+                list(arguments),
+                queue=tasks.queue_of(router.name),
+                task_id=asked[router.name],
+                expires=limit,
+                retry=False,
+            )
+        found = dispatch.collect(asked, limit)
+        for task_id in asked.values():
+            answers.unwant(client, task_id)
+    except (KombuError, redis.RedisError, OSError) as error:
+        return {router.name: NotPossible(f"{router.name} cannot be asked: {error}") for router in routers}
+    for name in asked:
+        said[name] = found[name] if name in found else silent(name, limit)
+    return said
+
+
+def silent(name: str, limit: float) -> NotPossible:
+    """What is said of a router that was asked and did not answer."""
+    return NotPossible(
+        f"{name} did not answer within {limit:.0f} s. Look at CONTROL/MONITORING for what it did."
+    )
