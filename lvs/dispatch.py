@@ -271,20 +271,3 @@ def speaking(now: ClusterState) -> RouterState | None:
         if router.is_current and router.pulse and router.pulse["role"] == "active":
             return router
     return None
-
-
-def found_by_checks(now: ClusterState) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """What the active router says of each real server, by the names of virtual and real server."""
-    router = speaking(now)
-    if router is None or router.pulse is None:
-        return {}
-    return {
-        (virtual_server["name"], server["name"]): server
-        for virtual_server in router.pulse["virtual_servers"]
-        for server in virtual_server["real_servers"]
-    }
-
-
-def failed_servers(now: ClusterState) -> int:
-    """How many active real servers are out, by the word of the active router."""
-    return sum(server["health"] == "failed" for server in found_by_checks(now).values())

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from lvs import orders
-from lvs.dispatch import ClusterState, RouterState, failed_servers
+from lvs.dispatch import ClusterState, RouterState, speaking
 from lvs.witness import Alarm
+from piranha_web.servers import COUNTED, counts
 
 WORST_FIRST = {"danger": 0, "warning": 1, "success": 2}
 MOST_ALARMS = 3  # the page of the rest is one click away
@@ -61,13 +62,25 @@ def status_line(now: ClusterState, waiting: orders.Waiting | None, *, applying: 
         items.append(Item(level="warning", text=f"{more} more to look at", address=control))
     if waiting:
         items.append(of_waiting(waiting))
-    failed = failed_servers(now)
-    if failed:
-        text = f"{failed} real server{'s' if failed > 1 else ''} failed"
-        items.append(Item(level="danger", text=text, address=control))
+    speaker = speaking(now)
+    items += of_servers(speaker, control) if speaker else []
     return StatusLine(
         items=tuple(sorted(items, key=lambda item: WORST_FIRST[item.level])), is_waiting=waiting is not None
     )
+
+
+def of_servers(state: RouterState, address: str) -> list[Item]:
+    """How many real servers are out, held in, or in the administrator's hand, by the active router's word."""
+    found = counts(state)
+    return [
+        Item(
+            level=level,
+            text=f"{found[name]} {words.format(s='s' if found[name] > 1 else '')}",
+            address=address,
+        )
+        for name, (level, words) in COUNTED.items()
+        if found[name]
+    ]
 
 
 def of_router(state: RouterState) -> Item:

@@ -10,6 +10,7 @@ from piranha_web.views import (
     control,
     files,
     global_settings,
+    hands,
     help,
     history,
     outside,
@@ -52,6 +53,15 @@ urlpatterns = [
     path("virtual-servers/<int:pk>/monitoring", virtual_servers.monitoring_script, name="monitoring-script"),
     path("virtual-servers/<int:pk>/real-servers", real_servers.real_server_list, name="real-server-list"),
     path("virtual-servers/<int:pk>/real-servers/add", real_servers.real_server_add, name="real-server-add"),
+    path(
+        "virtual-servers/<int:pk>/real-servers/live",
+        real_servers.real_server_list_live,
+        name="real-server-list-live",
+    ),
+    path("real-servers/order", hands.order, name="real-server-order"),
+    path("real-servers/everywhere", hands.everywhere_list, name="real-server-everywhere"),
+    path("real-servers/explained", hands.explained, name="real-server-explained"),
+    path("real-servers/test", hands.test, name="real-server-test"),
     path("real-servers/<int:pk>", real_servers.real_server_edit, name="real-server-edit"),
     path("real-servers/<int:pk>/activate", real_servers.real_server_activate, name="real-server-activate"),
     path(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -18,6 +20,14 @@ STATES = {
     "healthy": ("✔", "success", "healthy"),
     "failed": ("✖", "danger", "failed"),
     "unknown": ("?", "secondary", "unknown"),
+    "draining": ("◐", "warning", "draining"),
+    "drained": ("◐", "warning", "drained"),
+    "departing": ("◐", "warning", "departing"),
+    "maintenance": ("⚒", "primary", "maintenance"),
+    "protected": ("✖", "danger", "failed, kept in"),
+    "forced_up": ("✔", "warning", "forced up"),
+    "forced_down": ("✖", "warning", "forced down"),
+    "unserved": ("✖", "danger", "not served"),
     "sorry": ("!", "warning", "sorry server"),
     "inactive": ("◌", "secondary", "inactive"),
     "in_table": ("✔", "success", "in service"),
@@ -58,7 +68,9 @@ LEVELS = {"info": "body", "notice": "body", "warning": "warning", "error": "dang
 @register.simple_tag
 def state(name: str) -> SafeString:
     """The state of a server."""
-    return shown(*STATES.get(name, STATES["unknown"]))
+    if name not in STATES or name == "unknown":
+        return shown(*STATES["unknown"], more="hatched")
+    return shown(*STATES[name])
 
 
 @register.simple_tag
@@ -114,16 +126,33 @@ def span(seconds: float | None) -> str:
 
 
 @register.filter
+def milliseconds(value: float) -> str:
+    """A number of milliseconds: 0.4 ms, 12 ms, 1250 ms."""
+    return f"{value:.1f} ms" if value < SHORT else f"{value:.0f} ms"
+
+
+@register.filter
+def when(at: datetime | None) -> str:
+    """A time for reading: the day only when it is not today's; "never" for None."""
+    if at is None:
+        return "never"
+    here = timezone.localtime(at)
+    is_today = here.date() == timezone.localtime(timezone.now()).date()
+    return here.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
+
+
+@register.filter
 def uptime(pulse: Mapping[str, Any]) -> str:
     """How long pulse has run, by its own clock."""
     return duration(max(0.0, pulse["now"] - pulse["started_at"]))
 
 
-def shown(sign: str, colour: str, word: str) -> SafeString:
-    """Sign, colour and word together."""
+def shown(sign: str, colour: str, word: str, more: str = "") -> SafeString:
+    """Sign, colour and word together. more: another class."""
     return format_html(
-        '<span class="state text-{}-emphasis"><span aria-hidden="true">{}</span> {}</span>',
+        '<span class="state text-{}-emphasis{}"><span aria-hidden="true">{}</span> {}</span>',
         colour,
+        f" {more}" if more else "",
         sign,
         word,
     )

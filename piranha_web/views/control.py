@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from lvs import ipvsadm
+from lvs.dispatch import RouterState
+from piranha_web import servers
 from piranha_web.context import current_cluster, current_state
+from piranha_web.hands import VERBS
 from piranha_web.pair import moment, pair_of
 
 DEFAULT_INTERVAL = 10  # seconds; Piranha's own default
 SHORTEST_INTERVAL = 2  # the routers report every two seconds, so a shorter one would show nothing new
 LONGEST_INTERVAL = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """A real server that the administrator should look at, and why."""
-
-    virtual_server: str
-    real_server: str
-    address: str
-    state: str
-    reason: str
-    since: datetime | None
 
 
 @require_safe
@@ -94,39 +84,35 @@ def live_context(request: HttpRequest) -> dict[str, Any]:
         "outside": [one for one in now.routers if one.is_outside],
         "shown": shown,
         "pulse": pulse,
-        "attention": list(attention(pulse)) if pulse else [],
-        "virtual_servers": [with_counts(one) for one in pulse["virtual_servers"]] if pulse else [],
+        **attention_context(shown),
+        "virtual_servers": [with_counts(shown, one) for one in pulse["virtual_servers"]]
+        if shown and pulse
+        else [],
         "ipvs_table": ipvsadm.table(pulse) if pulse else "",
         "events": [with_time(event) for event in reversed(pulse["events"])] if pulse else [],
     }
 
 
-def attention(pulse: Mapping[str, Any]) -> Iterator[Attention]:
-    """The real servers that are out or not yet known, failed ones first."""
-    rows = [
-        Attention(
-            virtual_server=virtual_server["name"],
-            real_server=server["name"],
-            address=server["address"],
-            state=server["health"],
-            reason=server["reason"] or "no check has ended yet",
-            since=moment(server["since"]),
-        )
-        for virtual_server in pulse["virtual_servers"]
-        for server in virtual_server["real_servers"]
-        if server["health"] != "healthy"
-    ]
-    return iter(sorted(rows, key=lambda row: (row.state != "failed", row.virtual_server, row.real_server)))
+def attention_context(shown: RouterState | None) -> dict[str, Any]:
+    """What needs attention by the word of one router, if that is how it is now."""
+    rows = servers.attention(shown) if shown and shown.is_current else []
+    return {
+        "attention": rows[: servers.MOST_ROWS],
+        "attention_more": max(0, len(rows) - servers.MOST_ROWS),
+        "verbs": VERBS.values(),
+        "here": reverse("control"),
+    }
 
 
-def with_counts(virtual_server: Mapping[str, Any]) -> dict[str, Any]:
+def with_counts(shown: RouterState, virtual_server: Mapping[str, Any]) -> dict[str, Any]:
     """A virtual server of the status document with what its row sums up."""
-    servers = [{**one, "since": moment(one["since"])} for one in virtual_server["real_servers"]]
+    name = virtual_server["name"]
     return {
         **virtual_server,
-        "real_servers": servers,
-        "healthy": sum(one["health"] == "healthy" for one in servers),
-        "active": sum(one["counters"]["active"] for one in servers if one["counters"]),
+        "real_servers": [
+            {**one, "found": servers.server_of(shown, name, one)} for one in virtual_server["real_servers"]
+        ],
+        "healthy": sum(one["health"] == "healthy" for one in virtual_server["real_servers"]),
     }
 
 

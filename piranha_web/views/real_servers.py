@@ -3,29 +3,71 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from lvs import dispatch, models, store
+from piranha_web import servers
 from piranha_web.context import current_state
 from piranha_web.forms.real_servers import NEW, RealServerForm, with_real_server
+from piranha_web.hands import VERBS
 from piranha_web.views.panel import is_sound, panel, say_saved
 from piranha_web.views.virtual_servers import value_of
+
+LIVE_SECONDS = 5  # between two looks at the routers' reports
 
 
 @require_safe
 @panel
 def real_server_list(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
-    """The real servers of a virtual server."""
+    """The real servers of a virtual server: how they are now, and what can be done with them."""
     row = get_object_or_404(cluster.virtual_servers, pk=pk)
+    return render(request, "real_servers/list.html", live_context(request, cluster, row))
+
+
+@require_safe
+@panel
+def real_server_list_live(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """The table alone, for htmx."""
+    row = get_object_or_404(cluster.virtual_servers, pk=pk)
+    context = live_context(request, cluster, row) | {"out_of_band": True}
+    return render(request, "real_servers/_live.html", context)
+
+
+def live_context(request: HttpRequest, cluster: models.Cluster, row: models.VirtualServer) -> dict[str, Any]:
+    """The candidate's rows beside what the active router says of each."""
     now = current_state(request, cluster)
-    found = dispatch.found_by_checks(now)
-    rows = [(one, found.get((row.name, one.name))) for one in row.real_servers.all()]
-    context = {"virtual_server": row, "rows": rows, "tab": "real"}
-    context["is_known"] = dispatch.speaking(now) is not None
-    return render(request, "real_servers/list.html", context)
+    places = servers.found(now)
+    speaker = dispatch.speaking(now)
+    heard = [one.age for one in now.routers if one.age is not None]
+    return {
+        "virtual_server": row,
+        "rows": [
+            (one, servers.target_text((row.name, one.name)), places.get((row.name, one.name)))
+            for one in row.real_servers.all()
+        ],
+        "departing": [one for one in servers.departing(speaker) if one.virtual_server == row.name]
+        if speaker
+        else [],
+        "changed": changed_real_servers(cluster, row.name),
+        "is_known": speaker is not None,
+        "speaker": speaker,
+        "silence": min(heard) if heard else None,
+        "verbs": VERBS.values(),
+        "tab": "real",
+        "here": reverse("real-server-list", args=[row.pk]),
+        "live_seconds": LIVE_SECONDS,
+    }
+
+
+def changed_real_servers(cluster: models.Cluster, virtual_server: str) -> frozenset[str]:
+    """The real servers of a virtual server that the next revision would change."""
+    places = (difference.place for difference in store.pending(cluster))
+    return frozenset(place[3] for place in places if len(place) == 4 and place[1] == virtual_server)
 
 
 @panel
@@ -97,7 +139,8 @@ def real_server_delete(request: HttpRequest, cluster: models.Cluster, pk: int) -
         row.delete()
         say_saved(request, f"Deleted {row.name} from {owner.name}.", ())
         return redirect("real-server-list", pk=owner.pk)
-    context = {"real_server": row, "virtual_server": owner, "tab": "real"}
+    place = servers.found(current_state(request, cluster)).get((owner.name, row.name))
+    context = {"real_server": row, "virtual_server": owner, "server": place, "tab": "real"}
     return render(request, "real_servers/delete.html", context)
 
 

@@ -1,18 +1,26 @@
-// Live parts ask again only while somebody can see them, and what was unfolded in them stays so.
+// Live parts ask again only while somebody can see them; what was unfolded or selected in them stays so.
 (() => {
   "use strict";
   let open = [];
+  let selected = [];
+  const ids = (target, what) => [...target.querySelectorAll(what)].map((one) => one.id);
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (document.hidden && event.detail.requestConfig.verb === "get") {
       event.preventDefault();
     }
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
-    open = [...event.detail.target.querySelectorAll("details[open][id]")].map((one) => one.id);
+    open = ids(event.detail.target, "details[open][id]");
+    selected = ids(event.detail.target, "input[type=checkbox][id]:checked");
   });
   document.addEventListener("htmx:afterSwap", () => {
     for (const id of open) {
       document.getElementById(id)?.setAttribute("open", "");
+    }
+    for (const box of selected.map((id) => document.getElementById(id))) {
+      if (box) {
+        box.checked = true;
+      }
     }
   });
 })();

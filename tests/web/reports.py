@@ -20,21 +20,50 @@ COUNTERS = {
 
 
 def real_server(
-    name: str, address: str, health: str = "healthy", reason: str = "connected"
+    name: str, address: str, health: str = "healthy", reason: str = "connected", **changes: Any
 ) -> dict[str, Any]:
-    """A real server as pulse's status document has it."""
+    """A real server as pulse's status document has it; one that is out is not in the table."""
+    weight = changes.get("weight", 1 if health == "healthy" else None)
     return {
         "name": name,
         "address": address,
         "port": 80,
-        "weight": 1 if health == "healthy" else None,
+        "weight": weight,
         "configured_weight": 1,
         "health": health,
         "reason": reason,
-        "since": time.time() - 600,
+        "since": time.time() - 610,
         "checked_at": time.time(),
-        "counters": COUNTERS if health == "healthy" else None,
+        "counters": None if weight is None else COUNTERS,
+        "hand": None,
+        "why": "",
+        "protected": False,
+        "flapping": False,
+        "warning": "",
+        "check": "connect to port 80",
+        **changes,
     }
+
+
+def hand(order: str, **changes: Any) -> dict[str, Any]:
+    """An entry of the administrator's hand on web1 of shop."""
+    return {
+        "virtual_server": "shop",
+        "real_server": "web1",
+        "order": order,
+        "at": time.time() - 300,
+        "by": "anna",
+        "reason": "",
+        "until": None,
+        **changes,
+    }
+
+
+def shop_with(*real_servers: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The status document of an active router whose shop has these real servers."""
+    document = status()
+    document["virtual_servers"][0] |= {"real_servers": list(real_servers), **changes}
+    return document
 
 
 def status(role: str = "active", **changes: Any) -> dict[str, Any]:
@@ -70,6 +99,8 @@ def status(role: str = "active", **changes: Any) -> dict[str, Any]:
                     real_server("web2", "10.11.12.2", "failed", "connect: refused"),
                 ],
                 "sorry_server": None,
+                "protected": 0,
+                "departing": [],
             }
         ],
         "foreign": [],

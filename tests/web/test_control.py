@@ -26,7 +26,7 @@ def test_the_page_shows_who_is_active_what_failed_and_why(
     assert "r2: standby" in page
     assert "1 real server failed" in page
     assert "connect: refused" in page
-    assert "10\xa0minutes" in page
+    assert "10 min" in page
     assert "TCP  192.168.26.10:80 wlc" in page
     assert "-&gt; 10.11.12.1:80                Masq    1      3          1" in page
 
@@ -138,7 +138,7 @@ def test_the_real_server_list_shows_what_the_active_router_found(
     report("r1", status())
     page = text_of(administrator.get(address))
     assert "connect: refused" in page
-    assert "3 active connections" in page
+    assert ">3 <small" in page.replace("\n", "")
     report("r1", status(virtual_servers=[]))
     assert "not in service" in text_of(administrator.get(address))
 

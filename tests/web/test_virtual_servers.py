@@ -290,7 +290,7 @@ def test_a_real_server_is_added_edited_and_deleted(administrator: Client, shop: 
     row.refresh_from_db()
     assert (row.weight, row.upper_threshold) == (5, 100)
 
-    assert "connections that it serves end" in text_of(administrator.get(f"{address}/delete"))
+    assert "it drains first" in text_of(administrator.get(f"{address}/delete"))
     administrator.post(f"{address}/delete")
     assert not shop.real_servers.filter(name="web 3").exists()
 

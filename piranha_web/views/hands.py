@@ -1,0 +1,163 @@
+"""The administrator's hand on real servers in service, and what the routers know of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from lvs import dispatch, models, orders
+from piranha_web.context import current_cluster, current_state
+from piranha_web.explained import sight_of
+from piranha_web.forms.hands import OrderForm
+from piranha_web.hands import VERBS, Verb
+from piranha_web.servers import Server, Target, everywhere, found, is_last, target_of, target_text
+
+MOST_TARGETS = 5000
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def order(request: HttpRequest) -> HttpResponse:
+    """One verb for the chosen real servers: a page that names what it touches, then the order itself.
+
+    No transaction of ours is open meanwhile: a router is waited for.
+    """
+    cluster = current_cluster(request)
+    if cluster is None:
+        return redirect("cluster-create")
+    given = request.POST if request.method == "POST" else request.GET
+    verb = VERBS.get(given.get("order", ""))
+    places = found(current_state(request, cluster))
+    targets = chosen(given.getlist("target"), given.get("address", ""), places)
+    if verb is None or not targets:
+        messages.warning(request, "Nothing was changed: choose at least one real server, then what to do.")
+        return back(request, given.get("next", ""))
+    form = OrderForm(request.POST if request.method == "POST" else None, verb=verb)
+    if request.method == "POST" and form.is_valid():
+        outcome = orders.server(
+            cluster,
+            targets,
+            verb.order,
+            request.user.get_username(),
+            form.cleaned_data["reason"],
+            form.end,
+        )
+        (messages.success if outcome.ok else messages.error)(request, outcome.sentence)
+        return back(request, given.get("next", ""))
+    context = {
+        "form": form,
+        "next": given.get("next", ""),
+        "back": back(request, given.get("next", "")).url,
+        **touched(verb, targets, places),
+        "is_known": dispatch.speaking(current_state(request, cluster)) is not None,
+    }
+    return render(request, "real_servers/order.html", context)
+
+
+def chosen(texts: Sequence[str], address: str, places: Mapping[Target, Server]) -> list[Target]:
+    """The real servers that a request names: one by one, or as one machine in all virtual servers."""
+    named = [target for text in texts[:MOST_TARGETS] if (target := target_of(text)) is not None]
+    if address and not named:
+        named = [(one.virtual_server, one.name) for one in everywhere(places, address)]
+    return list(dict.fromkeys(named))
+
+
+def touched(verb: Verb, targets: Sequence[Target], places: Mapping[Target, Server]) -> dict[str, Any]:
+    """What the page says of the chosen real servers."""
+    servers = [places[target] for target in targets if target in places]
+    names = {name for _virtual_server, name in targets}
+    what = f"{targets[0][1]} of {targets[0][0]}"
+    if len(targets) > 1:
+        what = f"{len(targets)} real servers"
+        what = f"{names.pop()} in {len(targets)} virtual servers" if len(names) == 1 else what
+    return {
+        "verb": verb,
+        "rows": [(target_text(target), target, places.get(target)) for target in targets],
+        "title": verb.title.format(what),
+        "connections": sum(one.connections or 0 for one in servers),
+        "unserved": sorted({one.virtual_server for one in servers if is_last(one, servers, places)})
+        if verb.takes_out
+        else [],
+    }
+
+
+def back(request: HttpRequest, address: str) -> HttpResponseRedirect:
+    """To the page that the verb was on."""
+    is_ours = url_has_allowed_host_and_scheme(
+        address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return HttpResponseRedirect(address if address.startswith("/") and is_ours else reverse("control"))
+
+
+@require_safe
+def everywhere_list(request: HttpRequest) -> HttpResponse:
+    """One machine in all virtual servers, by its address: the same verbs for all of it."""
+    cluster = current_cluster(request)
+    if cluster is None:
+        return redirect("cluster-create")
+    now = current_state(request, cluster)
+    address = request.GET.get("address", "").strip()
+    rows = everywhere(found(now), address)
+    context = {
+        "address": address,
+        "rows": rows,
+        "is_known": dispatch.speaking(now) is not None,
+        "connections": sum(one.connections or 0 for one in rows),
+        "verbs": VERBS.values(),
+        "here": request.get_full_path(),
+    }
+    return render(request, "real_servers/everywhere.html", context)
+
+
+@require_safe
+def explained(request: HttpRequest) -> HttpResponse:
+    """What each router knows of one real server: verdict, history, hand, load, weight."""
+    return explain(request, request.GET.get("target", ""), test=False)
+
+
+@require_POST
+def test(request: HttpRequest) -> HttpResponse:
+    """Test this check now, on each router; the page shows what passed, which is kept nowhere."""
+    return explain(request, request.POST.get("target", ""), test=True)
+
+
+def explain(request: HttpRequest, text: str, *, test: bool) -> HttpResponse:
+    """The page of one real server. The routers are asked at once, and waited for a few seconds."""
+    cluster = current_cluster(request)
+    if cluster is None:
+        return redirect("cluster-create")
+    target = target_of(text)
+    if target is None:
+        messages.warning(request, "Choose a real server first.")
+        return redirect("virtual-server-list")
+    now = current_state(request, cluster)
+    roles = {one.router.pk: one.role for one in now.routers if one.is_current}
+    routers = dispatch.standby_first(cluster)[::-1]
+    said = orders.explain_on(routers, *target, test=test)
+    context = {
+        "virtual_server": target[0],
+        "name": target[1],
+        "target": target_text(target),
+        "server": found(now).get(target),
+        "is_known": dispatch.speaking(now) is not None,
+        "row": row_of(cluster, target),
+        "sights": [(sight_of(one), roles.get(one.router.pk)) for one in said],
+        "tested": test,
+        "verbs": VERBS.values(),
+        "here": f"{reverse('real-server-explained')}?{urlencode({'target': target_text(target)})}",
+    }
+    return render(request, "real_servers/explained.html", context)
+
+
+def row_of(cluster: models.Cluster, target: Target) -> models.RealServer | None:
+    """The real server in the candidate; None: it is not there (any more)."""
+    rows = models.RealServer.objects.select_related("virtual_server")
+    return rows.filter(
+        virtual_server__cluster=cluster, virtual_server__name=target[0], name=target[1]
+    ).first()
