@@ -16,6 +16,7 @@ from lvs.nanny.probes.stream import Ended, Stream, closed, talk
 from lvs.nanny.quoting import printable, quote
 
 BOUND = 64 * 1024  # bytes of body looked at
+_INTERIM = 10  # answers with a status below 200 before the one that counts (RFC 9110, 15.2)
 _HTTP = b"HTTP/"
 _AGENT = "Piranha-Web-nanny"
 
@@ -70,7 +71,8 @@ class _Exchange:
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._machine = h11.Connection(h11.CLIENT)
-        self._closed = False
+        self._closed = False  # by the real server
+        self._complete = False
         self._begins = b""  # of the answer, to be shown when it is no HTTP
 
     async def request(self, http: Http) -> None:
@@ -89,32 +91,47 @@ class _Exchange:
         await self._stream.send((head or b"") + (end or b""))
 
     async def response(self) -> h11.Response:
-        while True:
+        for _ in range(_INTERIM + 1):
             event = await self._next()
             if isinstance(event, h11.Response):
                 return event
+        raise Ended(f"read: more than {_INTERIM} interim answers")
 
     async def piece(self) -> bytes | None:
-        """The next bytes of the body; None at its end."""
-        while True:
-            event = await self._next()
+        """The body as far as it has come, at least a byte; None at its end."""
+        piece = bytearray()
+        while not self._complete:
+            event = self._event()
             if isinstance(event, h11.Data):
-                return bytes(event.data)
-            if isinstance(event, h11.EndOfMessage):
-                return None
+                piece += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                self._complete = True
+            elif piece:
+                break
+            else:
+                await self._receive()
+        return bytes(piece) or None
 
     async def _next(self) -> h11.Event:
         while True:
-            try:
-                event = self._machine.next_event()
-            except h11.RemoteProtocolError as error:
-                raise Ended(self._fault(error)) from error
-            if isinstance(event, h11.Event):
+            event = self._event()
+            if event is not None:
                 return event
-            received = await self._stream.receive()
-            self._begins = self._begins or received
-            self._closed = not received
-            self._machine.receive_data(received)
+            await self._receive()
+
+    def _event(self) -> h11.Event | None:
+        """What comes next in what was received; None: more must be."""
+        try:
+            event = self._machine.next_event()
+        except h11.RemoteProtocolError as error:
+            raise Ended(self._fault(error)) from error
+        return event if isinstance(event, h11.Event) else None
+
+    async def _receive(self) -> None:
+        received = await self._stream.receive()
+        self._begins = self._begins or received
+        self._closed = not received
+        self._machine.receive_data(received)
 
     def _fault(self, error: h11.RemoteProtocolError) -> str:
         if not self._begins or (self._closed and self._begins[:5] == _HTTP[: len(self._begins)]):

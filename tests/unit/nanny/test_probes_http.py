@@ -182,14 +182,13 @@ def test_no_more_than_the_bound_is_read_of_an_endless_page() -> None:
     assert ask(endless, expect=b"y").reason.startswith("answered 200 OK, expected 'y' in the body, got 'xxx")
 
 
-def test_a_server_that_never_comes_to_its_answer_does_not_hold_up_the_others() -> None:
+def test_a_server_that_never_comes_to_its_answer_is_left_soon() -> None:
     async def continues(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
-            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
             await writer.drain()
 
-    finding = ask(continues)
-    assert finding == Finding(False, "read: the real server does not stop talking")
+    assert ask(continues) == Finding(False, "read: more than 10 interim answers")
 
 
 def test_a_dead_server_and_one_that_resets_are_named() -> None:
