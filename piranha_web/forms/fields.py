@@ -11,9 +11,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from lvs.config.addresses import Mask, device_faults, parse_address
-from lvs.config.model import Address, PortRange
+from lvs.config.model import ANY_SUCCESS, Address, PortRange, StatusRange
 from lvs.config.text import BadValue
-from lvs.config.values import Context, Ports
+from lvs.config.values import Context, Ports, Statuses
 
 # What a phone's keyboard must not improve.
 TECHNICAL = {"autocapitalize": "off", "autocomplete": "off", "spellcheck": "false"}
@@ -115,6 +115,23 @@ class PortsField(WordsField):
             return ()
         try:
             return Ports().parse([",".join(words)], Context())
+        except BadValue as error:
+            raise refused(error) from error
+
+
+class StatusesField(WordsField):
+    """HTTP status codes and ranges of them: 200:299, 301; blank: any success."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(map(str, value)) if isinstance(value, tuple) else value
+
+    def to_python(self, value: Any) -> tuple[StatusRange, ...]:
+        text = str(value or "").strip()
+        words = [re.sub(r"^(\d+)-(\d+)$", r"\1:\2", word) for word in re.split(r"[\s,]+", text) if word]
+        if not words:
+            return ANY_SUCCESS
+        try:
+            return Statuses().parse([",".join(words)], Context())
         except BadValue as error:
             raise refused(error) from error
 

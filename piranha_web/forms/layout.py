@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from crispy_forms.bootstrap import AppendedText
 from crispy_forms.helper import FormHelper
 from crispy_forms.layout import Div, Field, Layout
+from django.template.loader import render_to_string
 
 
 class Group(Div):  # type: ignore[misc]  # crispy has no types
@@ -32,6 +34,26 @@ class More(Div):  # type: ignore[misc]
         names = {pointer.name for pointer in self.get_field_names()}
         self.is_open = bool(names & set(form.errors))
         return super().render(form, context, template_pack, **kwargs)
+
+
+class Kinds(Div):  # type: ignore[misc]
+    """Fields of some kinds of check only: open for the chosen kind and for one with an error in it.
+
+    static/js/kinds.js hides those of the other kinds.
+    """
+
+    template = "forms/kinds.html"
+
+    def __init__(self, title: str, kinds: Iterable[str], *fields: Any) -> None:
+        super().__init__(*fields)
+        self.title = title
+        self.kinds = [str(kind) for kind in kinds]
+
+    def render(self, form: Any, context: Any, template_pack: Any = "bootstrap5", **kwargs: Any) -> Any:
+        names = {pointer.name for pointer in self.get_field_names()}
+        shown = form["kind"].value() in self.kinds or bool(names & set(form.errors))
+        fields = self.get_rendered_fields(form, context, template_pack, **kwargs)
+        return render_to_string(self.template, {"div": self, "is_open": shown, "fields": fields})
 
 
 class Row(Div):  # type: ignore[misc]

@@ -87,6 +87,10 @@ class PanelForm(forms.Form):
         """Where the rules report problems of the new value."""
         return ()
 
+    def field_of(self, problem: Problem) -> str | None:
+        """The form's field that shows a problem of the new value; None: none of them does."""
+        return problem.field if problem.field in self.fields else None
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
@@ -103,12 +107,12 @@ class PanelForm(forms.Form):
         """Sorts what the rules say into errors at a field, errors of the whole, and warnings."""
         known = set(problems(self.config_before()))
         for problem in problems(self.config_with(self.value)):
-            own = problem.place == self.place() and problem.field in self.fields
-            if not own and problem in known:
+            field = self.field_of(problem) if problem.place == self.place() else None
+            if field is None and problem in known:
                 continue
             if problem.severity is Severity.WARNING:
                 self.warnings.append(sentence(problem))
-            elif own:
-                self.add_error(problem.field, sentence(problem, with_place=False))
+            elif field is not None:
+                self.add_error(field, sentence(problem, with_place=False))
             else:
                 self.add_error(None, sentence(problem))

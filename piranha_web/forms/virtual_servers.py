@@ -16,7 +16,14 @@ from lvs.config.model import (
     SchedulerFlag,
     VirtualServer,
 )
-from piranha_web.forms.fields import AddressField, DeviceField, MaskField, PortsField, SuggestingInput
+from piranha_web.forms.fields import (
+    AddressField,
+    DeviceField,
+    MaskField,
+    PortsField,
+    SuggestingInput,
+    TextOrNothing,
+)
 from piranha_web.forms.global_settings import FORWARDING, floating
 from piranha_web.forms.layout import Group, More, Row, column, helper, unit
 from piranha_web.forms.panel import PanelForm
@@ -46,7 +53,7 @@ SCHEDULERS = [
     (Scheduler.OVF.value, "Weighted overflow (ovf)"),
     (Scheduler.MH.value, "Maglev hash (mh)"),
 ]
-LOAD_MONITORS = [("none", "none"), ("uptime", "uptime"), ("rup", "rup"), ("ruptime", "ruptime")]
+LOAD_MONITORS = [("none", "none"), ("agent", "a weight agent on each"), ("uptime", "load average over ssh")]
 
 
 class VirtualServerForm(PanelForm):
@@ -150,7 +157,48 @@ class VirtualServerForm(PanelForm):
     load_monitor = forms.CharField(
         label="Load monitoring tool",
         widget=SuggestingInput(LOAD_MONITORS),
-        help_text="none, uptime, rup or ruptime. Kept in lvs.cf; weights do not follow the load.",
+        help_text="What weights follow: none; agent, which each real server answers for itself; or a program "
+        "of the folder checks beside lvs.cf that prints a load average.",
+    )
+    agent_port = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=65535,
+        label="Agent port",
+        help_text="Where each real server's weight agent listens.",
+    )
+    agent_send = TextOrNothing(
+        label="Agent send", help_text=r"What the agent is sent first; \n is translated. Blank: nothing."
+    )
+    weight_floor = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=100,
+        label="Least weight",
+        help_text="Of the weight, whatever the load; blank: 0 by an agent, 100 by a program.",
+    )
+    weight_ceiling = forms.IntegerField(
+        min_value=100,
+        max_value=1000,
+        label="Greatest weight",
+        help_text="Of the weight, however idle it is.",
+    )
+    slow_start = forms.IntegerField(
+        min_value=0,
+        label="Slow start",
+        help_text="A real server that returns reaches its weight in this time, from a 32nd; 0: at once.",
+    )
+    protection = forms.IntegerField(
+        min_value=0,
+        max_value=100,
+        label="Pool protection",
+        help_text="Checks alone never leave fewer of the real servers in, whatever they say; 0: off.",
+    )
+    drain_time = forms.IntegerField(
+        min_value=0,
+        label="Drain time",
+        help_text="A real server that you delete or deactivate keeps its connections for so long at most; 0: "
+        "they end at once.",
     )
 
     helper = helper(
@@ -170,10 +218,19 @@ class VirtualServerForm(PanelForm):
             Row(column(unit("timeout", "s")), column(unit("reentry", "s")), column("quiesce")),
         ),
         More(
-            "More: several ports, hashing, checks",
-            Row(column("fwmark"), column("ports")),
+            "More: several ports, hashing",
+            Row(column("fwmark"), column("ports"), column("sorry_port")),
             Row(column("scheduler_flags"), column("one_packet")),
-            Row(column("failures"), column("sorry_port"), column("load_monitor")),
+        ),
+        More(
+            "More: what checks do, weights by load",
+            Row(column("failures"), column(unit("slow_start", "s")), column(unit("protection", "%"))),
+            Row(column(unit("drain_time", "s")), column("load_monitor"), column("agent_port")),
+            Row(
+                column("agent_send"),
+                column(unit("weight_floor", "%")),
+                column(unit("weight_ceiling", "%")),
+            ),
         ),
     )
 

@@ -14,6 +14,7 @@ from lvs import models, store
 from lvs.config.model import LvsConfig, VirtualServer
 from piranha_web.forms.monitoring import CLEARING, MonitoringForm
 from piranha_web.forms.virtual_servers import NEW, VirtualServerForm, with_virtual_server
+from piranha_web.servers import target_text
 from piranha_web.views.panel import is_sound, panel, say_saved
 
 PAGE = 500
@@ -89,7 +90,14 @@ def monitoring_script(request: HttpRequest, cluster: models.Cluster, pk: int) ->
         row.monitoring_script.take(form.value)
         say_saved(request, f"Saved the monitoring script of {row.name}.", form.warnings)
         return redirect("monitoring-script", pk=row.pk)
-    context = {"form": form, "virtual_server": row, "tab": "monitoring", "clearing": CLEARING}
+    names = row.real_servers.filter(active=True).values_list("name", flat=True)
+    context = {
+        "form": form,
+        "virtual_server": row,
+        "tab": "monitoring",
+        "clearing": CLEARING,
+        "targets": [(target_text((row.name, name)), name) for name in names],
+    }
     return render(request, "virtual_servers/monitoring.html", context)
 
 
