@@ -1,23 +1,18 @@
-"""All checks in one process: sharing, rhythm, faults, growth."""
+"""Verdicts from the results of checks: sharing, transitions, history."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine
 from ipaddress import ip_address
-
-import pytest
 
 from lvs.config.model import Protocol
 from lvs.nanny.checker import Checker, Target, Watched
 from lvs.nanny.checks import Check
 from lvs.nanny.health import Patience, Result, Verdict, adopted
-from lvs.nanny.probes import registry
+from lvs.nanny.history import Run
 from lvs.nanny.probes.finding import Finding, Record
-from lvs.nanny.rounds import following, spread
 from lvs.router.state import DestinationKey, Family, Health, ServiceKey
-from tests.unit.nanny.servers import says_nothing, tcp_server
 
 WEB = ServiceKey(Family.V4, Protocol.TCP, ip_address("192.0.2.1"), 80)
 MAIL = ServiceKey(Family.V4, Protocol.TCP, ip_address("192.0.2.1"), 25)
@@ -127,22 +122,6 @@ def test_a_real_server_that_fails_and_returns_is_told_once_each_way() -> None:
     run(checker, story())
 
 
-def test_a_probe_that_raises_counts_as_failed_with_its_reason_and_goes_on(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    script, told = Script(RuntimeError("boom")), Told()
-    checker = Checker(told, probe=script)
-
-    async def story() -> None:
-        checker.watch({a_target(): Watched(a_check(), Patience())})
-        await told.until(lambda: bool(told.transitions))
-        assert told.transitions[0][1:] == (Health.FAILED, "check failed unexpectedly: RuntimeError: boom")
-        await until(lambda: len(script.calls) >= 3)
-
-    run(checker, story())
-    assert "ended in an unexpected error" in caplog.text
-
-
 def test_a_change_of_configuration_keeps_the_state_of_what_it_does_not_touch() -> None:
     script, told = Script(), Told()
     checker = Checker(told, probe=script)
@@ -179,86 +158,48 @@ def test_a_changed_check_keeps_the_verdict_until_its_result_says_otherwise() -> 
     assert checker.verdicts[a_target()].health is Health.FAILED
 
 
-def test_trying_out_gives_what_ended_in_time_and_leaves_nothing_running() -> None:
-    async def slow_for_two(check: Check, record: Record) -> Finding:
-        if check == a_check(2):
-            await asyncio.Event().wait()
-        return Finding(True, "connected")
-
-    checker = Checker(Told(), probe=slow_for_two)
+def test_the_history_is_that_of_the_check_and_goes_with_it() -> None:
+    script, told = Script(), Told()
+    checker = Checker(told, probe=script, clock=lambda: 5.0)
 
     async def story() -> None:
-        results = await checker.try_out([a_check(1), a_check(2)], within=0.05)
-        assert {check: result.ok for check, result in results.items()} == {a_check(1): True}
+        checker.watch(
+            {a_target(): Watched(a_check(), Patience()), a_target(1, MAIL): Watched(a_check(), Patience())}
+        )
+        await until(lambda: sum(run.count for run in checker.history(a_target())) >= 2)
+        script.finding = Finding(False, "connect: refused")
+        await until(lambda: len(checker.history(a_target())) == 2)
+        newest, oldest = checker.history(a_target(1, MAIL))
+        assert (newest.ok, newest.reason, oldest.ok, oldest.reason) == (
+            False,
+            "connect: refused",
+            True,
+            "connected",
+        )
+        assert (oldest.first, oldest.last) == (5.0, 5.0)
+        checker.watch({a_target(): Watched(a_check(port=81), Patience())})
+        assert checker.history(a_target(1, MAIL)) == ()
+        assert all(run.reason != "connected" for run in checker.history(a_target()))
 
     run(checker, story())
 
 
-def test_no_more_than_the_limit_are_under_way_at_once() -> None:
-    script = Script()
-    checker = Checker(Told(), probe=script, limit=7)
-
-    async def story() -> None:
-        checks = [a_check(number, timeout=60) for number in range(100)]
-        assert len(await checker.try_out(checks, within=10)) == 100
-        assert script.most == 7
-
-    run(checker, story())
+def test_a_result_that_was_tried_out_is_the_first_of_the_history() -> None:
+    checker = Checker(Told(), probe=Script())
+    wanted = {a_target(): Watched(a_check(), Patience())}
+    checker.watch(wanted, results={a_check(): Result(True, "connected", 0.25, 7.0)})
+    assert checker.history(a_target()) == (Run(True, "connected", 7.0, 7.0, 1, 0.25),)
 
 
-def test_checks_are_spread_evenly_over_their_interval() -> None:
-    tenths = [int(spread(a_check(number)) * 10) for number in range(2000)]
-    assert min(tenths.count(tenth) for tenth in range(10)) > 150
-
-
-def test_a_thousand_checks_run_on_without_growth_of_descriptors_or_tasks() -> None:
-    told = Told()
-    calls = 0
-
-    async def counted(check: Check, record: Record) -> Finding:
-        nonlocal calls
-        calls += 1
-        return await registry.probe(check, record)
-
-    checker = Checker(told, probe=counted, limit=200)
-
-    async def story() -> None:
-        async with tcp_server(says_nothing) as port:
-            wanted = {
-                a_target(number): Watched(
-                    # Half of them reach the listener, the others are refused.
-                    Check(
-                        ip_address("127.0.0.1" if number % 2 else f"127.1.{number >> 8}.{number & 255}"),
-                        port,
-                        Protocol.TCP,
-                        2 + number / 1e6,
-                    ),
-                    Patience(),
-                )
-                for number in range(1000)
-            }
-            checker.watch(wanted)
-            assert checker.checks == 1000
-            await told.until(lambda: len(told.transitions) >= 1000)
-            healthy = sum(verdict.health is Health.HEALTHY for verdict in checker.verdicts.values())
-            assert healthy == 500
-            tasks = len(asyncio.all_tasks())
-            begun = calls
-            await until(lambda: calls >= begun + 1000)
-            checker.watch({})
-            await until(lambda: len(asyncio.all_tasks()) < 20)
-            assert tasks < 1500
-
-    before = len(os.listdir("/proc/self/fd"))
-    run(checker, story())
-    assert len(os.listdir("/proc/self/fd")) <= before
-
-
-def test_a_check_is_repeated_at_its_own_place_in_every_interval() -> None:
-    for number in range(200):
-        place = spread(a_check(number))
-        first = following(10, place, 1000.0)
-        assert 1001 < first <= 1011
-        assert following(10, place, first) == pytest.approx(first + 10)
-        late = following(10, place, first + 3)
-        assert late == pytest.approx(first + 10), "a late start does not shift the rest"
+def test_testing_a_check_counts_for_no_verdict_and_is_in_no_history() -> None:
+    script = Script(Finding(False, "connect: refused", warning="certificate ends in 9 days"))
+    checker = Checker(Told(), probe=script)
+    checker.watch({a_target(): Watched(a_check(), Patience())})
+    result = asyncio.run(checker.test(a_check(), Record()))
+    assert (result.ok, result.reason, result.warning) == (
+        False,
+        "connect: refused",
+        "certificate ends in 9 days",
+    )
+    assert checker.verdicts[a_target()] == Verdict()
+    assert checker.history(a_target()) == ()
