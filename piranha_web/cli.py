@@ -66,6 +66,38 @@ def key(arguments: argparse.Namespace) -> int:
     return key_command(arguments.folder, new=arguments.new)
 
 
+def server_list(arguments: argparse.Namespace) -> int:
+    from lvs.pulse.terminal_servers import list_command
+
+    return list_command(arguments.socket, as_json=arguments.json)
+
+
+def server_order(arguments: argparse.Namespace) -> int:
+    from lvs.nanny.hand import Order
+    from lvs.pulse.terminal_servers import Wanted, order_command
+
+    wanted = Wanted(
+        names=arguments.real_servers,
+        address=arguments.address,
+        reason=getattr(arguments, "reason", ""),
+        until=getattr(arguments, "until", None),
+        within=getattr(arguments, "within", None),
+    )
+    return order_command(arguments.socket, Order(arguments.order), wanted)
+
+
+def server_test(arguments: argparse.Namespace) -> int:
+    from lvs.pulse.terminal_servers import test_command
+
+    return test_command(arguments.socket, arguments.real_server)
+
+
+def server_history(arguments: argparse.Namespace) -> int:
+    from lvs.pulse.terminal_servers import history_command
+
+    return history_command(arguments.socket, arguments.real_server)
+
+
 def worker(arguments: argparse.Namespace) -> int:
     if arguments.broker:
         os.environ["PIRANHA_BROKER_URL"] = arguments.broker
@@ -133,6 +165,7 @@ def parser() -> argparse.ArgumentParser:
 
     add_file_commands(add)
     add_router_commands(add)
+    add_server_commands(add)
 
     one = add("worker", worker, "Run the Celery worker of a router, or of the manager.")
     which = one.add_mutually_exclusive_group(required=True)
@@ -196,6 +229,59 @@ def add_router_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
     one.add_argument("--new", action="store_true", help="make one, for a pair that no manager looks after")
     one.add_argument(
         "--folder", type=Path, default=Path("/etc/piranha"), metavar="PATH", help="where lvs.cf is"
+    )
+
+
+def add_server_commands(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    """The administrator's hand on real servers, on the router that the command runs on and its other half."""
+    text = (
+        "Look at the real servers, and drain, maintain or force them by hand. What is ordered holds on both "
+        "routers, over restarts and failovers, and no check undoes it."
+    )
+    verbs = add("server", server_list, text).add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=command, order=name)
+        sub.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")
+        return sub
+
+    one = verb("list", server_list, "Print each real server: health, weight, connections, and why.")
+    one.add_argument("--json", action="store_true", help="print the virtual servers of the status document")
+    for name, text in (
+        ("drain", "Give no new connections, take out when none is left, and keep out until `auto`."),
+        ("maintenance", "The same until a time; then the checks decide again."),
+        ("up", "Have it serve whatever its checks say."),
+        ("down", "Have it out as if its checks failed: its connections end unless the service quiesces."),
+        ("auto", "Leave it to its checks again."),
+    ):
+        add_order(verb(name, server_order, text))
+    one = verb("test", server_test, "Make its check now and print what was said (exit 0: good, 1: bad).")
+    one.add_argument("real_server", metavar="VIRTUAL/REAL", help="names of virtual server and real server")
+    one = verb("history", server_history, "Print why it is as it is, and its check's last results.")
+    one.add_argument("real_server", metavar="VIRTUAL/REAL", help="names of virtual server and real server")
+
+
+def add_order(one: argparse.ArgumentParser) -> None:
+    """Whom an order is about, until when, and why."""
+    order = one.get_default("order")
+    one.add_argument(
+        "real_servers", nargs="*", metavar="VIRTUAL/REAL", help="names of virtual server and real server"
+    )
+    one.add_argument("--address", metavar="ADDRESS", help="that machine in every virtual server")
+    one.add_argument(
+        "--reason", default="", required=order == "maintenance", metavar="TEXT", help="kept and shown with it"
+    )
+    if order == "auto":
+        return
+    ends = one.add_mutually_exclusive_group(required=order == "maintenance")
+    if order == "drain":
+        text = "go out then, with the connections that are left: 90, 30m, 2h"
+        ends.add_argument("--within", metavar="LENGTH", help=text)
+        return
+    ends.add_argument("--until", metavar="TIME", help="14:30 or 2030-01-31 08:00; then the checks decide")
+    ends.add_argument(
+        "--for", dest="within", metavar="LENGTH", help="90, 30m, 2h, 1d; then the checks decide"
     )
 
 

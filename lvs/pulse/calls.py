@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+import pwd
 from collections.abc import Mapping
 from typing import Any
 
 from lvs.errors import RouterError
+from lvs.nanny.hand import Order
 from lvs.pulse import confirmation, keys
-from lvs.pulse.control import Call
+from lvs.pulse.control import ASKED_BY, Call
 from lvs.pulse.lvsd import Lvsd
 
 Request = Mapping[str, Any]
 
 
-def calls(lvsd: Lvsd, status: Call) -> dict[str, Call]:
-    """The calls by their names (ARCHITECTURE.md)."""
+def calls(lvsd: Lvsd, status: Call, name: str) -> dict[str, Call]:
+    """The calls by their names (ARCHITECTURE.md); name: this router's."""
 
     async def install(request: Request) -> Mapping[str, Any]:
         return await lvsd.install(
@@ -43,6 +45,19 @@ def calls(lvsd: Lvsd, status: Call) -> dict[str, Call]:
     async def take_over_by_force(request: Request) -> Mapping[str, Any]:
         return await lvsd.pair.take_over_by_force()
 
+    async def server(request: Request) -> Mapping[str, Any]:
+        return await lvsd.server(
+            _targets(request),
+            _order(request),
+            by=_words(request, "by") or user_name(name),
+            reason=_words(request, "reason"),
+            until=_time(request, "until"),
+        )
+
+    async def explain(request: Request) -> Mapping[str, Any]:
+        names = _words(request, "virtual_server"), _words(request, "real_server")
+        return await lvsd.explain(*names, test=request.get("test") is True)
+
     return {
         "install": install,
         "plan": plan,
@@ -51,6 +66,8 @@ def calls(lvsd: Lvsd, status: Call) -> dict[str, Call]:
         "confirm": confirm,
         "hand_over": hand_over,
         "take_over_by_force": take_over_by_force,
+        "server": server,
+        "explain": explain,
     }
 
 
@@ -76,6 +93,52 @@ def _seconds(request: Request, name: str) -> float | None:
     if not usable:
         raise RouterError(f"{name} must be seconds, above 0 and at most {confirmation.LONGEST:g}.")
     return float(seconds)
+
+
+def _words(request: Request, name: str) -> str:
+    text = request.get(name)
+    if text is not None and not isinstance(text, str):
+        raise RouterError(f"{name} must be a text.")
+    return text or ""
+
+
+def _time(request: Request, name: str) -> float | None:
+    seconds = request.get(name)
+    if seconds is None:
+        return None
+    if type(seconds) not in (int, float) or not math.isfinite(seconds):
+        raise RouterError(f"{name} must be seconds since the epoch.")
+    return float(seconds)
+
+
+def _targets(request: Request) -> list[tuple[str, str]]:
+    targets = request.get("targets")
+    pairs = isinstance(targets, list) and all(
+        isinstance(one, list) and len(one) == 2 and all(isinstance(each, str) for each in one)
+        for one in targets
+    )
+    if not pairs:
+        raise RouterError("targets must be a list of [VIRTUAL SERVER, REAL SERVER].")
+    return [(one[0], one[1]) for one in targets or ()]
+
+
+def _order(request: Request) -> Order:
+    try:
+        return Order(str(request.get("order")))
+    except ValueError as error:
+        raise RouterError(f"order must be one of {', '.join(Order)}.") from error
+
+
+def user_name(router: str) -> str:
+    """Who asks, as the kernel knows the other end of the socket: "root on r1"."""
+    uid = ASKED_BY.get()
+    if uid is None:
+        return f"somebody on {router}"
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = f"user {uid}"
+    return f"{user} on {router}"
 
 
 def _keys(request: Request) -> tuple[bytes, ...] | None:

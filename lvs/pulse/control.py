@@ -15,6 +15,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 Call = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 MAX_CONNECTIONS = 32
+# In a call: the number of the user at the other end, as the kernel knows it. Each connection is a task.
+ASKED_BY: ContextVar[int | None] = ContextVar("ASKED_BY", default=None)
 
 
 class ControlServer:
@@ -100,7 +103,9 @@ class ControlServer:
             self._serving.discard(task)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        refusal = self._refusal(writer.get_extra_info("socket"))
+        uid = peer(writer.get_extra_info("socket")).uid
+        ASKED_BY.set(uid)
+        refusal = self._refusal(uid)
         if refusal is not None:
             log.warning("control socket: %s", refusal)
             await self._send(writer, _failed(RouterError(refusal)))
@@ -117,8 +122,7 @@ class ControlServer:
                 return
             await self._send(writer, await self._answer(line))
 
-    def _refusal(self, opened: socket.socket) -> str | None:
-        uid = peer(opened).uid
+    def _refusal(self, uid: int) -> str | None:
         if uid not in self._allowed:
             return f"user {uid} may not talk to pulse. Start pulse with --allow-user NAME to permit it."
         if len(self._serving) > MAX_CONNECTIONS:

@@ -27,7 +27,7 @@ from lvs.pulse.lvsd import Lvsd
 from lvs.pulse.node import Locator, is_local
 from lvs.pulse.pair import Pair
 from lvs.pulse.supervisor import notify, watchdog_interval
-from lvs.pulse.tasks import Tasks
+from lvs.pulse.tasks import CHECKS, Tasks, is_fatal
 from lvs.router.apply import LinuxKernel
 from lvs.router.files import Installation, Ledger, locked
 from lvs.router.memory import MemoryKernel, MemoryLedger
@@ -90,10 +90,11 @@ class Daemon:
         self._keeper = Keeper(
             work=self._work,
             locator=Locator(options.node, is_local, planning=options.planning),
+            state=options.state,
             probe=None if options.checks else unchecked,
             limit=checks_at_once(),
         )
-        self._tasks = Tasks(self._keeper.events)
+        self._tasks = Tasks(self._keeper.events, is_fatal=self._is_fatal)
         self._commands = Commands(self._keeper.events, (options.config / "commands").absolute())
         if not options.planning:
             self._keeper.entered = self._commands.entered
@@ -122,12 +123,18 @@ class Daemon:
             name=options.name,
             planning=options.planning,
             forced=options.force_active,
-            dying=self._tasks.dying,
+            dying=self._tasks.unfit,
         )
+
+    def _is_fatal(self, name: str) -> bool:
+        running = self._keeper.running
+        return is_fatal(name, running.config if running else None)
 
     async def serve(self) -> int:
         """Listen, work, and at SIGTERM or SIGINT hand over, or leave the kernel balancing as it is."""
-        server = ControlServer(self._options.socket, calls(self._lvsd, self._status), self._options.allowed)
+        server = ControlServer(
+            self._options.socket, calls(self._lvsd, self._status, self._options.name), self._options.allowed
+        )
         try:
             await server.start()
         except OSError as error:
@@ -164,7 +171,9 @@ class Daemon:
         tasks = [
             self._start_and_keep(),
             self._reread_at_signal(),
-            kept("the checks", keeper.checker.run),
+            kept(CHECKS, keeper.checker.run),
+            kept("following what drains", keeper.weighing.run),
+            kept("keeping the orders by hand", keeper.weighing.hands.run),
             kept("announcing", keeper.announcer.run),
             kept("the wait for confirmations", self._lvsd.keep_confirmed),
             kept("the line to the heart", line.run),

@@ -17,13 +17,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lvs.config.model import LvsConfig
+from lvs.config.memo import Memo
+from lvs.config.model import LvsConfig, VirtualServer
 from lvs.errors import RouterError
 from lvs.nanny import hand
 from lvs.nanny.hand import MOST_ENTRIES, Entries, Hand, Names, Order
 from lvs.pulse.events import Events
 from lvs.pulse.kernel_work import KernelWork
 from lvs.router import files
+from lvs.router.plan import Place, destination_keys, service_key
 
 log = logging.getLogger("pulse")
 
@@ -284,6 +286,25 @@ def _names(config: LvsConfig) -> Mapping[Names, None]:
         for virtual_server in config.virtual_servers
         for real_server in virtual_server.real_servers
     }
+
+
+def places(config: LvsConfig, wanted: Iterable[Names]) -> dict[Names, Place]:
+    """Where the active real servers of these names are; those that config does not have are left out."""
+    virtual_servers = {one.name: one for one in config.virtual_servers if one.active}
+    found = {}
+    for virtual_server, real_server in wanted:
+        of = virtual_servers.get(virtual_server)
+        place = _places(of).get(real_server) if of else None
+        if place is not None:
+            found[virtual_server, real_server] = place
+    return found
+
+
+@Memo
+def _places(virtual_server: VirtualServer) -> dict[str, Place]:
+    key = service_key(virtual_server)
+    pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
+    return {one.name: (key, place) for one, place in pairs if one.active and place and key}
 
 
 def _called(names: Names) -> str:

@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -53,6 +53,12 @@ class Listener(Protocol):
 
     def condition(self) -> Message:
         """The message `condition`."""
+
+    def gossip(self) -> tuple[int, Message]:
+        """The message `gossip` with all that is ordered by hand, and a number that grows when it changes."""
+
+    def heard_gossip(self, entries: Collection[object]) -> None:
+        """What the other router says of the same."""
 
     def announce(self, reason: str) -> None: ...
 
@@ -274,6 +280,9 @@ class HeartLine:
             case "role":
                 self._said = Role(message["role"])
                 self._roles.put_nowait((writer, message))
+            case "gossip":
+                entries = message.get("entries")
+                self._listener.heard_gossip(entries if isinstance(entries, list) else ())
             case "announce":
                 self._listener.announce(str(message.get("reason", "")))
             case "event":
@@ -290,6 +299,7 @@ class HeartLine:
     async def _beat(self, writer: asyncio.StreamWriter) -> None:
         """Say how things are whenever that changes, and a sign of life twice a second."""
         said: Message | None = None
+        told = 0
         while True:
             if self._held_up():
                 raise RouterError("pulse was held up for seconds, and asks what its role is now")
@@ -300,6 +310,10 @@ class HeartLine:
             condition = self._listener.condition()
             self.say({"say": "beat"} if condition == said else condition)
             said = condition
+            version, gossip = self._listener.gossip()
+            if version != told:
+                told = version
+                self.say(gossip)
             with suppress(TimeoutError):
                 async with asyncio.timeout(BEAT / 2):
                     await self._changed.wait()

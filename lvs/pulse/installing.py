@@ -56,8 +56,13 @@ class Installer:
         self._clock = clock
         self._aside: Mapping[Target, Verdict] = {}  # verdicts of before an install that is not confirmed yet
 
-    async def replace(self, new: Running, cause: str, *, confirm_within: float | None = None) -> Outcome:
-        """Install new and reconcile; raises KernelError after everything was put back."""
+    async def replace(
+        self, new: Running, cause: str, *, confirm_within: float | None = None, drains: bool = True
+    ) -> Outcome:
+        """Install new and reconcile; raises KernelError after everything was put back.
+
+        drains: deleted real servers keep their connections for a while; else they go at once.
+        """
         keeper = self.keeper
         owned = await keeper.work.owned()
         seeds = {**self._aside, **await self._seeds(new)}
@@ -73,8 +78,8 @@ class Installer:
                 if confirm_within is not None:
                     await self._resume(waited, left)
                 raise
-            await self._put_in_force(new, results, seeds)
             try:
+                await self._put_in_force(new, results, seeds, drains=drains)
                 outcome = await self._tried(new, cause, may_stay=before is None and owned != Owned())
             except LvsError:
                 await self._put_back(before, verdicts, installed_at)
@@ -93,7 +98,7 @@ class Installer:
         RouterError then, and KernelError when the kernel refuses some of it: to be tried again.
         """
         try:
-            await self.replace(confirmed, cause)
+            await self.replace(confirmed, cause, drains=False)
         except KernelError:
             raise
         except RouterError:
@@ -111,9 +116,9 @@ class Installer:
         seeds = await self._seeds(new)
         results = await self._first_results(new, seeds)
         async with keeper.changing:
-            await self._put_in_force(new, results, seeds)
             with suppress(LvsError):  # noted in the account, which says it; tried again by `keep`
-                await keeper.reconcile(cause, whole=True)
+                await self._put_in_force(new, results, seeds)
+                await keeper.reconcile(cause, whole=True, parting=True)
             self.pair.settle()
 
     async def take_out(self, cause: str) -> None:
@@ -125,6 +130,7 @@ class Installer:
         self.file_problem = nothing_installed(self.installation)
         self.pair.settle()
         keeper.checker.watch({})
+        keeper.weighing.forget()
         try:
             keeper.note(await keeper.work.clear(names), cause)
         except LvsError as error:
@@ -150,7 +156,7 @@ class Installer:
         and emptying the table would be worse than what was refused.
         """
         standing = self.keeper.account.standing
-        outcome = await self.keeper.reconcile(cause, whole=False)
+        outcome = await self.keeper.reconcile(cause, whole=False, parting=True)
         refused: list[Refusal] = [one for one in outcome.report.refused if one.change.text not in standing]
         if refused and not may_stay:
             raise taken_back(new, refused)
@@ -164,9 +170,9 @@ class Installer:
             return
         keeper = self.keeper
         await keeper.work.run(lambda: self.installation.install(before.text))
-        await self._put_in_force(before, {}, verdicts)
-        self.installed_at = installed_at
         with suppress(LvsError):  # noted in the account, which says it
+            await self._put_in_force(before, {}, verdicts, drains=False)
+            self.installed_at = installed_at
             await keeper.reconcile("put back", whole=True)
 
     async def _seeds(self, new: Running) -> dict[Target, Verdict]:
@@ -175,7 +181,8 @@ class Installer:
         if keeper.running is not None:
             return {}
         try:
-            found = await keeper.work.adopted_health(new.config)
+            by_hand = keeper.weighing.by_hand(new.config)
+            found = await keeper.work.adopted_health(new.config, by_hand)
         except KernelError as error:
             keeper.account.fail(error)
             return {}
@@ -192,12 +199,18 @@ class Installer:
         return await checker.try_out(checks, within)
 
     async def _put_in_force(
-        self, new: Running, results: Mapping[Check, Result], seeds: Mapping[Target, Verdict]
+        self,
+        new: Running,
+        results: Mapping[Check, Result],
+        seeds: Mapping[Target, Verdict],
+        *,
+        drains: bool = True,
     ) -> None:
-        """Call with `changing` held."""
+        """Call with `changing` held. What the kernel refuses to tell is raised when all else is done."""
         keeper = self.keeper
         await self.pair.consider(new)
-        log_services(keeper.running, new)
+        before = keeper.running
+        log_services(before, new)
         keeper.names = keeper.names_with(new)
         keeper.running = new
         self.installed_at = self._clock()
@@ -205,3 +218,10 @@ class Installer:
             self.installed_at = self.installation.path.stat().st_mtime
         self.file_problem = None
         keeper.checker.watch(new.watched, results=results, seeds=seeds)
+        try:
+            await keeper.weighing.put_in_force(
+                before.config if before else None, new, keeper.names, drains=drains
+            )
+        except KernelError as error:
+            keeper.account.fail(error)
+            raise

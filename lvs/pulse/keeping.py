@@ -19,7 +19,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from lvs.config.model import LvsConfig
 from lvs.errors import KernelError, LvsError, RouterError
@@ -33,9 +35,10 @@ from lvs.pulse.kernel_work import Aim, KernelWork, Outcome
 from lvs.pulse.node import Locator, Place
 from lvs.pulse.running import Running
 from lvs.pulse.turns import Turns
+from lvs.pulse.weighing import Weighing
 from lvs.pulse.words import NO_CONFIGURATION
 from lvs.router.sentences import Names
-from lvs.router.state import Health, InterfaceAddress, Role, Verb
+from lvs.router.state import Health, InterfaceAddress, Part, Role, Verb
 
 log = logging.getLogger("pulse")
 
@@ -65,7 +68,8 @@ class Partner:
 class Keeper:
     """The kernel, what is wanted of it, and what came of that.
 
-    entered(role, config) is called when a role has been taken up. limit: checks under way at once.
+    entered(role, config) is called when a role has been taken up. state: the folder of pulse's notes. limit:
+    checks under way at once.
     """
 
     def __init__(
@@ -73,11 +77,13 @@ class Keeper:
         *,
         work: KernelWork,
         locator: Locator,
+        state: Path,
         clock: Callable[[], float] = time.time,
         probe: Probe | None = None,
         limit: int = 400,
     ) -> None:
         self.work = work
+        self.clock = clock
         self.locator = locator
         self.running: Running | None = None
         self.names = Names()
@@ -89,6 +95,14 @@ class Keeper:
         self.events = Events(clock)
         self.account = Account(self.events, clock)
         self.checker = Checker(self._told, probe=probe, clock=clock, limit=limit)
+        self.weighing = Weighing(
+            state=state,
+            work=work,
+            events=self.events,
+            wake=self.wake,
+            verdicts=lambda: self.checker.verdicts,
+            clock=clock,
+        )
         self.announcer = Announcer(self._announce, self.events, self.held_addresses)
         self.ready = asyncio.Event()  # the lvs.cf of the start is in force, if there is a good one
         self._wake = asyncio.Event()
@@ -186,22 +200,24 @@ class Keeper:
             self.wake(whole=True)
         return not_moved
 
-    async def reconcile(self, cause: str, *, whole: bool, role: bool = False) -> Outcome:
+    async def reconcile(
+        self, cause: str, *, whole: bool, role: bool = False, parting: bool = False
+    ) -> Outcome:
         """Bring the kernel to what is wanted now; raises KernelError when it cannot be read.
 
         whole: look for what others changed as well, at many times the cost; role: of that, at what a role
-        changes. Call with `changing` held.
+        changes. parting: real servers were deleted, of which some may have no connections: those go now. Call
+        with `changing` held.
         """
         running = self.running
         if running is None:
             raise RouterError(NO_CONFIGURATION)
         await self._locate(running)
         taken = None if self._in_doubt() else self.role
-        aim = Aim(running.config, taken, self.checker.health, lingering=self._lingers())
         try:
-            outcome = await self.work.reconcile(
-                aim, self.names, whole=whole, role=role, may_raise=lambda: not self._in_doubt()
-            )
+            outcome = await self._reconcile(running, taken, whole=whole, role_changes=role)
+            if parting and await self.weighing.let_go():
+                outcome = joined(outcome, await self._reconcile(running, taken, whole=False))
         except LvsError as error:
             self.account.fail(error)
             raise
@@ -210,6 +226,21 @@ class Keeper:
             self._role_taken = taken
             self.entered(taken, running.config)
         return outcome
+
+    async def _reconcile(
+        self, running: Running, role: Role | None, *, whole: bool, role_changes: bool = False
+    ) -> Outcome:
+        aim = Aim(
+            running.config,
+            role,
+            self.checker.health,
+            lingering=self._lingers(),
+            weights=self.weighing.weigh(running.config).weights,
+            departing=self.weighing.departing.destinations,
+        )
+        return await self.work.reconcile(
+            aim, self.names, whole=whole, role=role_changes, may_raise=lambda: not self._in_doubt()
+        )
 
     def _in_doubt(self) -> bool:
         return self.role is Role.ACTIVE and self.partner.in_doubt()
@@ -292,6 +323,20 @@ class Keeper:
         else:
             self.events.warning(f"[inactive] shutting down {key} due to connection failure ({of_it})")
         self._wake.set()
+
+
+def joined(first: Outcome, second: Outcome) -> Outcome:
+    """Two reconciliations as one; a real server that the second took out was not changed before."""
+    out = {
+        (change.service_key, change.destination_key)
+        for change in second.report.changes
+        if change.part is Part.DESTINATION and change.verb is Verb.REMOVE
+    }
+    changes = [
+        change for change in first.report.changes if (change.service_key, change.destination_key) not in out
+    ]
+    report = replace(second.report, changes=(*changes, *second.report.changes))
+    return replace(first, wanted=second.wanted, report=report, held_back=second.held_back)
 
 
 def _not_moved(outcome: Outcome) -> tuple[str, ...]:

@@ -22,7 +22,17 @@ from lvs.router.diff import differences
 from lvs.router.ipvs import Table
 from lvs.router.sentences import Names
 from lvs.router.settled import SettledKernel
-from lvs.router.state import Change, Health, InterfaceAddress, KernelState, Owned, Role, SyncDaemon
+from lvs.router.state import (
+    Change,
+    Destination,
+    Health,
+    InterfaceAddress,
+    KernelState,
+    Owned,
+    Role,
+    ServiceKey,
+    SyncDaemon,
+)
 
 Found = TypeVar("Found")
 
@@ -56,19 +66,29 @@ class Aim:
 
     role: None while it is not known: the floating addresses stay as they are found, up or down, and all else
     is as on the active router. lingering: this router stood down a moment ago, and what it has still to tell
-    the other of its connections goes out.
+    the other of its connections goes out. weights: the exceptions (`lvs.nanny.shares`). departing: deleted
+    real servers that keep their connections.
     """
 
     config: LvsConfig
     role: Role | None
     health: Mapping[Target, Health]
     lingering: bool = False
+    weights: Mapping[Target, int | None] = field(default_factory=dict)
+    departing: Mapping[Target, Destination] = field(default_factory=dict)
 
     @property
     def state(self) -> KernelState:
         """The state of the kernel with all floating addresses of the role."""
         role = self.role or Role.ACTIVE
-        return plan.wanted(self.config, role, self.health, lingering=self.lingering)
+        return plan.wanted(
+            self.config,
+            role,
+            self.health,
+            lingering=self.lingering,
+            weights=self.weights,
+            departing=self.departing,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,9 +174,13 @@ class KernelWork:
 
         return await self.run(look)
 
-    async def adopted_health(self, config: LvsConfig) -> dict[Target, Health]:
-        """The health that the table shows of config's real servers."""
-        return await self.run(lambda: plan.adopted_health(config, self._kernel.read(KernelState())))
+    async def adopted_health(
+        self, config: LvsConfig, by_hand: Collection[Target] = ()
+    ) -> dict[Target, Health]:
+        """The health that the table shows of config's real servers, but for those by_hand."""
+        return await self.run(
+            lambda: plan.adopted_health(config, self._kernel.read(KernelState()), by_hand=by_hand)
+        )
 
     async def table(self) -> Seen:
         """The table with its counters, and what is pulse's in it, not before what was asked for is done."""
@@ -166,6 +190,17 @@ class KernelWork:
             return Seen(self._kernel.table(), owned, self._kernel.read_sync())
 
         return await asyncio.get_running_loop().run_in_executor(self._looker, look)
+
+    async def counters(self, services: Collection[ServiceKey], *, aside: bool = False) -> Table:
+        """These services with the counters of their real servers; aside: no takeover has to wait for that."""
+        if not aside:
+            return await self.run(lambda: self._kernel.read_counters(services))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._looker, self._kernel.read_counters, services)
+
+    async def counted_table(self) -> Table:
+        """The whole table with its counters, when everything asked for before is done."""
+        return await self.run(self._kernel.table)
 
     async def owned(self) -> Owned:
         return await self.run(self._ledger.load)

@@ -10,19 +10,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lvs.config.model import LvsConfig
 from lvs.errors import ConfigError, LvsError, RouterError, StaleSerial
+from lvs.nanny.checker import Target
+from lvs.nanny.hand import Names, Order
+from lvs.nanny.health import Verdict
+from lvs.nanny.shares import Shares
 from lvs.pulse import status
 from lvs.pulse.confirmation import Waiting
+from lvs.pulse.explaining import explain
 from lvs.pulse.installing import Installer
 from lvs.pulse.kernel_work import Aim, Outcome, Seen
 from lvs.pulse.redundancy import Keys
 from lvs.pulse.running import Running, understood
+from lvs.pulse.status import Held
 from lvs.pulse.wire import problems_to_wire
-from lvs.pulse.words import nothing_installed, with_condition
+from lvs.pulse.words import NO_CONFIGURATION, Leave, carried_out, nothing_installed, planned
 from lvs.router.state import Health, Node
 
 log = logging.getLogger("pulse")
@@ -31,7 +37,7 @@ AGAIN_SECONDS = 10.0  # until going back is tried again
 
 
 class Lvsd:
-    """What pulse's calls (`status`, `plan`, `install`, `running_text`, `confirm`) and its tasks work on."""
+    """What pulse's calls (`status`, `plan`, `install`, `server`, …) and its tasks work on."""
 
     def __init__(self, installer: Installer) -> None:
         self.installer = installer
@@ -49,6 +55,7 @@ class Lvsd:
         keeper = self.keeper
         async with self._installing:
             self.pair.load_keys()
+            await keeper.work.run(keeper.weighing.load)
             await self._take_from_disk("start")
             sha256 = keeper.running.sha256 if keeper.running else None
             try:
@@ -106,14 +113,16 @@ class Lvsd:
                 self.pair.refuse_to_part(new)
             before = self.pair.replace_keys(keys) if keys else None
             try:
-                outcome = await self._install(new, confirm_within)
+                outcome = await self._install(new, confirm_within, back=back_from is not None)
             except LvsError:
                 self._put_back_keys(before)
                 raise
+        leavers = self.keeper.weighing.departing.leavers
+        leaving = {place: leaver.connections for place, leaver in leavers.items()}
         return {
             "serial": new.serial,
             "sha256": new.sha256,
-            "changes": [change.text for change in outcome.report.changes],
+            "changes": [carried_out(change, leaving) for change in outcome.report.changes],
             "refused": status.refused_document(
                 (one.change.text, one.reason) for one in outcome.report.refused
             ),
@@ -130,15 +139,38 @@ class Lvsd:
         keeper = self.keeper
         found = keeper.checker.health
         if keeper.running is None:
-            found = await keeper.work.adopted_health(new.config)
+            by_hand = keeper.weighing.by_hand(new.config)
+            found = await keeper.work.adopted_health(new.config, by_hand)
         unchecked = {target for target in new.watched if found.get(target, Health.UNKNOWN) is Health.UNKNOWN}
         predicted = found | dict.fromkeys(unchecked, Health.HEALTHY)
         role = keeper.assigned or keeper.locator.find(new.config).role
-        changes = await keeper.work.plan(Aim(new.config, role, predicted), keeper.names_with(new))
+        aim = Aim(
+            new.config,
+            role,
+            predicted,
+            weights=self._predicted(new, predicted).weights,
+            departing=keeper.weighing.departing.destinations,
+        )
+        leaving: dict[Target, Leave] = {}
+        if keeper.running is not None:
+            leaving = await keeper.weighing.would_leave(keeper.running.config, new.config)
+        changes = await keeper.work.plan(aim, keeper.names_with(new))
         return {
-            "changes": [with_condition(change, unchecked) for change in changes],
+            "changes": [planned(change, unchecked, leaving) for change in changes],
             "problems": problems_to_wire(new.warnings),
         }
+
+    def _predicted(self, new: Running, health: Mapping[Target, Health]) -> Shares:
+        """The exceptions from the plain weights, with real servers that were not checked yet as in health."""
+        known = self.keeper.checker.verdicts
+        verdicts = {
+            target: verdict
+            if verdict and verdict.health is health[target]
+            else Verdict(health=health[target])
+            for target in new.watched
+            for verdict in (known.get(target),)
+        }
+        return self.keeper.weighing.predict(new.config, verdicts)
 
     async def running_text(self) -> dict[str, Any]:
         """The configuration in force; raises RouterError while there is none."""
@@ -167,7 +199,7 @@ class Lvsd:
         """The parts of the status document that are about the configuration and the kernel."""
         keeper = self.keeper
         problems = [one for one in (self.installer.file_problem, keeper.place.problem) if one]
-        problems += [*self.pair.problems(), *keeper.account.problems()]
+        problems += [*self.pair.problems(), *keeper.account.problems(), *keeper.weighing.problems()]
         try:
             seen = await keeper.work.table()
         except LvsError as error:
@@ -175,11 +207,11 @@ class Lvsd:
             if str(error) not in problems:
                 problems.append(str(error))
         running, account = keeper.running, keeper.account
-        wanted, verdicts = account.wanted, dict(keeper.checker.verdicts)
+        wanted, held = account.wanted, self._held()
         config = running.config if running else LvsConfig()
         # For thousands of real servers beside the loop, in which a role of the heart may be waiting.
         virtual_servers, foreign = await asyncio.to_thread(
-            status.table_documents, config, seen, verdicts, wanted.services.keys()
+            status.table_documents, config, seen, held, wanted.services.keys()
         )
         return {
             "node": keeper.place.node.value,
@@ -198,6 +230,49 @@ class Lvsd:
             "unconfirmed": self.confirmation.document(),
         }
 
+    def _held(self) -> Held:
+        """As of now, for a thread that reads it while the checks go on."""
+        keeper, running = self.keeper, self.keeper.running
+        now = keeper.clock()
+        return Held(
+            verdicts=dict(keeper.checker.verdicts),
+            shares=keeper.weighing.shares,
+            hands=keeper.weighing.hands.in_force(now),
+            leavers=keeper.weighing.departing.leavers,
+            watched=running.watched if running else {},
+            now=now,
+        )
+
+    # ---- the administrator's hand
+
+    async def server(
+        self, targets: Sequence[Names], order: Order, *, by: str, reason: str, until: float | None
+    ) -> dict[str, Any]:
+        """Have real servers treated by hand; in force, in the kernel and on the disk when it returns.
+
+        RouterError where nothing was changed. What the kernel or the disk refuses is said, and tried again.
+        """
+        keeper = self.keeper
+        if keeper.running is None:
+            raise RouterError(NO_CONFIGURATION)
+        hands = keeper.weighing.hands
+        changed = hands.order(keeper.running.config, targets, order, by=by, reason=reason, until=until)
+        self.pair.line.hurry()  # the other router is to know as well
+        await hands.save()
+        if hands.problem is not None:
+            changed.append(hands.problem)
+        async with keeper.changing:
+            try:
+                await keeper.reconcile("by hand", whole=False)
+            except LvsError as error:
+                keeper.wake(whole=True)
+                changed.append(f"not in the kernel yet, and tried again: {error}")
+        return {"changed": changed}
+
+    async def explain(self, virtual_server: str, real_server: str, *, test: bool) -> dict[str, Any]:
+        """What is known of a real server, and why it is as it is; test: its check is made now."""
+        return await explain(self.keeper, virtual_server, real_server, test=test)
+
     # ---- putting a configuration in force
 
     def _refuse_stale(self, new: Running, back_from: int | None) -> None:
@@ -209,11 +284,14 @@ class Lvsd:
             f"Take in what is installed, or raise serial_no above {installed}."
         )
 
-    async def _install(self, new: Running, confirm_within: float | None) -> Outcome:
+    async def _install(self, new: Running, confirm_within: float | None, *, back: bool) -> Outcome:
         keeper, running = self.keeper, self.keeper.running
         if running is None or running.sha256 != new.sha256:
             return await self.installer.replace(
-                new, f"install of serial {new.serial}", confirm_within=confirm_within
+                new,
+                f"install of serial {new.serial}",
+                confirm_within=confirm_within,
+                drains=not back,
             )
         async with keeper.changing:
             await keeper.work.run(lambda: self._installation.install(new.text))  # it may have been edited

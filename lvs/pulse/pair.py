@@ -213,6 +213,13 @@ class Pair(Partner):
             missing_interfaces=self._missing_interfaces,
         )
 
+    def gossip(self) -> tuple[int, Message]:
+        hands = self._keeper.weighing.hands
+        return hands.version, {"say": "gossip", "entries": hands.wire}
+
+    def heard_gossip(self, entries: Collection[object]) -> None:
+        self._keeper.weighing.hands.hear(entries)
+
     def announce(self, reason: str) -> None:
         self._keeper.events.info(f"announcing the floating addresses again: {reason}")
         self._keeper.announcer.again()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lvs.config.model import LvsConfig, RealServer, VirtualServer
-from lvs.nanny.checker import Target
+from lvs.nanny import hand
+from lvs.nanny.checker import Target, Watched
+from lvs.nanny.descriptions import describe
+from lvs.nanny.hand import Hand, Names
 from lvs.nanny.health import Verdict
+from lvs.nanny.shares import Shares
+from lvs.pulse.departing import Leaver
 from lvs.pulse.events import Event
 from lvs.pulse.kernel_work import Seen
 from lvs.router.ipvs import Table
@@ -71,26 +76,48 @@ def sync_document(sync: Iterable[SyncDaemon]) -> list[Document]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What is held of the real servers at one moment, besides what the kernel has of them.
+
+    hands: those in force, by names. watched: the active ones, and how they are checked. now: seconds since
+    the epoch.
+    """
+
+    verdicts: Mapping[Target, Verdict] = field(default_factory=dict)
+    shares: Shares = field(default_factory=Shares)
+    hands: Mapping[Names, Hand] = field(default_factory=dict)
+    leavers: Mapping[Target, Leaver] = field(default_factory=dict)
+    watched: Mapping[Target, Watched] = field(default_factory=dict)
+    now: float = 0.0
+
+
 def table_documents(
-    config: LvsConfig, seen: Seen, verdicts: Mapping[Target, Verdict], wanted: Set[ServiceKey]
+    config: LvsConfig, seen: Seen, held: Held, wanted: Set[ServiceKey]
 ) -> tuple[list[Document], list[Document]]:
     """The virtual servers of config, and what is foreign."""
     return (
-        virtual_servers_document(config, seen.table, verdicts),
+        virtual_servers_document(config, seen.table, held),
         foreign_document(seen.table, seen.owned.services | wanted),
     )
 
 
-def virtual_servers_document(
-    config: LvsConfig, table: Table, verdicts: Mapping[Target, Verdict]
-) -> list[Document]:
+def virtual_servers_document(config: LvsConfig, table: Table, held: Held) -> list[Document]:
     """The active virtual servers and their active real servers, in the order of lvs.cf."""
+    leaving: dict[ServiceKey, list[Leaver]] = {}
+    for (service, _), leaver in held.leavers.items():
+        leaving.setdefault(service, []).append(leaver)
     found = []
     for virtual_server in config.virtual_servers:
         key = service_key(virtual_server)
         if not virtual_server.active or key is None:
             continue
         counters = table.service_counters.get(key)
+        real_servers = [
+            _real_server(virtual_server, real_server, key, table, held)
+            for real_server in virtual_server.real_servers
+            if real_server.active and real_server.address is not None
+        ]
         found.append(
             {
                 "name": virtual_server.name,
@@ -100,12 +127,11 @@ def virtual_servers_document(
                 "persistence": virtual_server.persistence,
                 "in_kernel": key in table.services,
                 "counters": _counters(counters),
-                "real_servers": [
-                    _real_server(virtual_server, real_server, key, table, verdicts)
-                    for real_server in virtual_server.real_servers
-                    if real_server.active and real_server.address is not None
-                ],
-                "sorry_server": _sorry_server(virtual_server, key, table, verdicts),
+                "protected": sum(each["protected"] for each in real_servers),
+                "real_servers": real_servers,
+                "sorry_server": _sorry_server(virtual_server, key, table, held.verdicts),
+                # Of a service that several virtual servers make up, with the first.
+                "departing": [_departing(leaver, table) for leaver in leaving.pop(key, ())],
             }
         )
     return found
@@ -116,10 +142,13 @@ def _real_server(
     real_server: RealServer,
     service: ServiceKey,
     table: Table,
-    verdicts: Mapping[Target, Verdict],
+    held: Held,
 ) -> Document:
     key = destination_key(virtual_server, real_server)
-    verdict = verdicts.get((service, key), Verdict()) if key else Verdict()
+    place = (service, key) if key else None
+    verdict = (held.verdicts.get(place) if place else None) or Verdict()
+    watched = held.watched.get(place) if place else None
+    entry = held.hands.get((virtual_server.name, real_server.name)) if held.hands else None
     return {
         "name": real_server.name,
         "address": str(real_server.address),
@@ -129,8 +158,30 @@ def _real_server(
         "reason": verdict.reason,
         "since": verdict.since,
         "checked_at": verdict.checked_at,
+        "hand": hand_document(entry),
+        "why": held.shares.why.get(place, "") if place else "",
+        "protected": place in held.shares.protected,
+        "flapping": verdict.is_flapping(held.now),
+        "warning": verdict.warning,
+        "check": describe(watched.check) if watched else "",
         **_in_table(table, service, key),
     }
+
+
+def _departing(leaver: Leaver, table: Table) -> Document:
+    service, key = leaver.place
+    return {
+        "name": leaver.name,
+        "address": str(key.address),
+        "port": key.port,
+        "until": leaver.until,
+        "counters": _counters(table.destination_counters.get(service, {}).get(key)),
+    }
+
+
+def hand_document(entry: Hand | None) -> Document | None:
+    """ENTRY, as ARCHITECTURE.md has it."""
+    return None if entry is None else hand.to_wire(entry)
 
 
 def _sorry_server(
@@ -163,6 +214,8 @@ def foreign_document(table: Table, ours: frozenset[ServiceKey]) -> list[Document
             "forwarding": None,
             "persistence": service.persistence,
             "in_kernel": True,
+            "protected": 0,
+            "departing": [],
             "counters": _counters(table.service_counters.get(key)),
             "real_servers": [
                 _foreign_real_server(table, key, destination)
@@ -185,6 +238,12 @@ def _foreign_real_server(table: Table, service: ServiceKey, key: DestinationKey)
         "reason": "not checked by pulse",
         "since": None,
         "checked_at": None,
+        "hand": None,
+        "why": "",
+        "protected": False,
+        "flapping": False,
+        "warning": "",
+        "check": "",
         **_in_table(table, service, key),
     }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from lvs.errors import KernelError
 from lvs.nanny.checker import Target
@@ -20,12 +22,42 @@ NAMED_REFUSALS = 5  # in the message of an install that was taken back
 NO_CONFIGURATION = "No configuration is in force yet. Install one."
 
 
-def with_condition(change: Change, unchecked: set[Target]) -> str:
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A real server that would be deleted. drains: it keeps its connections for a while."""
+
+    connections: int
+    drains: bool
+
+
+def planned(change: Change, unchecked: Collection[Target], leaving: Mapping[Target, Leave]) -> str:
     """The sentence of a planned change, with what it waits for."""
-    of_unchecked = (change.service_key, change.destination_key) in unchecked
-    if change.part is Part.DESTINATION and change.verb is Verb.ADD and of_unchecked:
+    if change.part is not Part.DESTINATION or not change.service_key or not change.destination_key:
+        return change.text
+    place = change.service_key, change.destination_key
+    if change.verb is Verb.ADD and place in unchecked:
         return f"{change.text}, once its check passes"
+    leave = leaving.get(place)
+    if change.verb is Verb.REMOVE and leave is not None and leave.connections:
+        count = _connections(leave.connections)
+        if leave.drains:
+            return f"{change.text}: drains first; {count} now"
+        return f"{change.text}: its {count} {'ends' if leave.connections == 1 else 'end'}"
     return change.text
+
+
+def carried_out(change: Change, leaving: Mapping[Target, int]) -> str:
+    """The sentence of a change that was made; leaving: the connections of what is deleted and drains."""
+    if change.part is not Part.DESTINATION or not change.service_key or not change.destination_key:
+        return change.text
+    count = leaving.get((change.service_key, change.destination_key))
+    if count is None:
+        return change.text
+    return f"{change.text}: deleted, it drains first; {_connections(count)} now"
+
+
+def _connections(count: int) -> str:
+    return "1 connection" if count == 1 else f"{count} connections"
 
 
 def taken_back(new: Running, refused: list[Refusal]) -> KernelError:

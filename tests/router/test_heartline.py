@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -54,6 +54,12 @@ class Pulse:
 
     def condition(self) -> Message:
         return {"say": "condition", "unfit": [], "serial": 1, "sha256": None, "healthy": 0, "total": 0}
+
+    def gossip(self) -> tuple[int, Message]:
+        return 0, {"say": "gossip", "entries": []}
+
+    def heard_gossip(self, entries: Collection[object]) -> None:
+        self.events.append(f"heard of {len(entries)}")
 
     def announce(self, reason: str) -> None:
         self.events.append(reason)

@@ -438,15 +438,15 @@ def test_a_hanging_first_check_holds_an_install_up_for_two_seconds_at_most(
     play(story())
 
 
-def test_a_program_check_is_a_warning_in_every_answer(world: World) -> None:
+def test_a_program_elsewhere_is_a_warning_in_every_answer(world: World) -> None:
     async def story() -> None:
         text = lvs_cf(more='  send_program = "/bin/probe %h"\n  expect = "OK"\n')
         async with world.pulse() as lvsd:
             warned = [problem["message"] for problem in (await lvsd.plan(text))["problems"]]
-            assert any("programs are not run by this version" in message for message in warned)
+            assert any("only programs of the folder checks" in message for message in warned)
             result = await lvsd.install(text)
-            assert any("programs are not run" in problem["message"] for problem in result["problems"])
-            assert any("programs are not run" in problem for problem in (await lvsd.status())["problems"])
+            assert any("only programs of" in problem["message"] for problem in result["problems"])
+            assert any("only programs of" in problem for problem in (await lvsd.status())["problems"])
 
     play(story())
 

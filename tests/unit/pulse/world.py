@@ -59,7 +59,7 @@ class World:
         self.installation = Installation(folder)
         self.network = Network()
         self.local = {PRIMARY}
-        self.wall = 1_000_000.0  # seconds since the epoch
+        self.wall = 1_000_000.0  # seconds since the epoch, by a clock that only a test turns
         self.missing_interfaces: list[str] = []
         self.entered: list[Role] = []
         self.hearts_started = 0
@@ -76,6 +76,8 @@ class World:
         keeper = Keeper(
             work=work,
             locator=Locator("auto", lambda address: address in self.local, planning=False),
+            state=self.state,
+            clock=lambda: self.wall,
             probe=self.network,
         )
         keeper.entered = lambda role, config: self.entered.append(role)
@@ -99,6 +101,8 @@ class World:
         runs = (
             keeper.keep(),
             keeper.checker.run(),
+            keeper.weighing.run(),
+            keeper.weighing.hands.run(),
             keeper.announcer.run(),
             line.run(),
             line.follow(),
