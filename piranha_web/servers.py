@@ -124,6 +124,11 @@ class Attention:
     held: float | None = None
     server: Server | None = None
 
+    @property
+    def target(self) -> str:
+        """How addresses of pages name it; "": it is a whole virtual server."""
+        return target_text((self.virtual_server, self.name)) if self.name else ""
+
 
 def target_text(target: Target) -> str:
     """A real server's name in an address or a field: shop/web1, whatever the names have in them."""

@@ -17,7 +17,7 @@ from piranha_web.context import current_cluster, current_state
 from piranha_web.explained import sight_of
 from piranha_web.forms.hands import OrderForm
 from piranha_web.hands import VERBS, Verb
-from piranha_web.servers import Server, Target, everywhere, found, is_last, target_of, target_text
+from piranha_web.servers import Server, Target, departing, everywhere, found, is_last, target_of, target_text
 
 MOST_TARGETS = 5000
 
@@ -137,6 +137,7 @@ def explain(request: HttpRequest, text: str, *, test: bool) -> HttpResponse:
         messages.warning(request, "Choose a real server first.")
         return redirect("virtual-server-list")
     now = current_state(request, cluster)
+    speaker = dispatch.speaking(now)
     roles = {one.router.pk: one.role for one in now.routers if one.is_current}
     routers = dispatch.standby_first(cluster)[::-1]
     said = orders.explain_on(routers, *target, test=test)
@@ -145,7 +146,10 @@ def explain(request: HttpRequest, text: str, *, test: bool) -> HttpResponse:
         "name": target[1],
         "target": target_text(target),
         "server": found(now).get(target),
-        "is_known": dispatch.speaking(now) is not None,
+        "is_known": speaker is not None,
+        "leaving": next((one for one in departing(speaker) if (one.virtual_server, one.name) == target), None)
+        if speaker
+        else None,
         "row": row_of(cluster, target),
         "sights": [(sight_of(one), roles.get(one.router.pk)) for one in said],
         "tested": test,

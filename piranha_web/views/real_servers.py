@@ -19,6 +19,7 @@ from piranha_web.views.panel import is_sound, panel, say_saved
 from piranha_web.views.virtual_servers import value_of
 
 LIVE_SECONDS = 5  # between two looks at the routers' reports
+ROWS_A_SECOND = 50  # that a long list waits longer for, as it costs more to make
 
 
 @require_safe
@@ -44,12 +45,13 @@ def live_context(request: HttpRequest, cluster: models.Cluster, row: models.Virt
     places = servers.found(now)
     speaker = dispatch.speaking(now)
     heard = [one.age for one in now.routers if one.age is not None]
+    rows = [
+        (one, servers.target_text((row.name, one.name)), places.get((row.name, one.name)))
+        for one in row.real_servers.all()
+    ]
     return {
         "virtual_server": row,
-        "rows": [
-            (one, servers.target_text((row.name, one.name)), places.get((row.name, one.name)))
-            for one in row.real_servers.all()
-        ],
+        "rows": rows,
         "departing": [one for one in servers.departing(speaker) if one.virtual_server == row.name]
         if speaker
         else [],
@@ -60,7 +62,7 @@ def live_context(request: HttpRequest, cluster: models.Cluster, row: models.Virt
         "verbs": VERBS.values(),
         "tab": "real",
         "here": reverse("real-server-list", args=[row.pk]),
-        "live_seconds": LIVE_SECONDS,
+        "live_seconds": LIVE_SECONDS + len(rows) // ROWS_A_SECOND,
     }
 
 

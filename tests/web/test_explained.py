@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.test import Client
 
@@ -11,7 +13,7 @@ from tests.conftest import RedisServer
 from tests.web.answering import answering
 from tests.web.explaining import explanation, trial
 from tests.web.pages import text_of
-from tests.web.reports import hand, report, status
+from tests.web.reports import COUNTERS, hand, real_server, report, shop_with, status
 
 PAGE = "/real-servers/explained"
 TEST = "/real-servers/test"
@@ -105,6 +107,21 @@ def test_a_real_server_that_is_only_in_the_running_configuration_has_its_page(
         page = text_of(administrator.get(PAGE, WEB2))
     assert "good check 3 of 18" in page
     assert ">Edit<" not in page
+
+
+def test_a_deleted_real_server_has_its_page_while_it_drains(administrator: Client) -> None:
+    leaving = {
+        "name": "web9",
+        "address": "10.11.12.9",
+        "port": 80,
+        "until": time.time() + 60,
+        "counters": COUNTERS,
+    }
+    report("r1", shop_with(real_server("web1", "10.11.12.1"), departing=[leaving]))
+    assert "target=shop%2Fweb9" in text_of(administrator.get("/"))
+    with answering("r1", explain=explanation()):
+        page = text_of(administrator.get(PAGE, {"target": "shop/web9"}))
+    assert "deleted; 4 connections left" in page
 
 
 def test_only_a_line_feed_breaks_a_line_and_not_a_backslash_before_an_n() -> None:
