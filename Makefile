@@ -45,7 +45,8 @@ kernel: .venv/.dev  ## the tests in booted kernels with IPVS
 
 bench: .venv/.dev  ## the figures of docs/benchmarks.md
 	@deploy/setup test
-	deploy/lab/guest uml --timeout 900 -- $(PY) -m tests.bench
+	deploy/lab/guest uml --timeout 1200 -- $(PY) -m tests.bench
+	$(PY) -m tests.bench.checks
 	deploy/lab/guest uml --timeout 1800 -- $(PY) -m tests.bench.failover
 
 format: .venv/.dev  ## write the sources in their one form

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.bench import checks
 from tests.bench.clusters import REALS, SERVICES, answering_real_servers
 from tests.bench.one_change import Pulse, measure_keepalived, measure_pulse
 from tests.bench.report import Efforts, Row, compared, machine
@@ -31,6 +32,7 @@ def main() -> None:
     print(
         f"(for comparison: the first apply of all took {pulse.first.wall:.1f} s, its first checks included)"
     )
+    checks.main(["--counts"])  # beside keepalived; many at a time are for a machine's own kernel
 
 
 def _change_rows(ours: Efforts, theirs: Efforts) -> Iterator[Row]:

@@ -1,7 +1,8 @@
 """What a thousand checks and ten thousand cost, how well they keep their rhythm, and whether they grow.
 
-On this machine's kernel, in a network namespace of their own: sudo .venv/bin/python -m tests.bench.checks
-Where the kernel has IPVS (deploy/lab/guest uml -- …), keepalived's TCP_CHECK is measured beside it.
+On this machine's kernel, as root, in a network namespace of its own: .venv/bin/python -m tests.bench.checks
+In a kernel that has IPVS (deploy/lab/guest uml -- …), keepalived's TCP_CHECK is measured beside it, and the
+time from the death of a real server to its removal.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.bench.removal import removal_rows
 from tests.bench.report import Row, children_of, machine, megabytes_of, wait_for, work_of
 from tests.bench.targets import PORT, Targets, address, answering_targets
 from tests.kernel.namespace import fresh_network
@@ -62,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         subprocess.run(["modprobe", "--quiet", "ip_vs"], check=False)
         if Path("/proc/net/ip_vs").exists():
             print(beside_keepalived(targets, chosen.seconds), flush=True)
+            with fresh_network("eth0"), TemporaryDirectory() as folder:
+                for row in removal_rows(Path(folder)):
+                    print(row, flush=True)
 
 
 def rows(count: int, cost: Cost) -> Iterator[str]:

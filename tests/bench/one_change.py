@@ -51,10 +51,10 @@ def measure_pulse(folder: Path) -> Pulse:
     config = cluster()
     starts = []
     for _ in range(RUNS - 1):
-        with _running_pulse(folder) as (_, seconds):
+        with running_pulse(folder) as (_, seconds):
             starts.append(seconds)
     with ExitStack() as stack:
-        pulse, seconds = stack.enter_context(_running_pulse(folder))
+        pulse, seconds = stack.enter_context(running_pulse(folder))
         starts.append(seconds)
         empty = megabytes_of(pulse)
         worker = stack.enter_context(_worker(folder / "pulse.sock"))
@@ -70,7 +70,7 @@ def measure_pulse(folder: Path) -> Pulse:
 
 
 @contextmanager
-def _running_pulse(folder: Path) -> Iterator[tuple[int, float]]:
+def running_pulse(folder: Path) -> Iterator[tuple[int, float]]:
     """A pulse of a standby router, which has the table and no addresses; its id and how long it took."""
     socket = folder / "pulse.sock"
     command = [sys.executable, "-m", "lvs.pulse", "--node", "backup", "--log-level", "error"]
