@@ -316,7 +316,9 @@ class Keeper:
         service, key = target
         virtual_server = self.names.services.get(service, str(service))
         of_it = f"{virtual_server}/{self.names.real_servers.get(target, key)}: {after.reason}"
-        if after.health is Health.HEALTHY:
+        if target in self.weighing.ordered:
+            self.events.info(f"{key} is {after.health} by its check; an order by hand holds ({of_it})")
+        elif after.health is Health.HEALTHY:
             self.events.info(f"[ active ] making {key} available ({of_it})")
         elif before.health is Health.UNKNOWN:
             self.events.warning(f"[inactive] {key} did not come up ({of_it})")

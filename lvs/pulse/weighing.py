@@ -68,6 +68,7 @@ class Weighing:
         self._clock = clock
         self._running: Running | None = None
         self._names = Names()
+        self.ordered: Mapping[Place, Hand] = {}  # for which an order by hand is in force
         self._out: dict[Place, Hand] = {}  # those that somebody takes out, and by which order
         self._drained: dict[Place, Hand] = {}  # those without connections, and the order that it is of
         self._draining = asyncio.Event()  # there is something to look at
@@ -152,7 +153,8 @@ class Weighing:
 
     def forget(self) -> None:
         """No configuration is in force any more."""
-        self._running, self.shares, self._out = None, Shares(), {}
+        self._running, self.shares = None, Shares()
+        self.ordered, self._out = {}, {}
         self.alarms.note({})
 
     # ---- the weights of this moment
@@ -224,13 +226,10 @@ class Weighing:
         return await self.departing.look(table, self._names, leaving) or changed
 
     def _take_out(self, config: LvsConfig) -> None:
-        entries = {
-            names: entry
-            for names, entry in self.hands.in_force(self._clock()).items()
-            if entry.order in TAKE_OUT
-        }
+        entries = self.hands.in_force(self._clock())
         found = places(config, entries) if entries else {}
-        self._out = {place: entries[names] for names, place in found.items()}
+        self.ordered = {place: entries[names] for names, place in found.items()}
+        self._out = {place: entry for place, entry in self.ordered.items() if entry.order in TAKE_OUT}
         self._drained = {
             place: entry for place, entry in self._drained.items() if self._out.get(place) == entry
         }
