@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from ipaddress import ip_address
 from typing import Any
@@ -124,6 +127,25 @@ def test_a_record_has_what_was_sent_and_received_in_its_order() -> None:
             (What.SENT, b"hello\r\n\r\n"),
             (What.RECEIVED, b"got hello\r\n\r\n"),
         ]
+
+    played(story)
+
+
+def test_what_answered_while_this_process_was_held_up_is_not_too_late() -> None:
+    async def story() -> None:
+        found: Found = []
+        with socket.create_server(("127.0.0.1", 0), backlog=300) as listener, Swift() as swift:
+            for _ in range(250):
+                swift.begin(Talk(to_check(listener.getsockname()[1], timeout=0.05)), found.append)
+            swift.begin(Talk(to_check(listener.getsockname()[1], timeout=0.05, expect=b"x")), found.append)
+            end = time.monotonic() + 0.2
+            while time.monotonic() < end:  # holds the event loop up
+                pass
+            await until(lambda: len(found) == 251)
+        assert Counter(finding.reason for finding in found) == {
+            "connected": 250,
+            "read: no answer within 0.05 s": 1,
+        }
 
     played(story)
 
