@@ -175,7 +175,8 @@ class Keeper:
                 return (NO_CONFIGURATION,)
             if role is Role.ACTIVE and self.partner.in_doubt():
                 return None
-            if role is Role.STANDBY and self.assigned is Role.ACTIVE:
+            parting = role is Role.STANDBY and self.assigned is Role.ACTIVE
+            if parting:
                 self._linger()
             self.assigned, again = role, role is self._role_taken
             self._look_when_quiet()
@@ -183,6 +184,8 @@ class Keeper:
                 if soft and role is Role.ACTIVE:
                     await self._hush(self.running)
                 outcome = await self.reconcile(reason, whole=False, role=True)
+                if parting:
+                    await self._tell_rest()
             except LvsError as error:
                 self.wake(whole=True)  # what failed is tried again
                 return (str(error),)
@@ -311,6 +314,13 @@ class Keeper:
             self.events.warning(f"TCP resets of the floating addresses are still held back: {error}")
         else:
             self._hushed_until = None
+
+    async def _tell_rest(self) -> None:
+        """Have the other router know the youngest connections before their clients send again."""
+        try:
+            await self.work.tell_rest()
+        except KernelError as error:
+            log.info("the other router hears of the last connections seconds later: %s", error)
 
     def _told(self, target: Target, before: Verdict, after: Verdict) -> None:
         service, key = target

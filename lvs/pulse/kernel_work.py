@@ -8,6 +8,7 @@ longer than a takeover, which must not wait for somebody who only wants to see.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from lvs.config.model import LvsConfig
+from lvs.errors import KernelError
 from lvs.nanny.checker import Target
 from lvs.router import plan
 from lvs.router.apply import Kernel, Ledger, NotToBeRaised, Report, reconcile
@@ -32,8 +34,12 @@ from lvs.router.state import (
     Role,
     ServiceKey,
     SyncDaemon,
+    SyncState,
 )
 
+log = logging.getLogger("pulse")
+
+PARTING_SECONDS = 1.0  # to look for half-open connections: after another the client begins anew
 Found = TypeVar("Found")
 
 
@@ -227,6 +233,36 @@ class KernelWork:
     async def let_resets_out(self) -> None:
         await self.run(self._kernel.let_resets_out)
 
+    async def tell_rest(self) -> None:
+        """Tell the other router, which has the addresses by now, of the youngest connections here.
+
+        KernelError where those that the kernel holds cannot be told. The half-open ones are looked up in the
+        other thread, which may take a while; `close` waits for that.
+        """
+
+        def push() -> None:
+            state = self._settled
+            master = _master(state) if state else None
+            if state is None or master is None:
+                return
+            try:
+                for service in list(state.services.values())[:1]:
+                    self._kernel.push_out(master, service.scheduler)
+            finally:
+                self._looker.submit(self._tell_half_open, master, state)
+
+        await self.run(push)
+
+    def _tell_half_open(self, master: SyncDaemon, state: KernelState) -> None:
+        try:
+            told = self._kernel.tell_half_open(master, state, PARTING_SECONDS)
+        except KernelError as error:
+            log.warning("clients that were just connecting may have to begin anew: %s", error)
+        except Exception:  # else nobody would hear of a fault of ours
+            log.exception("telling of half-open connections ended in an unexpected error")
+        else:
+            log.info("told the other router of %d half-open connections", told)
+
     def _present(self) -> frozenset[InterfaceAddress]:
         return self._kernel.read_addresses()
 
@@ -261,3 +297,8 @@ class KernelWork:
         if not report.refused and not report.remaining:
             self._settled = wanted
         return Outcome(wanted, report, wanted == settled and bool(report.changes))
+
+
+def _master(state: KernelState) -> SyncDaemon | None:
+    """The half of the sync daemon that tells of this router's connections, if it is to run."""
+    return next((each for each in state.sync if each.state is SyncState.MASTER), None)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from lvs.config.model import Address
 from lvs.errors import KernelError
-from lvs.router import addresses, announce, netfilter, sysctl
+from lvs.router import addresses, announce, netfilter, parting, sysctl
 from lvs.router.diff import NO_NAMES, claimed_sync, differences
 from lvs.router.ipvs import Ipvs, Table
 from lvs.router.sentences import Names
@@ -107,6 +107,12 @@ class Kernel(Protocol):
 
     def let_resets_out(self) -> None:
         """End that. Raises KernelError where this kernel cannot."""
+
+    def push_out(self, master: SyncDaemon, scheduler: str) -> None:
+        """Tell the other router at once of connections that wait for a full message; see `parting`."""
+
+    def tell_half_open(self, master: SyncDaemon, state: KernelState, seconds: float) -> int:
+        """Tell it of half-open connections, and how many. Both raise KernelError."""
 
 
 class Ledger(Protocol):
@@ -265,6 +271,7 @@ class LinuxKernel:
         with suppress(KernelError):  # without nftables it can have left nothing
             netfilter.let_refusals_out()
             netfilter.let_resets_out()
+        parting.recover()
 
     def announce(self, floating: Collection[InterfaceAddress]) -> None:
         announce.announce(floating)
@@ -274,6 +281,12 @@ class LinuxKernel:
 
     def let_resets_out(self) -> None:
         netfilter.let_resets_out()
+
+    def push_out(self, master: SyncDaemon, scheduler: str) -> None:
+        parting.push_out(master.maxlen, scheduler)
+
+    def tell_half_open(self, master: SyncDaemon, state: KernelState, seconds: float) -> int:
+        return parting.tell_half_open(master, state, seconds)
 
 
 def _read_netfilter() -> Netfilter | None:

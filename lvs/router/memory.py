@@ -67,6 +67,7 @@ class MemoryKernel:
         self.schedulers = schedulers
         self.announced: list[InterfaceAddress] = []
         self.written: list[Change] = []
+        self.pushed: list[SyncDaemon] = []
 
     def read(self, wanted: KernelState, only: Collection[ServiceKey] | None = None) -> KernelState:
         return KernelState(
@@ -128,6 +129,14 @@ class MemoryKernel:
 
     def let_resets_out(self) -> None:
         """Nothing is held."""
+
+    def push_out(self, master: SyncDaemon, scheduler: str) -> None:
+        """Nothing waits; `pushed` has whom it was asked of."""
+        self.pushed.append(master)
+
+    def tell_half_open(self, master: SyncDaemon, state: KernelState, seconds: float) -> int:
+        """It has no connections."""
+        return 0
 
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         refused: list[Refusal] = []

@@ -109,6 +109,12 @@ class SettledKernel:
     def let_resets_out(self) -> None:
         self._kernel.let_resets_out()
 
+    def push_out(self, master: SyncDaemon, scheduler: str) -> None:
+        self._kernel.push_out(master, scheduler)
+
+    def tell_half_open(self, master: SyncDaemon, state: KernelState, seconds: float) -> int:
+        return self._kernel.tell_half_open(master, state, seconds)
+
 
 def _with_services(settled: KernelState, keys: Collection[ServiceKey], found: Table) -> KernelState:
     """The state settled with the services of these keys as they were found."""

@@ -17,9 +17,8 @@ from tests.kernel.traffic import until
 from tests.kernel.traffic_clients import Place, at_work, request
 
 EVERY = 0.01  # seconds from one request to the next
-# For the answer. A connection that is a moment old when a router hands over waits until the other's kernel
-# hears of it, up to 3 s (IPVS_SYNC_FLUSH_TIME), and clients send again after 0.2, 0.4, 0.8, 1.6 and 3.2 s.
-LIMIT = 7.0
+# Seconds for the answer: time to begin anew, or to send again, twice (Linux: after 1 and 3 s, 0.2 and 0.6 s).
+LIMIT = 3.0
 TALK_EVERY = 0.05
 PATTERN = bytes(range(256)) * 512  # what /download sends, over and over
 CHUNK = 65536

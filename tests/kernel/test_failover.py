@@ -2,7 +2,7 @@
 
 What is asserted are the bounds: who owns an address, whom it may cost a request. The times that clients saw
 are printed (pytest -s); docs/benchmarks.md has them beside keepalived's. PIRANHA_ATTACKS: how many heartbeats
-are sent that are none.
+are sent that are none; PIRANHA_HAND_OVERS: how often the role is handed over in a row.
 """
 
 from __future__ import annotations
@@ -48,10 +48,12 @@ from tests.kernel.failover_lab import (
     two_routers,
 )
 from tests.kernel.traffic import until
+from tests.kernel.traffic_clients import Place
 
 pytestmark = pytest.mark.kernel
 
 BOTH_OWN = REDUNDANT.deadtime + 1.0  # seconds, whatever happens
+HAND_OVERS = int(os.environ.get("PIRANHA_HAND_OVERS", "5"))
 ATTACKS = int(os.environ.get("PIRANHA_ATTACKS", "10000"))
 FAULTS: tuple[Fault[Any], ...] = (CRASH, CABLES, STOP, *WITH_PULSE)
 
@@ -87,6 +89,15 @@ def test_an_address_has_one_owner_again_within_the_bounds(
     assert not measured.healed.failed
     if fault.orderly or not fault.moves:
         assert (measured.struck.none, measured.struck.failed) == (0, Counter())
+
+
+@pytest.mark.parametrize("place", [NAT_PLACE, DIRECT_PLACE], ids=["nat", "direct"])
+def test_hand_overs_cost_no_request_however_young_its_connection(pair: Pair, place: Place) -> None:
+    with clients_at(place) as clients:
+        for number in range(HAND_OVERS):
+            measured = measure(pair, clients, HAND_OVER, REDUNDANT.deadtime)
+            show(f"\nhand-over {number + 1} of {HAND_OVERS}", measured.struck)
+            assert measured.struck.failed + measured.healed.failed == Counter()
 
 
 def test_machines_that_start_at_once_agree_who_is_active(pair: Pair, clients: Clients) -> None:
