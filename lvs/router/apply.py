@@ -14,7 +14,7 @@ from typing import Protocol
 
 from lvs.config.model import Address
 from lvs.errors import KernelError
-from lvs.router import addresses, announce, netfilter, parting, sysctl
+from lvs.router import addresses, announce, netfilter, parting, single, sysctl
 from lvs.router.diff import NO_NAMES, claimed_sync, differences
 from lvs.router.ipvs import Ipvs, Table
 from lvs.router.sentences import Names
@@ -328,34 +328,6 @@ def _batch(ipvs: Ipvs, changes: Sequence[Change]) -> list[Refusal]:
     ]
 
 
-def _set_sysctl(change: Change) -> None:
-    if change.sysctl:
-        sysctl.write(*change.sysctl)
-
-
-def _set_timeouts(change: Change) -> None:
-    if change.timeouts:
-        with Ipvs() as ipvs:
-            ipvs.set_timeouts(change.timeouts)
-
-
-def _change_netfilter(change: Change) -> None:
-    if change.netfilter is None:
-        netfilter.remove()
-    else:
-        netfilter.replace(change.netfilter)
-
-
-def _change_sync(change: Change) -> None:
-    if change.sync is None:
-        return
-    with Ipvs() as ipvs:
-        if change.verb is not Verb.ADD:  # the kernel changes no setting of a half that runs
-            ipvs.stop_sync(change.sync)
-        if change.verb is not Verb.REMOVE:
-            ipvs.start_sync(change.sync)
-
-
 def _kind(change: Change) -> tuple[Part, Verb | None]:
     """Neighbours of one kind are carried out together."""
     if change.part in (Part.SERVICE, Part.DESTINATION):
@@ -367,7 +339,7 @@ def _one_by_one(changes: Iterable[Change]) -> list[Refusal]:
     refused = []
     for change in changes:
         try:
-            _EDGES[change.part](change)
+            single.make(change)
         except KernelError as error:
             refused.append(Refusal(change, error.reason))
     return refused
@@ -389,17 +361,3 @@ def _announce(of: Mapping[InterfaceAddress, Change]) -> list[Refusal]:
         announce.announce(of)
         return []
     return _one_by_one(of.values())
-
-
-def _announce_one(change: Change) -> None:
-    if change.address is not None:
-        announce.announce([change.address])
-
-
-_EDGES: dict[Part, Callable[[Change], None]] = {
-    Part.SYSCTL: _set_sysctl,
-    Part.TIMEOUTS: _set_timeouts,
-    Part.NETFILTER: _change_netfilter,
-    Part.ADDRESS: _announce_one,
-    Part.SYNC: _change_sync,
-}
