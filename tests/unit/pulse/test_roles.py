@@ -364,7 +364,7 @@ def test_after_a_hand_over_resets_are_held_and_what_lingers_is_told(
             await until(lambda: running(world) == {SyncState.BACKUP})
 
     monkeypatch.setattr("lvs.pulse.keeping.HUSH_SECONDS", 0.2)
-    monkeypatch.setattr("lvs.pulse.keeping.LINGER_SECONDS", 0.2)
+    monkeypatch.setattr("lvs.pulse.keeping.LINGER_SECONDS", 1.0)
     play(story())
 
 
