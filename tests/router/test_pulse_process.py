@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 
 from lvs.errors import InvalidConfig, LvsError, PulseUnreachable, RouterError, StaleSerial
 from lvs.pulse.client import PulseClient
+from piranha_web.cli import main
 from tests.unit.pulse.world import lvs_cf
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -313,3 +315,57 @@ def test_a_client_that_says_garbage_does_not_disturb_pulse(tmp_path: Path) -> No
         assert process.answers()
         with pytest.raises(RouterError, match="no such call"):
             process.client._call({"call": "shutdown"})
+
+
+def test_the_hand_is_asked_for_over_the_socket_and_is_kept_over_kill_9(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def server(*words: str) -> int:
+        return main(["server", *words, "--socket", str(tmp_path / "pulse.sock")])
+
+    with listener() as port:
+        with pulse(tmp_path, "--name", "r1") as process:
+            process.client.install(text(3, port))
+            assert server("down", "web/s1", "--reason", "new disk") == 0
+            assert server("drain", "web/s9") == 1
+            said = capsys.readouterr()
+            user = pwd.getpwuid(os.getuid()).pw_name
+            assert said.out == f"web/s1: forced down by {user} on r1: new disk\n"
+            assert "no real server web/s9" in said.err
+            assert server("test", "web/s1") == 0
+            assert server("test", "web/s2") == 1
+            process.end(signal.SIGKILL)
+        with pulse(tmp_path) as process:
+            until(lambda: process.client.status()["serial"] == 3)
+            shown = process.client.explain("web", "s1")
+            assert (shown["weight"]["wanted"], shown["hand"]["reason"]) == (None, "new disk")
+            assert process.client.server([("web", "s1")], "auto", by="anna")["changed"] == [
+                "web/s1: left to its checks by anna"
+            ]
+            assert process.client.explain("web", "s1", test=True)["test"]["ok"]
+
+
+SENSELESS_ORDERS: tuple[dict[str, Any], ...] = (
+    {"targets": [["web", "s1"]], "order": "burn"},
+    {"targets": [["web"]], "order": "drain"},
+    {"targets": "web/s1", "order": "drain"},
+    {"targets": [], "order": "drain"},
+    {"targets": [["web", "s1"]], "order": "drain", "until": "soon"},
+    {"targets": [["web", "s1"]], "order": "drain", "until": True},
+    {"targets": [["web", "s1"]], "order": "drain", "by": 7},
+    {"targets": [["web", "s1"]], "order": "drain", "reason": ["x"]},
+    {"order": "drain"},
+)
+
+
+def test_orders_that_make_no_sense_change_nothing(tmp_path: Path) -> None:
+    with listener() as port, pulse(tmp_path) as process:
+        process.client.install(text(3, port))
+        for request in SENSELESS_ORDERS:
+            with pytest.raises(RouterError):
+                process.client._call({"call": "server", **request})
+        for request in ({}, {"virtual_server": 7, "real_server": []}, {"virtual_server": "web"}):
+            with pytest.raises(RouterError):
+                process.client._call({"call": "explain", **request})
+        (web,) = process.client.status()["virtual_servers"]
+        assert [one["hand"] for one in web["real_servers"]] == [None, None]
