@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from lvs.nanny.checks import Check, Kind
-from lvs.nanny.probes import agent, connect, dns, exchange, http, ping, smtp
+from lvs.nanny.probes import agent, connect, dns, exchange, http, load, ping, program, smtp
 from lvs.nanny.probes.finding import Finding, Record
 
 Probe = Callable[[Check, Record], Awaitable[Finding]]
@@ -23,8 +23,10 @@ PROBES: Mapping[Kind, Probe] = {
     Kind.SMTP: smtp.probe,
     Kind.DNS: dns.probe,
     Kind.PING: ping.probe,
+    Kind.PROGRAM: program.probe,
     Kind.NONE: _unchecked,
     Kind.AGENT: agent.probe,
+    Kind.LOAD: load.probe,
 }
 
 
