@@ -53,7 +53,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """One router's view of a real server; problem: why there is none, and then nothing else holds."""
+    """One router's view of a real server; problem: why there is none, and then nothing else holds.
+
+    held: seconds since `since`, by this machine's clock.
+    """
 
     router: models.Router
     problem: str | None = None
@@ -62,6 +65,7 @@ class Sight:
     health: str = "unknown"
     reason: str = ""
     since: datetime | None = None
+    held: float | None = None
     checked_at: datetime | None = None
     streak: int = 0
     flapping: bool = False
@@ -78,8 +82,8 @@ class Sight:
         return hand_words(self.hand) if self.hand else ""
 
 
-def sight_of(said: Explained) -> Sight:
-    """A router's answer for the page."""
+def sight_of(said: Explained, now: float) -> Sight:
+    """A router's answer for the page. now: seconds since the epoch."""
     if said.document is None:
         return Sight(router=said.router, problem=said.problem)
     document = said.document
@@ -91,6 +95,7 @@ def sight_of(said: Explained) -> Sight:
         health=verdict["health"],
         reason=verdict["reason"] or "",
         since=moment(verdict["since"]),
+        held=None if verdict["since"] is None else max(0.0, now - verdict["since"]),
         checked_at=moment(verdict["checked_at"]),
         streak=verdict["streak"],
         flapping=verdict["flapping"],

@@ -35,6 +35,9 @@ COUNTED = {
     "protected": ("danger", "failed real server{s} kept in by pool protection"),
     "flapping": ("warning", "flapping"),
     "draining": ("warning", "draining"),
+    "drained": ("warning", "drained"),
+    "forced_up": ("warning", "forced up"),
+    "forced_down": ("warning", "forced down"),
     "maintenance": ("warning", "in maintenance"),
 }
 WORST_FIRST = (

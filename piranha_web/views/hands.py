@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -151,7 +152,7 @@ def explain(request: HttpRequest, text: str, *, test: bool) -> HttpResponse:
         if speaker
         else None,
         "row": row_of(cluster, target),
-        "sights": [(sight_of(one), roles.get(one.router.pk)) for one in said],
+        "sights": [(sight_of(one, time.time()), roles.get(one.router.pk)) for one in said],
         "tested": test,
         "verbs": VERBS.values(),
         "here": f"{reverse('real-server-explained')}?{urlencode({'target': target_text(target)})}",

@@ -36,7 +36,7 @@ def test_both_routers_say_why_and_since_when_and_what_it_takes_to_return(adminis
     assert page.index("On r1") < page.index("On r2")
     for words in (
         "good check 3 of 18 before it returns",
-        "4\xa0minutes",
+        "4 min",
         "http GET /health on port 80, every 6 s",
         "configured 10, out of the table",
         "automatic: its checks decide",
