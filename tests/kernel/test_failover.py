@@ -146,6 +146,49 @@ def test_connections_outlast_a_crash_and_the_way_back(pair: Pair) -> None:
     clients.check()
 
 
+def test_what_is_ordered_by_hand_holds_on_both_over_a_crash_and_a_return(pair: Pair) -> None:
+    until(pair.well, "the pair is well", pair.told)
+    active = pair.owners.owner()
+    assert active is not None
+    standby = pair.machines[OTHER[active]]
+    standby.client.server([("nat", "s3")], "drain", by="the test")
+    for router in OTHER:
+        until(partial(is_out, pair, router, "nat", "s3"), f"{router} knows", pair.told)
+    crash(pair, active)
+    until(lambda: pair.owners.owner() == OTHER[active], "the other takes over", pair.told)
+    assert is_out(pair, OTHER[active], "nat", "s3")
+    standby.client.server([("nat", "s3")], "auto", by="the test")
+    standby.client.server([("direct", "s2")], "maintenance", by="the test")
+    boot(pair, active)  # its own file has an order that holds no longer
+    until(pair.well, "the pair is well", pair.told)
+    for router in OTHER:
+        until(partial(is_out, pair, router, "direct", "s2"), f"{router} knows", pair.told)
+        until(partial(serves, pair, router, "nat", "s3"), f"s3 is back on {router}", pair.told)
+    standby.client.server([("direct", "s2")], "auto", by="the test")
+    for router in OTHER:
+        until(partial(serves, pair, router, "direct", "s2"), f"s2 is back on {router}", pair.told)
+
+
+def is_out(pair: Pair, router: str, service: str, name: str) -> bool:
+    """Whether an order is in force for that real server, and it is at weight 0 or not in the table."""
+    found = real_server(pair, router, service, name)
+    return bool(found["hand"]) and not found["weight"]
+
+
+def serves(pair: Pair, router: str, service: str, name: str) -> bool:
+    found = real_server(pair, router, service, name)
+    return not found["hand"] and found["weight"] == 1
+
+
+def real_server(pair: Pair, router: str, service: str, name: str) -> dict[str, Any]:
+    """What the status of a router says of a real server."""
+    status = pair.status(router)
+    assert status is not None, pair.told()
+    (of,) = (one for one in status["virtual_servers"] if one["name"] == service)
+    found: dict[str, Any] = next(one for one in of["real_servers"] if one["name"] == name)
+    return found
+
+
 def test_heartbeats_that_are_none_change_nothing(pair: Pair, clients: Clients) -> None:
     until(pair.well, "the pair is well", pair.told)
     before = {name: redundancy(pair, name) for name in OTHER}
