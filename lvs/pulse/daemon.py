@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from lvs.errors import RouterError
-from lvs.nanny.rounds import unchecked
+from lvs.nanny.programs import FOLDER
+from lvs.nanny.rounds import LIMIT, unchecked
 from lvs.pulse.calls import calls
 from lvs.pulse.commands import Commands
 from lvs.pulse.confirmation import Confirmation
@@ -34,7 +35,7 @@ from lvs.router.memory import MemoryKernel, MemoryLedger
 
 log = logging.getLogger("pulse")
 
-DESCRIPTORS_KEPT = 200  # for everything but checks
+DESCRIPTORS_KEPT = 300 + LIMIT  # for everything but checks; so many may be asked for their load at once
 MOST_CHECKS = 4096  # under way at once
 COMMAND_SECONDS = 5.0  # that the end waits for active_cmd or inactive_cmd
 
@@ -81,6 +82,7 @@ class Daemon:
         self._options = options
         self._environment = environment
         self._started_at = time.time()
+        FOLDER.set((options.config / "checks").absolute())
         ledger = MemoryLedger() if options.planning else Ledger(options.state / "ledger.json")
         kernel: MemoryKernel | LinuxKernel = MemoryKernel()
         if not options.planning:
@@ -180,6 +182,8 @@ class Daemon:
             kept("following the heart", line.follow),
             kept("the commands of lvs.cf", self._commands.run),
         ]
+        if self._options.checks:
+            tasks.append(kept("the load monitors", keeper.weighing.loads.run))
         interval = watchdog_interval(self._environment)
         return tasks if interval is None else [*tasks, self._show_life(interval)]
 

@@ -43,7 +43,7 @@ async def explain(keeper: Keeper, virtual_server: str, real_server: str, *, test
         "verdict": _verdict(verdict, now),
         "history": [_run(run) for run in keeper.checker.history(place)] if place else [],
         "hand": hand_document(entry),
-        "load": _load(keeper.weighing.loads().get(place)) if place else None,
+        "load": _load(keeper.weighing.loads.loads.get(place)) if place else None,
         "weight": _weight(keeper, one, place),
         "test": tested,
     }

@@ -101,6 +101,7 @@ class Keeper:
             events=self.events,
             wake=self.wake,
             verdicts=lambda: self.checker.verdicts,
+            probe=probe,
             clock=clock,
         )
         self.announcer = Announcer(self._announce, self.events, self.held_addresses)
@@ -155,6 +156,8 @@ class Keeper:
             return
         try:
             await self.let_resets_out()
+            if whole:
+                await self.weighing.look_for_programs()
             await self.reconcile(cause, whole=whole)
         except LvsError as error:
             log.debug("%s; trying again", error)  # the account has said it

@@ -61,6 +61,16 @@ def of_protection(protected: Iterable[Place], names: Names) -> dict[Hashable, Al
     return found
 
 
+def of_programs(missing: Iterable[str]) -> dict[Hashable, Alarm]:
+    """Programs of lvs.cf that cannot be run; missing: why, in sentences."""
+    return {
+        ("program", sentence): Alarm(
+            f"A program of lvs.cf cannot be run: {sentence}", f"no longer: {sentence}"
+        )
+        for sentence in missing
+    }
+
+
 def of_flapping(verdicts: Mapping[Place, Verdict], names: Names, now: float) -> dict[Hashable, Alarm]:
     """Real servers that come and go."""
     found: dict[Hashable, Alarm] = {}

@@ -21,14 +21,16 @@ from lvs.config.model import LvsConfig
 from lvs.errors import KernelError
 from lvs.nanny.hand import Hand, Order
 from lvs.nanny.health import Verdict
-from lvs.nanny.loads import Load
+from lvs.nanny.loads_of import Loads, asked
+from lvs.nanny.programs import FOLDER, missing, named
 from lvs.nanny.shares import Circumstances, Shares, shares
+from lvs.nanny.under_way import Probe
 from lvs.pulse.departing import Departing, connections, deleted, drain_times, strangers
 from lvs.pulse.events import Events
 from lvs.pulse.hands import Hands, places
 from lvs.pulse.kernel_work import KernelWork
 from lvs.pulse.running import Running
-from lvs.pulse.watching import Alarms, of_flapping, of_protection
+from lvs.pulse.watching import Alarms, of_flapping, of_programs, of_protection
 from lvs.pulse.words import Leave
 from lvs.router.ipvs import Table
 from lvs.router.plan import Place
@@ -42,7 +44,7 @@ TAKE_OUT = (Order.DRAIN, Order.MAINTENANCE)
 class Weighing:
     """The circumstances of the weights. wake: called when the kernel may have to be brought to others.
 
-    verdicts, loads: what the checks and the load monitors have found by now.
+    verdicts: what the checks have found by now. probe: what asks for loads, in place of the kind's own.
     """
 
     def __init__(
@@ -53,24 +55,25 @@ class Weighing:
         events: Events,
         wake: Callable[[], None],
         verdicts: Callable[[], Mapping[Place, Verdict]],
-        loads: Callable[[], Mapping[Place, Load]] = dict,
+        probe: Probe | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.hands = Hands(state, work, events, wake, clock)
         self.departing = Departing(state, work, events, clock)
+        self.loads = Loads(wake, events, probe=probe, clock=clock)
         self.shares = Shares()  # as worked out last
         self.alarms = Alarms(events)
         self._work = work
         self._events = events
         self._wake = wake
         self._verdicts = verdicts
-        self._loads = loads
         self._clock = clock
         self._running: Running | None = None
         self._names = Names()
         self.ordered: Mapping[Place, Hand] = {}  # for which an order by hand is in force
         self._out: dict[Place, Hand] = {}  # those that somebody takes out, and by which order
         self._drained: dict[Place, Hand] = {}  # those without connections, and the order that it is of
+        self._missing: tuple[str, ...] = ()  # why programs of lvs.cf cannot be run
         self._draining = asyncio.Event()  # there is something to look at
         self._timer: asyncio.TimerHandle | None = None
 
@@ -87,14 +90,12 @@ class Weighing:
     def problems(self) -> Iterator[str]:
         """What an administrator should know of, in sentences."""
         yield from filter(None, (self.hands.problem, self.departing.problem))
+        yield from self.loads.problems
         yield from self.alarms.problems
 
     def by_hand(self, config: LvsConfig) -> frozenset[Place]:
         """The active real servers for which an order is in force."""
         return frozenset(places(config, self.hands.in_force(self._clock())).values())
-
-    def loads(self) -> Mapping[Place, Load]:
-        return self._loads()
 
     # ---- a configuration comes into force
 
@@ -107,6 +108,8 @@ class Weighing:
         is deleted keeps its connections; else it goes at once. Raises KernelError.
         """
         self._running, self._names = new, names
+        self.loads.watch(asked(new.config))
+        await self.look_for_programs()
         await self.departing.keep_only(new.config)
         if drains:
             await self._part(before, new.config)
@@ -114,6 +117,13 @@ class Weighing:
         waiting = self._waiting()
         if waiting:
             self._see(await self._work.counters({service for service, _ in waiting}))
+
+    async def look_for_programs(self) -> None:
+        """Find out which programs of lvs.cf cannot be run: somebody may have put them there, or away."""
+        self._missing = ()
+        wanted = named(self._running.config) if self._running else frozenset()
+        if wanted:
+            self._missing = await asyncio.to_thread(missing, wanted, FOLDER.get())
 
     async def _part(self, before: LvsConfig | None, new: LvsConfig) -> None:
         if before is None:
@@ -154,7 +164,8 @@ class Weighing:
     def forget(self) -> None:
         """No configuration is in force any more."""
         self._running, self.shares = None, Shares()
-        self.ordered, self._out = {}, {}
+        self.ordered, self._out, self._missing = {}, {}, ()
+        self.loads.watch({})
         self.alarms.note({})
 
     # ---- the weights of this moment
@@ -168,14 +179,16 @@ class Weighing:
             verdicts=self._verdicts(),
             hands=self.hands.in_force(now),
             drained=self.drained,
-            loads=self._loads(),
+            loads=self.loads.loads,
             steady=self.shares.steady,
             now=now,
         )
         self.shares = shares(config, given)
         self._wake_at(self.shares.until, now)
         self.alarms.note(
-            of_protection(self.shares.protected, self._names) | of_flapping(given.verdicts, self._names, now)
+            of_protection(self.shares.protected, self._names)
+            | of_flapping(given.verdicts, self._names, now)
+            | of_programs(self._missing)
         )
         if self._waiting() or self.departing:
             self._draining.set()
@@ -188,7 +201,7 @@ class Weighing:
             verdicts=verdicts,
             hands=self.hands.in_force(now),
             drained=self.drained,
-            loads=self._loads(),
+            loads=self.loads.loads,
             steady=self.shares.steady,
             now=now,
         )

@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 
 from lvs.errors import RouterError
+from lvs.nanny.checks import Check, Kind
 from lvs.nanny.hand import Order
+from lvs.nanny.loads import Load, Word
+from lvs.nanny.probes.finding import Finding, Record
+from lvs.nanny.programs import FOLDER
 from lvs.pulse.keys import save as save_keys
 from lvs.pulse.lvsd import Lvsd
 from tests.unit.pulse.busy_kernel import BusyKernel
 from tests.unit.pulse.scripted_heart import heart
-from tests.unit.pulse.world import KEY, TWO, World, lvs_cf, play, texts, until
+from tests.unit.pulse.world import KEY, TWO, Network, World, lvs_cf, play, texts, until
 
 S1, S2 = ("web", "s1"), ("web", "s2")
 
@@ -279,5 +283,60 @@ def test_orders_come_in_turn_with_installs(world: World, kernel: BusyKernel) -> 
             ]
             await asyncio.gather(*(job() for job in jobs))
             assert kernel.weights() == {"10.0.0.1": 1}
+
+    play(story())
+
+
+# ---- loads and programs
+
+
+class Agents(Network):
+    """Real servers whose agents say what a test wants; those without a word are silent."""
+
+    def __init__(self, words: dict[str, Load]) -> None:
+        super().__init__()
+        self.words = words
+
+    async def __call__(self, check: Check, record: Record) -> Finding:
+        if check.kind is not Kind.AGENT:
+            return await super().__call__(check, record)
+        said = self.words.get(str(check.address))
+        return Finding(said is not None, said.reason if said else "no answer", load=said)
+
+
+def test_what_an_agent_says_is_the_weight_and_silence_is_a_problem(world: World, kernel: BusyKernel) -> None:
+    async def story() -> None:
+        world.network = agents = Agents({"10.0.0.1": Load(factor=0.5, reason="50%")})
+        more = "  load_monitor = agent\n  agent_port = 9999\n"
+        async with world.pulse() as lvsd:
+            await lvsd.install(lvs_cf(more=more).replace("weight = 1", "weight = 4"))
+            await until(lambda: kernel.weights() == {"10.0.0.1": 2, "10.0.0.2": 4})
+            assert (await of(lvsd, "s1"))["why"] == "agent: 50 %"
+            found = await lvsd.explain("web", "s1", test=False)
+            assert (found["load"]["factor"], found["load"]["reason"]) == (0.5, "50%")
+            await until(lambda: any("does not tell the load" in text for text in texts(lvsd)))
+            assert any("No load from 10.0.0.2" in one for one in (await lvsd.status())["problems"])
+            agents.words["10.0.0.1"] = Load(word=Word.DRAIN, reason="drain")
+            await until(lambda: kernel.weights() == {"10.0.0.1": 0, "10.0.0.2": 4})
+
+    play(story())
+
+
+def test_a_program_that_cannot_be_run_is_an_alarm_until_it_can(
+    world: World, kernel: BusyKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        token = FOLDER.set(world.folder / "checks")
+        try:
+            async with world.pulse() as lvsd:
+                await lvsd.install(lvs_cf(more='  send_program = "probe %h"\n'))
+                assert any("probe is not in" in one for one in (await lvsd.status())["problems"])
+                assert sum("cannot be run: probe" in text for text in texts(lvsd)) == 1
+                monkeypatch.setattr("lvs.pulse.weighing.missing", lambda programs, folder: ())
+                lvsd.keeper.wake(whole=True)
+                await until(lambda: any("no longer: probe" in text for text in texts(lvsd)))
+                assert not any("probe" in one for one in (await lvsd.status())["problems"])
+        finally:
+            FOLDER.reset(token)
 
     play(story())

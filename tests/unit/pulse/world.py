@@ -102,6 +102,7 @@ class World:
             keeper.keep(),
             keeper.checker.run(),
             keeper.weighing.run(),
+            keeper.weighing.loads.run(),
             keeper.weighing.hands.run(),
             keeper.announcer.run(),
             line.run(),
