@@ -60,6 +60,7 @@ urlpatterns = [
     ),
     path("real-servers/order", hands.order, name="real-server-order"),
     path("real-servers/everywhere", hands.everywhere_list, name="real-server-everywhere"),
+    path("real-servers/everywhere/live", hands.everywhere_live, name="real-server-everywhere-live"),
     path("real-servers/explained", hands.explained, name="real-server-explained"),
     path("real-servers/test", hands.test, name="real-server-test"),
     path("real-servers/<int:pk>", real_servers.real_server_edit, name="real-server-edit"),

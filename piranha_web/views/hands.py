@@ -21,6 +21,7 @@ from piranha_web.hands import VERBS, Verb
 from piranha_web.servers import Server, Target, departing, everywhere, found, is_last, target_of, target_text
 
 MOST_TARGETS = 5000
+LIVE_SECONDS = 5  # between two looks at the routers' reports
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -102,18 +103,33 @@ def everywhere_list(request: HttpRequest) -> HttpResponse:
     cluster = current_cluster(request)
     if cluster is None:
         return redirect("cluster-create")
+    return render(request, "real_servers/everywhere.html", machine(request, cluster))
+
+
+@require_safe
+def everywhere_live(request: HttpRequest) -> HttpResponse:
+    """The table alone, for htmx."""
+    cluster = current_cluster(request)
+    if cluster is None:
+        return redirect("control")
+    context = machine(request, cluster) | {"out_of_band": True}
+    return render(request, "real_servers/_everywhere.html", context)
+
+
+def machine(request: HttpRequest, cluster: models.Cluster) -> dict[str, Any]:
+    """What the active router says of the machine with the asked address."""
     now = current_state(request, cluster)
     address = request.GET.get("address", "").strip()
     rows = everywhere(found(now), address)
-    context = {
+    return {
         "address": address,
         "rows": rows,
         "is_known": dispatch.speaking(now) is not None,
         "connections": sum(one.connections or 0 for one in rows),
         "verbs": VERBS.values(),
-        "here": request.get_full_path(),
+        "here": f"{reverse('real-server-everywhere')}?{urlencode({'address': address})}",
+        "live_seconds": LIVE_SECONDS,
     }
-    return render(request, "real_servers/everywhere.html", context)
 
 
 @require_safe

@@ -178,6 +178,18 @@ def test_one_machine_is_drained_in_all_its_virtual_servers(
     assert asked[0][1][0] == [["shop", "web1"], ["mail", "web1"]]
 
 
+def test_the_page_of_a_machine_renews_itself(administrator: Client) -> None:
+    where = {"address": "10.11.12.1"}
+    report("r1", status())
+    assert "/real-servers/everywhere/live?address=10.11.12.1" in text_of(
+        administrator.get("/real-servers/everywhere", where)
+    )
+    part = text_of(administrator.get("/real-servers/everywhere/live", where))
+    assert "<html" not in part
+    assert "shop / web1" in part
+    assert 'hx-swap-oob="true"' in part
+
+
 def test_a_machine_that_serves_nowhere_is_said_to(administrator: Client) -> None:
     where = {"address": "10.9.9.9"}
     assert "is not known" in text_of(administrator.get("/real-servers/everywhere", where))
