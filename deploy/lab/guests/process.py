@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from deploy.lab.guests.job import GuestError, Job
@@ -47,6 +48,16 @@ def guard(job: Job) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["/bin/sh", "-c", GUARD, "guard", folder], stdin=subprocess.PIPE, process_group=0)
 
 
+def rank(child: subprocess.Popen[bytes]) -> None:
+    """Gives the guest's session the niceness that nice(1) gave to us.
+
+    A session is scheduled as one, and the niceness of its processes counts only among themselves (sched(7),
+    "The autogroup feature").
+    """
+    with contextlib.suppress(OSError):  # this kernel has no such groups, or the guest has ended already
+        Path(f"/proc/{child.pid}/autogroup").write_text(str(os.getpriority(os.PRIO_PROCESS, 0)), "ascii")
+
+
 def end(child: subprocess.Popen[bytes], watch: subprocess.Popen[bytes]) -> None:
     """Ends the guest and everything in its process group at once: it has nothing to save."""
     with contextlib.suppress(ProcessLookupError):  # all of it has ended by itself
@@ -79,6 +90,7 @@ def run(command_line: Callable[[Consoles], Sequence[str]], job: Job) -> int:
         pass_fds=[output_end, log_end],
         start_new_session=True,
     )
+    rank(child)
     os.close(output_end)
     os.close(log_end)
     try:

@@ -60,17 +60,29 @@ def test_helpers_that_a_guest_leaves_behind_are_ended(tmp_path):
     eventually(lambda: not alive(tmp_path / "pid"), "the helper is gone")
 
 
-def test_a_guest_does_not_outlive_a_killed_launcher(tmp_path):
-    launcher = f"""
+# Runs the script that is its second argument as a guest, in the folder that is its first.
+LAUNCHER = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from deploy.lab.guests.process import run
 from tests.unit.deploy.test_guest_job import make_job
-job = make_job(Path({str(tmp_path)!r}), "unused", timeout=1000.0, scratch=True)
-run(lambda consoles: ["sh", "-c", "echo $$ >{tmp_path}/pid; sleep 1000"], job)
+job = make_job(Path(sys.argv[1]), "unused", timeout=1000.0, scratch=True)
+sys.exit(run(lambda consoles: ["sh", "-c", sys.argv[2]], job))
 """
-    process = subprocess.Popen([sys.executable, "-c", launcher])
+
+
+def test_a_guest_is_as_nice_as_its_launcher_though_it_has_a_session_of_its_own(tmp_path):
+    """Where the kernel schedules a session as one; it does not have to."""
+    is_nice = "[ ! -e /proc/$$/autogroup ] || grep -q 'nice 3$' /proc/$$/autogroup"
+    script = f"until {is_nice}; do sleep 0.02; done; echo 0 >{tmp_path}/exchange/status"
+    process = subprocess.run(["nice", "-n", "3", sys.executable, "-c", LAUNCHER, str(tmp_path), script])
+    assert process.returncode == 0
+
+
+def test_a_guest_does_not_outlive_a_killed_launcher(tmp_path):
+    script = f"echo $$ >{tmp_path}/pid; sleep 1000"
+    process = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(tmp_path), script])
     eventually(lambda: (tmp_path / "pid").exists() and alive(tmp_path / "pid"), "the guest runs")
     process.kill()
     process.wait()
