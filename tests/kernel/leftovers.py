@@ -11,9 +11,10 @@ from pathlib import Path
 
 from deploy.lab import network
 from deploy.lab.machines import Lab
-from deploy.lab.namespaces import inside
-from lvs.router import address_batch
+from deploy.lab.namespaces import inside, write_sysctls
+from lvs.router import address_batch, sysctl
 from lvs.router.genetlink import Request, attribute
+from lvs.router.parameters import EXPIRE
 from lvs.router.rtnetlink import NDA_DST, Neighbour, Rtnetlink
 
 RTM_DELNEIGH = 29  # include/uapi/linux/rtnetlink.h
@@ -36,9 +37,17 @@ def _deletion(family: int, neighbour: Neighbour) -> Request:
 
 
 def clear_kernel(lab: Lab, router: str, *, nftables: bool) -> None:
-    """Takes away a router's virtual servers, floating addresses and, where the kernel has them, nftables."""
+    """Takes away a router's virtual servers, floating addresses and, where the kernel has them, nftables.
+
+    Their connections go with the virtual servers, which the kernel would otherwise remember for two minutes
+    (net/netfilter/ipvs/ip_vs_conn.c, ip_vs_expire_nodest_conn_flush).
+    """
     if has_services(router):
+        with inside(router):
+            before = sysctl.read([EXPIRE])
+        write_sysctls(router, {EXPIRE: "1"})
         lab.run(router, ["ipvsadm", "--clear"])
+        write_sysctls(router, before)
     if nftables:
         lab.run(router, ["nft", "flush", "ruleset"])
     if has_other_addresses(router):
