@@ -27,6 +27,7 @@ from lvs.config.model import LvsConfig
 from lvs.errors import KernelError, LvsError, RouterError
 from lvs.nanny.checker import Checker, Target
 from lvs.nanny.health import Verdict
+from lvs.nanny.rounds import unchecked
 from lvs.nanny.under_way import Probe
 from lvs.pulse.account import Account
 from lvs.pulse.announcer import Announcer
@@ -94,6 +95,7 @@ class Keeper:
         self.changing = Turns()
         self.events = Events(clock)
         self.account = Account(self.events, clock)
+        self.makes_checks = probe is not unchecked
         self.checker = Checker(self._told, probe=probe, clock=clock, limit=limit)
         self.weighing = Weighing(
             state=state,

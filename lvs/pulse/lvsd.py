@@ -13,11 +13,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lvs.config.model import LvsConfig
+from lvs.config.model import LvsConfig, Problem
 from lvs.errors import ConfigError, LvsError, RouterError, StaleSerial
 from lvs.nanny.checker import Target
 from lvs.nanny.hand import Names, Order
 from lvs.nanny.health import Verdict
+from lvs.nanny.programs import FOLDER, missing, named
 from lvs.nanny.shares import Shares
 from lvs.pulse import status
 from lvs.pulse.confirmation import Waiting
@@ -100,7 +101,7 @@ class Lvsd:
         keys: Sequence[bytes] | None = None,
         confirm_within: float | None = None,
     ) -> dict[str, Any]:
-        """Put the configuration of text in force; raises ConfigError, StaleSerial, KernelError.
+        """Put the configuration of text in force; raises ConfigError, StaleSerial, KernelError, RouterError.
 
         keys: the cluster's, newest first. confirm_within: seconds after which what is in force now comes
         back, unless `confirm` is called before.
@@ -111,6 +112,7 @@ class Lvsd:
             self._refuse_stale(new, back_from)
             if back_from is None:
                 self.pair.refuse_to_part(new)
+                await self._refuse_programs(new)
             before = self.pair.replace_keys(keys) if keys else None
             try:
                 outcome = await self._install(new, confirm_within, back=back_from is not None)
@@ -157,7 +159,7 @@ class Lvsd:
         changes = await keeper.work.plan(aim, keeper.names_with(new))
         return {
             "changes": [planned(change, unchecked, leaving) for change in changes],
-            "problems": problems_to_wire(new.warnings),
+            "problems": problems_to_wire((*new.warnings, *await self._without_programs(new))),
         }
 
     def _predicted(self, new: Running, health: Mapping[Target, Health]) -> Shares:
@@ -283,6 +285,23 @@ class Lvsd:
             f"serial_no {new.serial} is older than the installed {installed}. "
             f"Take in what is installed, or raise serial_no above {installed}."
         )
+
+    async def _refuse_programs(self, new: Running) -> None:
+        """RouterError when new would take real servers out only because their program is not there."""
+        problems = await self._without_programs(new)
+        if problems:
+            raise RouterError("; ".join(problem.message for problem in problems))
+
+    async def _without_programs(self, new: Running) -> list[Problem]:
+        """The programs that new names, the configuration in force does not, and this router cannot run."""
+        running = self.keeper.running
+        added = named(new.config) - (named(running.config) if running else frozenset())
+        if not (added and self.keeper.makes_checks):
+            return []
+        return [
+            Problem(message=f"this router cannot run a program that lvs.cf names: {sentence}")
+            for sentence in await asyncio.to_thread(missing, added, FOLDER.get())
+        ]
 
     async def _install(self, new: Running, confirm_within: float | None, *, back: bool) -> Outcome:
         keeper, running = self.keeper, self.keeper.running

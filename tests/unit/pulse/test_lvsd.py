@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lvs.errors import InvalidConfig, KernelError, ParseError, RouterError, StaleSerial
+from lvs.nanny.programs import FOLDER
 from lvs.pulse import announcer
 from lvs.pulse.lvsd import Lvsd
 from lvs.router.memory import MemoryKernel, MemoryLedger
@@ -441,12 +442,62 @@ def test_a_hanging_first_check_holds_an_install_up_for_two_seconds_at_most(
 def test_a_program_elsewhere_is_a_warning_in_every_answer(world: World) -> None:
     async def story() -> None:
         text = lvs_cf(more='  send_program = "/bin/probe %h"\n  expect = "OK"\n')
+        put(world, "probe")
         async with world.pulse() as lvsd:
             warned = [problem["message"] for problem in (await lvsd.plan(text))["problems"]]
             assert any("only programs of the folder checks" in message for message in warned)
             result = await lvsd.install(text)
             assert any("only programs of" in problem["message"] for problem in result["problems"])
             assert any("only programs of" in problem for problem in (await lvsd.status())["problems"])
+
+    play(story())
+
+
+def put(world: World, program: str) -> None:
+    """Have a program in the folder of the checks."""
+    folder = world.folder / "checks"
+    folder.mkdir(exist_ok=True)
+    FOLDER.set(folder)
+    (folder / program).write_text("#!/bin/sh\n")
+    (folder / program).chmod(0o755)
+
+
+def test_an_install_whose_program_is_not_there_is_refused_and_planned_as_such(world: World) -> None:
+    async def story() -> None:
+        put(world, "other")
+        text = lvs_cf(2, more='  send_program = "probe %h"\n')
+        sentence = (
+            "this router cannot run a program that lvs.cf names: probe is not in "
+            f"{world.folder}/checks: copy it there, owned by root, mode 0755"
+        )
+        async with world.pulse() as lvsd:
+            await lvsd.install(lvs_cf(1))
+            planned = (await lvsd.plan(text))["problems"]
+            assert [(one["severity"], one["message"]) for one in planned] == [("error", sentence)]
+            with pytest.raises(RouterError) as refused:
+                await lvsd.install(text)
+            assert str(refused.value) == sentence
+            assert (await lvsd.running_text())["serial"] == 1
+            put(world, "probe")
+            assert (await lvsd.install(text))["serial"] == 2
+
+    play(story())
+
+
+def test_a_program_that_went_away_later_holds_up_no_other_change_no_restart_and_no_way_back(
+    world: World,
+) -> None:
+    async def story() -> None:
+        put(world, "probe")
+        more = '  send_program = "probe %h"\n'
+        async with world.pulse() as lvsd:
+            await lvsd.install(lvs_cf(1, more=more))
+            (world.folder / "checks" / "probe").unlink()
+            assert (await lvsd.install(lvs_cf(2, more=more, port=8443)))["serial"] == 2
+            await lvsd.install(lvs_cf(3))
+            assert (await lvsd.install(lvs_cf(2, more=more), back_from=3))["serial"] == 2
+        async with world.pulse() as lvsd:
+            assert (await lvsd.running_text())["serial"] == 2
 
     play(story())
 

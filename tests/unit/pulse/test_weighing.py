@@ -322,21 +322,23 @@ def test_what_an_agent_says_is_the_weight_and_silence_is_a_problem(world: World,
     play(story())
 
 
-def test_a_program_that_cannot_be_run_is_an_alarm_until_it_can(
-    world: World, kernel: BusyKernel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_program_that_cannot_be_run_any_more_is_an_alarm_until_it_can(world: World) -> None:
     async def story() -> None:
-        token = FOLDER.set(world.folder / "checks")
-        try:
-            async with world.pulse() as lvsd:
-                await lvsd.install(lvs_cf(more='  send_program = "probe %h"\n'))
-                assert any("probe is not in" in one for one in (await lvsd.status())["problems"])
-                assert sum("cannot be run: probe" in text for text in texts(lvsd)) == 1
-                monkeypatch.setattr("lvs.pulse.weighing.missing", lambda programs, folder: ())
-                lvsd.keeper.wake(whole=True)
-                await until(lambda: any("no longer: probe" in text for text in texts(lvsd)))
-                assert not any("probe" in one for one in (await lvsd.status())["problems"])
-        finally:
-            FOLDER.reset(token)
+        program = world.folder / "checks" / "probe"
+        program.parent.mkdir()
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        FOLDER.set(program.parent)
+        async with world.pulse() as lvsd:
+            await lvsd.install(lvs_cf(more='  send_program = "probe %h"\n'))
+            program.chmod(0o600)
+            lvsd.keeper.wake(whole=True)
+            await until(lambda: any("probe may not be run" in text for text in texts(lvsd)))
+            assert any("probe may not be run" in one for one in (await lvsd.status())["problems"])
+            assert sum("cannot be run: " in text for text in texts(lvsd)) == 1
+            program.chmod(0o755)
+            lvsd.keeper.wake(whole=True)
+            await until(lambda: any("no longer: " in text for text in texts(lvsd)))
+            assert not any("probe" in one for one in (await lvsd.status())["problems"])
 
     play(story())
