@@ -6,6 +6,7 @@ each of their connections came tells how well whoever checks keeps its rhythm, w
 
 from __future__ import annotations
 
+import resource
 import socket
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ FIRST = int(IPv4Address("127.1.0.0"))
 PORT = 8080
 SAMPLED = 10  # one in so many
 _BACKLOG = 4096
+_AT_ONCE = 100  # taken before those are closed whose other side did
 
 
 def address(number: int) -> IPv4Address:
@@ -67,6 +69,8 @@ def answering_targets() -> Iterator[Targets]:
 
 
 def _answer(pipe: Connection) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with socket.create_server(("", PORT), backlog=_BACKLOG) as listener, epoll() as ready:
         listener.setblocking(False)
         ready.register(listener, EPOLLIN)
@@ -91,7 +95,7 @@ def _accept(
     listener: socket.socket, ready: epoll, opened: dict[int, socket.socket], times: dict[str, list[float]]
 ) -> int:
     """Take what has come; how many."""
-    for number in range(_BACKLOG):
+    for number in range(_AT_ONCE):
         try:
             taken, _ = listener.accept()
         except BlockingIOError:
@@ -101,4 +105,4 @@ def _accept(
         own = taken.getsockname()[0]
         if int(own.rpartition(".")[2]) % SAMPLED == 0:
             times.setdefault(own, []).append(time.monotonic())
-    return _BACKLOG
+    return _AT_ONCE
