@@ -84,10 +84,10 @@ class Departing:
 
     # ---- the file
 
-    def load(self) -> None:
-        """Take up the file; blocking. What cannot be understood costs connections, and is said."""
+    async def load(self) -> None:
+        """Take up the file. What cannot be understood costs connections, and is said."""
         try:
-            text = files.read_text(self._path)
+            text = await self._work.run(lambda: files.read_text(self._path))
             document: dict[str, Any] = json.loads(text) if text else {"version": VERSION, "leaving": []}
             if document["version"] != VERSION:
                 raise ValueError(f"its version is {document['version']}, this pulse writes {VERSION}")
@@ -111,6 +111,13 @@ class Departing:
             self.problem = problem
         else:
             self.problem = None
+
+    async def forget(self) -> None:
+        """Nobody is leaving any more: there is no configuration."""
+        self._read = []
+        if self._leaving:
+            self._leaving = {}
+            await self.save()
 
     # ---- who leaves
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -27,13 +27,12 @@ from lvs.pulse.kernel_work import KernelWork
 from lvs.router import files
 from lvs.router.plan import Place, destination_keys, service_key
 
-log = logging.getLogger("pulse")
-
 NAME = "hand.json"
 VERSION = 1  # of the file's form
 TIDY_EVERY = 3600.0  # seconds between two looks for entries that nobody needs any more
 SAID_BY_ONE = 20  # real servers that the log names one by one
 NAMED = 3  # real servers that an error names
+REFUSED_AGAIN = 600.0  # seconds after which it is said again that the other router says what makes no sense
 
 
 class Hands:
@@ -56,7 +55,7 @@ class Hands:
         self._known: dict[Names, Hand] = {}
         self._ended_until = 0.0  # those that ended before were said
         self._tidied_at = 0.0
-        self._refused: str | None = None  # the last reason for which an entry was not taken in
+        self._refused_at = -math.inf  # when it was said last that an entry is not taken in
         self.problem: str | None = None  # of the file, in a sentence
         self.version = 0  # grows with each change
         self.wire: list[dict[str, Any]] = []  # the entries as the other router is told of them
@@ -71,22 +70,22 @@ class Hands:
 
     # ---- the file
 
-    def load(self) -> None:
-        """Take up the file; blocking. One that cannot be understood is set aside, and said."""
+    async def load(self) -> None:
+        """Take up the file. One that cannot be understood is set aside, and said."""
         self._ended_until = self._clock()
         try:
-            text = files.read_text(self._path)
+            text = await self._work.run(lambda: files.read_text(self._path))
         except RouterError as error:
             self._complain(f"{error}. No order by hand is in force on this router until then")
             return
         if text is None:
             return
         known, faults = _read(text, self._clock())
-        self._take_up(known)
+        self._take_up(hand.merged(self._known, known))  # the other router may have been heard already
         if faults:
             aside = self._path.with_name(f"{NAME}.unreadable")
             with suppress(OSError):  # then the next save replaces it
-                self._path.rename(aside)
+                await self._work.run(lambda: self._path.rename(aside))
             self._complain(
                 f"{self._path} has what cannot be understood ({faults[0]}), and {len(known)} orders that "
                 f"can, which are in force: look at the real servers, and give what is missing again. The "
@@ -233,9 +232,10 @@ class Hands:
         self.problem = problem
 
     def _refuse(self, reason: str) -> None:
-        if reason != self._refused:  # it says the same again every few seconds
-            log.warning("an order by hand that the other router tells of is not taken in: %s", reason)
-        self._refused = reason
+        now = self._clock()
+        if not 0 <= now - self._refused_at < REFUSED_AGAIN:  # it says the same again every few seconds
+            self._refused_at = now
+            self._events.warning(f"an order by hand that the other router tells of is not taken in: {reason}")
 
 
 def _read(text: str, now: float) -> tuple[dict[Names, Hand], list[str]]:

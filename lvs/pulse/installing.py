@@ -130,7 +130,7 @@ class Installer:
         self.file_problem = nothing_installed(self.installation)
         self.pair.settle()
         keeper.checker.watch({})
-        keeper.weighing.forget()
+        await keeper.weighing.forget()
         try:
             keeper.note(await keeper.work.clear(names), cause)
         except LvsError as error:

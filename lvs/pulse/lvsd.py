@@ -56,7 +56,7 @@ class Lvsd:
         keeper = self.keeper
         async with self._installing:
             self.pair.load_keys()
-            await keeper.work.run(keeper.weighing.load)
+            await keeper.weighing.load()
             await self._take_from_disk("start")
             sha256 = keeper.running.sha256 if keeper.running else None
             try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lvs.nanny.health import Verdict
 from lvs.pulse.events import Events
 from lvs.router.plan import Place
 from lvs.router.sentences import Names
+from lvs.router.state import ServiceKey
 
 NAMED = 5  # real servers that one sentence names
 
@@ -45,20 +46,14 @@ class Alarms:
 
 def of_protection(protected: Iterable[Place], names: Names) -> dict[Hashable, Alarm]:
     """Services in which real servers are kept though their checks failed."""
-    kept: dict[Hashable, list[Place]] = {}
-    for place in sorted(protected, key=str):
-        kept.setdefault(place[0], []).append(place)
-    found: dict[Hashable, Alarm] = {}
-    for service, places in kept.items():
-        called = names.virtual_server(places[0][0])
-        reals = [names.real_servers.get(place) or str(place[1]) for place in places]
-        more = f" and {len(reals) - NAMED} more" if len(reals) > NAMED else ""
-        found["protection", service] = Alarm(
-            f"{called}: pool protection keeps {', '.join(reals[:NAMED])}{more} in, though the checks fail: "
-            "look at the real servers, and whether their check is right",
+    return {
+        ("protection", service): Alarm(
+            f"{called}: pool protection keeps {them} in, though the checks fail: look at the real servers, "
+            "and whether their check is right",
             f"{called}: pool protection keeps no real server in any more",
         )
-    return found
+        for service, called, them in _by_service(protected, names)
+    }
 
 
 def of_programs(missing: Iterable[str]) -> dict[Hashable, Alarm]:
@@ -72,15 +67,24 @@ def of_programs(missing: Iterable[str]) -> dict[Hashable, Alarm]:
 
 
 def of_flapping(verdicts: Mapping[Place, Verdict], names: Names, now: float) -> dict[Hashable, Alarm]:
-    """Real servers that come and go."""
-    found: dict[Hashable, Alarm] = {}
-    for place, verdict in verdicts.items():
-        if not verdict.is_flapping(now):
-            continue
-        called = f"{names.virtual_server(place[0])}/{names.real_servers.get(place) or place[1]}"
-        found["flapping", place] = Alarm(
-            f"{called} flaps: it went out {len(verdict.failed)} times of late, so its return takes longer: "
-            "look at the machine, the way to it, and the time limit of its check",
-            f"{called} flaps no more",
+    """Services whose real servers come and go."""
+    flapping = [place for place, verdict in verdicts.items() if verdict.is_flapping(now)]
+    return {
+        ("flapping", service): Alarm(
+            f"{called}: {them} went out again and again of late, so the return takes longer: look at the "
+            "machines, the way to them, and the time limit of their check",
+            f"{called}: no real server comes and goes any more",
         )
-    return found
+        for service, called, them in _by_service(flapping, names)
+    }
+
+
+def _by_service(places: Iterable[Place], names: Names) -> Iterator[tuple[ServiceKey, str, str]]:
+    """Each service with its name, and those of its places, as far as a sentence can name them."""
+    of: dict[ServiceKey, list[Place]] = {}
+    for place in places:
+        of.setdefault(place[0], []).append(place)
+    for service, them in of.items():
+        called = sorted(names.real_servers.get(place) or str(place[1]) for place in them)
+        more = f" and {len(called) - NAMED} more" if len(called) > NAMED else ""
+        yield service, names.virtual_server(service), f"{', '.join(called[:NAMED])}{more}"

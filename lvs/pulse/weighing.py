@@ -82,10 +82,10 @@ class Weighing:
         """Those under DRAIN or MAINTENANCE that have no connections left."""
         return frozenset(place for place, entry in self._drained.items() if self._out.get(place) == entry)
 
-    def load(self) -> None:
-        """Take up the files; blocking."""
-        self.hands.load()
-        self.departing.load()
+    async def load(self) -> None:
+        """Take up the files."""
+        await self.hands.load()
+        await self.departing.load()
 
     def problems(self) -> Iterator[str]:
         """What an administrator should know of, in sentences."""
@@ -161,12 +161,13 @@ class Weighing:
             await self._work.counters({service for service, _ in seen}), self._names, seen
         )
 
-    def forget(self) -> None:
+    async def forget(self) -> None:
         """No configuration is in force any more."""
         self._running, self.shares = None, Shares()
         self.ordered, self._out, self._missing = {}, {}, ()
         self.loads.watch({})
         self.alarms.note({})
+        await self.departing.forget()
 
     # ---- the weights of this moment
 

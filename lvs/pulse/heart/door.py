@@ -47,6 +47,9 @@ class Connection:
             received = b""
         self.ended = self.ended or not received
         self._incoming += received
+        if received and b"\n" not in received:  # a long line comes in many parts
+            self.ended = self.ended or len(self._incoming) > MAX_LINE
+            return []
         *lines, rest = self._incoming.split(b"\n")
         self._incoming = bytearray(rest)
         self.ended = self.ended or len(rest) > MAX_LINE

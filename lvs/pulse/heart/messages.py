@@ -15,7 +15,7 @@ SOCKET = "heart.sock"  # below the state folder
 BEAT = 0.5  # seconds between two messages of pulse at the most
 HANGS = 5.0  # seconds of silence after which a pulse that has not ended counts as hung
 VERSION = 2  # of these messages; a heart of another version is ended and started anew
-MAX_LINE = 4 * 1024 * 1024
+MAX_LINE = 16 * 1024 * 1024  # all the orders by hand that there may be, in signs that JSON writes at length
 
 
 def encode(message: Message) -> bytes:
