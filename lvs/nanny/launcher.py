@@ -58,6 +58,9 @@ BOUNDS = (
     (resource.RLIMIT_NOFILE, 256),
 )
 
+# Python ignores two, and pulse may have been started with others ignored.
+SIGNALS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -188,7 +191,7 @@ class First:
             file_actions=[(os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, errors, 2)],
             setsid=True,
             setsigmask=[],
-            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM],  # Python ignores two
+            setsigdef=SIGNALS,
         )
 
     def _wait(self, program: int, descriptors: list[int]) -> None:
