@@ -8,12 +8,12 @@ import os
 import pwd
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
 from lvs.errors import LvsError
 from lvs.pulse.daemon import Options, run
+from lvs.pulse.version import version
 
 # Levels of the journal (sd-daemon(3)).
 _JOURNAL = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -25,6 +25,14 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(1, f"{self.prog}: {message}\n")
+
+
+class Version(argparse.Action):
+    """Says the version, and ends the program."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        sys.stdout.write(f"pulse {version()}\n")
+        parser.exit()
 
 
 class JournalFormatter(logging.Formatter):
@@ -55,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_places(made)
     _add_manner(made)
-    made.add_argument("--version", action="version", version=f"pulse {metadata.version('piranha-web')}")
+    made.add_argument("--version", action=Version, nargs=0, help="show the version and exit")
     return made
 
 

@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from lvs.pulse.node import Locator, is_local
 from lvs.pulse.pair import Pair
 from lvs.pulse.supervisor import notify, watchdog_interval
 from lvs.pulse.tasks import CHECKS, Tasks, is_fatal
+from lvs.pulse.version import version
 from lvs.router.apply import LinuxKernel
 from lvs.router.files import Installation, Ledger, locked
 from lvs.router.memory import MemoryKernel, MemoryLedger
@@ -222,7 +222,7 @@ class Daemon:
         return {
             "name": self._options.name,
             "mode": "planning" if self._options.planning else "kernel",
-            "version": metadata.version("piranha-web"),
+            "version": version(),
             "pid": os.getpid(),
             "started_at": self._started_at,
             "now": time.time(),

@@ -1,8 +1,7 @@
 """Many addresses at once, over rtnetlink (rtnetlink(7), include/uapi/linux/if_addr.h): read, added, removed.
 
-A takeover is as long as it takes to raise its addresses. One by one through pyroute2 each costs
-milliseconds; here all go in one send, of which the kernel says what it refused. What is refused is for
-`lvs.router.addresses` to look at one by one.
+A takeover is as long as it takes to raise its addresses: all go in one send, of which the kernel says what it
+refused. What is refused is for `lvs.router.addresses` to look at one by one.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from contextlib import closing
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_interface
 
-from lvs.router.genetlink import RTM_NEWADDR, RouteNetlink, attribute, attributes
+from lvs.router.genetlink import RTM_NEWADDR, Request, RouteNetlink, attribute, attributes
 from lvs.router.rtnetlink import ADDRESS_HEAD as HEAD
 from lvs.router.rtnetlink import IFA_ADDRESS, IFA_FLAGS, IFA_LABEL, IFA_LOCAL, RTM_DELADDR, RTM_GETADDR
 from lvs.router.state import InterfaceAddress
@@ -36,19 +35,26 @@ def read() -> frozenset[InterfaceAddress]:
     return frozenset(each for each in found if each is not None)
 
 
-def add(addresses: Sequence[InterfaceAddress]) -> list[InterfaceAddress]:
-    """Adds these, whose interfaces exist, as `lvs.router.addresses.add` does; those that were refused."""
+def add(addresses: Sequence[InterfaceAddress], flags: int = 0) -> dict[InterfaceAddress, int]:
+    """Adds these, whose interfaces exist, as `lvs.router.addresses.add` does; error numbers of the refused.
+
+    flags: IFA_F_*, beside those that IPv6 always gets.
+    """
     broadcasting = {name: _broadcasts(name) for name in {each.interface for each in addresses}}
-    requests = [(RTM_NEWADDR, _new(each, broadcasting[each.interface])) for each in addresses]
-    with closing(RouteNetlink()) as netlink:
-        return [addresses[position] for position in sorted(netlink.send(requests))]
+    return _sent(
+        addresses, [(RTM_NEWADDR, _new(each, broadcasting[each.interface], flags)) for each in addresses]
+    )
 
 
-def remove(addresses: Sequence[InterfaceAddress]) -> list[InterfaceAddress]:
-    """Removes exactly these, whose interfaces exist; those that were refused, also because they are gone."""
-    requests = [(RTM_DELADDR, _named(each)) for each in addresses]
+def remove(addresses: Sequence[InterfaceAddress]) -> dict[InterfaceAddress, int]:
+    """Removes exactly these, whose interfaces exist; the error numbers of the refused, also of those gone."""
+    return _sent(addresses, [(RTM_DELADDR, _named(each)) for each in addresses])
+
+
+def _sent(addresses: Sequence[InterfaceAddress], requests: Sequence[Request]) -> dict[InterfaceAddress, int]:
     with closing(RouteNetlink()) as netlink:
-        return [addresses[position] for position in sorted(netlink.send(requests))]
+        refused = netlink.send(requests)
+    return {addresses[position]: refused[position] for position in sorted(refused)}
 
 
 def _named(address: InterfaceAddress) -> bytes:
@@ -67,15 +73,16 @@ def _named(address: InterfaceAddress) -> bytes:
     )
 
 
-def _new(address: InterfaceAddress, broadcasts: bool) -> bytes:
+def _new(address: InterfaceAddress, broadcasts: bool, flags: int) -> bytes:
     if address.address.version == 6:
         # A prefix of 128 bits needs no route: the local table has one.
-        flags = IFA_F_NODAD | (IFA_F_NOPREFIXROUTE if address.prefix == 128 else 0)
+        flags |= IFA_F_NODAD | (IFA_F_NOPREFIXROUTE if address.prefix == 128 else 0)
         return _named(address) + attribute(IFA_FLAGS, U32.pack(flags)) + attribute(IFA_CACHEINFO, DEPRECATED)
+    message = _named(address) + (attribute(IFA_FLAGS, U32.pack(flags)) if flags else b"")
     if not broadcasts or address.prefix >= 31:  # RFC 3021: a /31 has no broadcast address
-        return _named(address)
+        return message
     network = ip_interface(f"{address.address}/{address.prefix}").network
-    return _named(address) + attribute(IFA_BROADCAST, network.broadcast_address.packed)
+    return message + attribute(IFA_BROADCAST, network.broadcast_address.packed)
 
 
 def _head(address: InterfaceAddress, family: int) -> bytes:

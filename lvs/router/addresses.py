@@ -1,9 +1,8 @@
-"""The floating addresses on this router's interfaces, over rtnetlink (rtnetlink(7), pyroute2's IPRoute).
+"""The floating addresses on this router's interfaces, over rtnetlink (rtnetlink(7)).
 
 Each call opens and closes its own socket, in the network namespace of the calling thread. `add_all` and
 `remove_all` are as quick as the kernel (`lvs.router.address_batch`), and leave only what is refused to the
-calls for one address. pyroute2 runs an event loop inside: call from a thread that runs none
-(`asyncio.to_thread` from pulse), else it raises RuntimeError.
+calls for one address.
 """
 
 from __future__ import annotations
@@ -11,15 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from ipaddress import IPv6Address, ip_address, ip_interface
-from typing import Any
-
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD, IFA_F_NOPREFIXROUTE
-from pyroute2.netlink.rtnl.ifinfmsg import IFF_BROADCAST
 
 from lvs.config.model import Address
 from lvs.errors import KernelError
@@ -28,7 +20,6 @@ from lvs.router.state import InterfaceAddress
 
 LONGEST_LABEL = 15  # characters; IFNAMSIZ with its final zero, include/uapi/linux/if.h
 NOBODYS = "no machine can own such an address: give the floating address of a service"
-FOREVER = 0xFFFFFFFF  # INFINITY_LIFE_TIME, include/net/addrconf.h
 
 
 def read(interfaces: Collection[str] | None) -> frozenset[InterfaceAddress]:
@@ -66,12 +57,12 @@ def remove_all(unwanted: Sequence[InterfaceAddress]) -> dict[InterfaceAddress, s
 
 
 def _left(
-    change: Callable[[Sequence[InterfaceAddress]], list[InterfaceAddress]],
+    change: Callable[[Sequence[InterfaceAddress]], Mapping[InterfaceAddress, int]],
     addresses: Sequence[InterfaceAddress],
 ) -> Sequence[InterfaceAddress]:
     """Those that a change of many left to do: what was refused, or all if it could not be tried."""
     try:
-        return change(addresses) if addresses else ()
+        return tuple(change(addresses)) if addresses else ()
     except OSError:
         return addresses
 
@@ -111,14 +102,11 @@ def add(address: InterfaceAddress) -> None:
     change = f"add {_name(address)}"
     _check(address, change, _interfaces())
     try:
-        with IPRoute() as netlink:
-            try:
-                netlink.addr("add", **_message(address, netlink))
-            except NetlinkError as error:
-                if error.code != errno.EEXIST:
-                    raise
-                _reshape(netlink, address)
-    except (NetlinkError, OSError) as error:
+        try:
+            _put(address)
+        except FileExistsError:
+            _reshape(address)
+    except OSError as error:
         raise KernelError(change, _reason(error, address)) from error
 
 
@@ -132,9 +120,9 @@ def remove(address: InterfaceAddress) -> None:
     if address.interface not in _interfaces():
         return
     try:
-        with IPRoute() as netlink, _secondaries_kept(address):
-            _delete(netlink, address)
-    except (NetlinkError, OSError) as error:
+        with _secondaries_kept(address):
+            _delete(address)
+    except OSError as error:
         raise KernelError(change, _reason(error, address)) from error
 
 
@@ -155,23 +143,6 @@ def _interfaces() -> dict[str, int]:
     return {name: index for index, name in socket.if_nameindex()}
 
 
-def _all(netlink: Any) -> Iterator[InterfaceAddress]:
-    names = dict(socket.if_nameindex())
-    for message in netlink.get_addr():
-        interface = names.get(message["index"])
-        if interface is None:  # came or went between the two questions
-            continue
-        # Behind a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is always this one.
-        address = ip_address(message.get("local") or message.get("address"))
-        label = message.get("label") or ""
-        yield InterfaceAddress(
-            address,
-            message["prefixlen"],
-            interface,
-            "" if address.version == 6 or label == interface else label,
-        )
-
-
 def _check(address: InterfaceAddress, change: str, interfaces: Collection[str]) -> None:
     interface, label = address.interface, address.label
     if interface not in interfaces:
@@ -186,37 +157,29 @@ def _check(address: InterfaceAddress, change: str, interfaces: Collection[str]) 
         raise KernelError(change, f"the mask must be 1 to {address.address.max_prefixlen} bits: correct it")
 
 
-def _message(address: InterfaceAddress, netlink: Any) -> dict[str, Any]:
-    """The attributes of RTM_NEWADDR, as pyroute2 takes them."""
-    index = _interfaces()[address.interface]
-    message: dict[str, Any] = {
-        "index": index,
-        "address": str(address.address),
-        "prefixlen": address.prefix,
-        "family": socket.AF_INET if address.address.version == 4 else socket.AF_INET6,
-    }
-    if isinstance(address.address, IPv6Address):
-        flags = IFA_F_NODAD
-        if address.prefix == 128:
-            flags |= IFA_F_NOPREFIXROUTE  # the local table has its route; a second in the main table is noise
-        return message | {"flags": flags, "preferred": 0, "valid": FOREVER}
-    message["label"] = address.label or address.interface
-    (link,) = netlink.get_links(index)
-    if address.prefix < 31 and link["flags"] & IFF_BROADCAST:  # RFC 3021: a /31 has no broadcast address
-        network = ip_interface(f"{address.address}/{address.prefix}").network
-        message["broadcast"] = str(network.broadcast_address)
-    return message
+def _put(address: InterfaceAddress, flags: int = 0) -> None:
+    """Adds it; raises OSError with the kernel's error number."""
+    for code in address_batch.add([address], flags).values():
+        raise OSError(code, os.strerror(code))
 
 
-def _reshape(netlink: Any, address: InterfaceAddress) -> None:
+def _delete(address: InterfaceAddress) -> None:
+    """Removes it, if it is there; raises OSError with the kernel's error number."""
+    for code in address_batch.remove([address]).values():
+        if code != errno.EADDRNOTAVAIL:
+            raise OSError(code, os.strerror(code))
+
+
+def _reshape(address: InterfaceAddress) -> None:
     """Gives an address that is on the interface already the prefix and the label of `address`."""
-    twins = [a for a in _all(netlink) if (a.address, a.interface) == (address.address, address.interface)]
+    there = (address.address, address.interface)
+    twins = [each for each in address_batch.read() if (each.address, each.interface) == there]
     if address in twins:
         return
     if address.address.version == 6:
         for twin in twins:
-            _delete(netlink, twin)
-        netlink.addr("add", **_message(address, netlink))
+            _delete(twin)
+        _put(address)
         return
     # IPv4 may hold one address with two prefixes: a stand-in keeps it local while the label is exchanged,
     # so that no packet is refused, no socket loses its address and the interface is never without one
@@ -224,29 +187,14 @@ def _reshape(netlink: Any, address: InterfaceAddress) -> None:
     stand_in = InterfaceAddress(address.address, 31 if address.prefix == 32 else 32, address.interface)
     put_in = stand_in not in twins
     if put_in:
-        netlink.addr("add", **_message(stand_in, netlink), flags=IFA_F_NOPREFIXROUTE)
+        _put(stand_in, address_batch.IFA_F_NOPREFIXROUTE)
     with _secondaries_kept(address):
         for twin in twins:
             if twin.prefix == address.prefix:
-                _delete(netlink, twin)
-    netlink.addr("add", **_message(address, netlink))
+                _delete(twin)
+    _put(address)
     if put_in:
-        _delete(netlink, stand_in)
-
-
-def _delete(netlink: Any, address: InterfaceAddress) -> None:
-    message: dict[str, Any] = {
-        "index": _interfaces()[address.interface],
-        "address": str(address.address),
-        "prefixlen": address.prefix,
-    }
-    if address.address.version == 4:
-        message["label"] = address.label or address.interface
-    try:
-        netlink.addr("del", **message)
-    except NetlinkError as error:
-        if error.code != errno.EADDRNOTAVAIL:
-            raise
+        _delete(stand_in)
 
 
 @contextmanager
@@ -277,9 +225,9 @@ def _name(address: InterfaceAddress) -> str:
     return f"{address.address}/{address.prefix} on {address.interface}{label}"
 
 
-def _reason(error: NetlinkError | OSError, address: InterfaceAddress | None = None) -> str:
+def _reason(error: OSError, address: InterfaceAddress | None = None) -> str:
     """What the kernel said, and what to do about it."""
-    code = error.code if isinstance(error, NetlinkError) else error.errno
+    code = error.errno
     if code == errno.EPERM:
         return "permission denied: pulse needs to run as root or with CAP_NET_ADMIN"
     if address and code == errno.ENODEV:

@@ -210,10 +210,7 @@ def _save(ledger: Ledger, before: Owned, after: Owned) -> None:
 
 
 class LinuxKernel:
-    """The kernel under us, in the network namespace of the calling thread.
-
-    Call from a thread without a running event loop: pyroute2 brings its own.
-    """
+    """The kernel under us, in the network namespace of the calling thread."""
 
     def read(self, wanted: KernelState, only: Collection[ServiceKey] | None = None) -> KernelState:
         with Ipvs() as ipvs:  # first: this may load the module that brings net/ipv4/vs

@@ -14,9 +14,9 @@ to be found at this MAC. It does not prove more:
 
 Silence proves less than a claim: a frame may be lost, a switch port may be learning. Ask more than once.
 
-This is part of the heart, which must start fast, stay small and never wait: standard library only (importing
-pyroute2 alone takes longer than everything else the heart imports), no call waits for anything but the
-kernel itself. Sockets work in the network namespace of the thread that made them; they need CAP_NET_RAW.
+This is part of the heart, which must start fast, stay small and never wait: standard library only, no call
+waits for anything but the kernel itself. Sockets work in the network namespace of the thread that made them;
+they need CAP_NET_RAW.
 """
 
 from __future__ import annotations

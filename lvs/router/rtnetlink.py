@@ -1,6 +1,6 @@
 """rtnetlink (rtnetlink(7)) with the standard library: interfaces, addresses, neighbours, and their changes.
 
-For the heart, which cannot use pyroute2 (see `lvs.router.neighbours`), and no more than it needs. A request
+For the heart (see `lvs.router.neighbours`), and no more than it needs. A request
 is answered while it is sent, so sockets do not block: an answer that is not there will not come. What the
 kernel itself may wait for is somebody else's change of interfaces (its RTNL mutex). Sockets work in the
 network namespace of the thread that made them. Reading needs no capability, deleting CAP_NET_ADMIN.
