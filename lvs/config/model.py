@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address
 
-Address = IPv4Address | IPv6Address
+from lvs.config.address import Address as Address
 
 # Comment lines kept from an imported file, in the writer's order: the directive that they stand above
 # ("virtual", "failover", "server": the block itself; "global": the head of the file; "": the end of the block

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lvs.pulse.heartbeat import Refusal, key_id
-from lvs.router.state import Node
+from lvs.router.floating import Node
 
 Entry = Mapping[str, Any]
 

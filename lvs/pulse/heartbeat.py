@@ -31,7 +31,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 from lvs.errors import HeartbeatError
-from lvs.router.state import Node, Role
+from lvs.router.floating import Node, Role
 
 MAGIC = b"PIRH"
 VERSION = 1

@@ -366,10 +366,15 @@ class HeartLine:
 
 
 def start_heart(folder: Path) -> int:
-    """Start a heart with its state in folder; its process number."""
+    """Start a heart with its state in folder; its process number.
+
+    Without `site`, and without the caller's folder among the places of modules: it needs what is ours and the
+    standard library, and is to listen soon.
+    """
     nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1)]
     environment = {name: value for name, value in os.environ.items() if name not in _SYSTEMD}
-    words = [sys.executable, "-m", "lvs.pulse.heart", "--state", str(folder)]
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    words = [sys.executable, "-P", "-s", "-S", "-m", "lvs.pulse.heart", "--state", str(folder)]
     # No subprocess.Popen or asyncio's: both think that they must end what they started.
     return os.posix_spawn(sys.executable, words, environment, file_actions=nothing, setsid=True)
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
-from lvs.config.model import Address
+from lvs.config.address import Address
 from lvs.errors import KernelError
 from lvs.router import rtnetlink, sysctl
+from lvs.router.floating import InterfaceAddress
 from lvs.router.frames import ETHERNET
 from lvs.router.rtnetlink import Link, LocalAddress, Rtnetlink
-from lvs.router.state import InterfaceAddress
 
 MESSAGES_A_READ: Final = 256  # a storm must not keep the heart from its other work
 MESSAGES_DROPPED: Final = 4096  # at most, before everything is read anew

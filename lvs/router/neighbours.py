@@ -32,7 +32,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from lvs.clock import boottime
-from lvs.config.model import Address
+from lvs.config.address import Address
 from lvs.errors import KernelError
 from lvs.router import frames
 

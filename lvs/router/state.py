@@ -8,24 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from ipaddress import ip_address
-from typing import Any
 
 from lvs.config.model import Address, Forwarding, PortRange, Protocol
-
-
-class Role(StrEnum):
-    """What a router does now; which machine it is (primary, backup) is `Node`."""
-
-    ACTIVE = "active"
-    STANDBY = "standby"
-
-
-class Node(StrEnum):
-    """Which machine of the pair this is; never changes by itself."""
-
-    PRIMARY = "primary"
-    BACKUP = "backup"
+from lvs.router.floating import InterfaceAddress as InterfaceAddress
+from lvs.router.floating import Node as Node
+from lvs.router.floating import Role as Role
 
 
 class Health(StrEnum):
@@ -135,35 +122,6 @@ class Counters:
     active: int = 0
     inactive: int = 0
     persistent: int = 0
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class InterfaceAddress:
-    """An address on an interface; label as in `ip address` (eth0:1), "" for none (IPv6 has none)."""
-
-    address: Address
-    prefix: int
-    interface: str
-    label: str = ""
-
-    def document(self) -> dict[str, str | int]:
-        """Its fields as JSON has them."""
-        return {
-            "address": str(self.address),
-            "prefix": self.prefix,
-            "interface": self.interface,
-            "label": self.label,
-        }
-
-    @classmethod
-    def of(cls, document: Mapping[str, Any]) -> InterfaceAddress:
-        """The address of a document; KeyError, TypeError or ValueError when it is none."""
-        return cls(
-            address=ip_address(document["address"]),
-            prefix=int(document["prefix"]),
-            interface=str(document["interface"]),
-            label=str(document["label"]),
-        )
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lvs.pulse.election.table import Action, Stage, Verb
 from lvs.pulse.heartbeat import Heartbeat
-from lvs.router.state import Role
+from lvs.router.floating import Role
 
 if TYPE_CHECKING:
     from lvs.pulse.election.peer import Peer

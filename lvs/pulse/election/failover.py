@@ -81,7 +81,7 @@ from lvs.pulse.election.table import (
 )
 from lvs.pulse.election.view import WAITING, View
 from lvs.pulse.heartbeat import Heartbeat, Link
-from lvs.router.state import Role
+from lvs.router.floating import Role
 
 __all__ = ["Action", "Failover", "Fitness", "Order", "Own", "Rules", "Stage", "Step", "Verb"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lvs.pulse.election.table import Action, Order, Stage, Verb
-from lvs.router.state import Role
+from lvs.router.floating import Role
 
 if TYPE_CHECKING:
     from lvs.pulse.election.view import View

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lvs.pulse.heartbeat import Heartbeat
-from lvs.router.state import Role
+from lvs.router.floating import Role
 
 NOT = float("inf")  # in place of a time: it is not so
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lvs.pulse.heartbeat import Link
-from lvs.router.state import Node
+from lvs.router.floating import Node
 
 
 class Stage(StrEnum):

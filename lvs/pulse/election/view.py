@@ -9,7 +9,7 @@ from lvs.pulse.election.peer import Peer
 from lvs.pulse.election.table import Action, Facts, Order, Own, Rules, Stage
 from lvs.pulse.election.witness import NEVER, SOME, Questions
 from lvs.pulse.heartbeat import Heartbeat, Link
-from lvs.router.state import Node, Role
+from lvs.router.floating import Node, Role
 
 WAITING = (Stage.LISTENING, Stage.STANDBY)
 _ASK = 3.0  # seconds that a standby goes on asking for the role, at least

@@ -8,7 +8,6 @@ for its memory to stay; without the right to these it goes on. `lvs.pulse.heart.
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import fcntl
 import os
@@ -21,6 +20,7 @@ from types import FrameType
 from lvs.pulse.heart.log import log
 from lvs.pulse.heart.loop import Loop
 
+USAGE = "usage: python -m lvs.pulse.heart --state FOLDER (pulse's state folder; pulse starts it)\n"
 LOCK = "heart.lock"  # below the state folder; held as long as the heart lives
 MCL_CURRENT = 1  # include/uapi/asm-generic/mman.h
 PRIORITY = 1  # of SCHED_RR (sched(7)): above all that is not real-time, below everything that is
@@ -29,9 +29,12 @@ SPARED = "-900"  # of -1000 to 1000: who is ended first when memory runs out (pr
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the heart; 0 when it was told to end, 1 when it cannot start."""
-    parser = argparse.ArgumentParser(prog="python -m lvs.pulse.heart", description="Started by pulse.")
-    parser.add_argument("--state", type=Path, required=True, metavar="FOLDER", help="pulse's state folder")
-    state: Path = parser.parse_args(arguments).state.resolve()
+    match sys.argv[1:] if arguments is None else list(arguments):
+        case ["--state", folder]:  # argparse would take longer to load than much of the heart
+            state = Path(folder).resolve()
+        case _:
+            sys.stderr.write(USAGE)
+            return 1
     _stand_alone()
     try:
         descriptor = os.open(state / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

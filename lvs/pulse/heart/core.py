@@ -18,9 +18,9 @@ from lvs.pulse.heart.presence import Absence, Presence
 from lvs.pulse.heart.report import Sources, report
 from lvs.pulse.heart.traffic import Metronome
 from lvs.pulse.heartbeat import Link
+from lvs.router.floating import Role
 from lvs.router.links import LinkChange
 from lvs.router.neighbours import Claim
-from lvs.router.state import Role
 
 STATUS_EVERY = 1.0  # seconds
 ALONE = 600.0  # seconds without pulse and without a role after which a heart ends

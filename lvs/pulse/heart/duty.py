@@ -25,9 +25,9 @@ from lvs.pulse.heart.telling import Telling
 from lvs.pulse.heart.traffic import Metronome, Traffic
 from lvs.pulse.heart.witness import Witness
 from lvs.pulse.heartbeat import Heartbeat, Link
+from lvs.router.floating import Role
 from lvs.router.links import LinkChange
 from lvs.router.neighbours import Claim
-from lvs.router.state import Role
 
 LOOK_EVERY = 10.0  # seconds between two looks for strangers, and at our own interfaces
 LOWER_AGAIN = 1.0  # seconds between two tries to lower what would not go

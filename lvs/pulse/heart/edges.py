@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from lvs.config.model import Address
+from lvs.config.address import Address
 from lvs.pulse.heart.messages import Message
 from lvs.pulse.heart.settings import Settings
 from lvs.pulse.heartbeat import Link
-from lvs.router.state import InterfaceAddress
+from lvs.router.floating import InterfaceAddress
 
 
 class Edges(Protocol):

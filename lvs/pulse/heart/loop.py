@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lvs.clock import boottime
-from lvs.config.model import Address
+from lvs.config.address import Address
 from lvs.errors import KernelError
 from lvs.pulse.heart.core import Core
 from lvs.pulse.heart.door import Connection, Door, message_of
@@ -21,7 +21,7 @@ from lvs.pulse.heart.settings import Settings
 from lvs.pulse.heart.wires import RETRY_EVERY, Wire, Wires
 from lvs.pulse.heartbeat import Link
 from lvs.router import links, neighbours
-from lvs.router.state import InterfaceAddress
+from lvs.router.floating import InterfaceAddress
 
 T = TypeVar("T")
 

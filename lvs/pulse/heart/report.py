@@ -11,7 +11,7 @@ from lvs.pulse.heart.settings import Settings
 from lvs.pulse.heart.traffic import Traffic
 from lvs.pulse.heart.witness import Witness
 from lvs.pulse.heartbeat import Refusal
-from lvs.router.state import Role
+from lvs.router.floating import Role
 
 RECENT = 60.0  # seconds for which an alarm about refused datagrams stands
 

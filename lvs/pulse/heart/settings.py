@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from lvs.config.model import Address
+from lvs.config.address import Address
 from lvs.pulse.election.failover import Rules
 from lvs.pulse.heart.messages import Message
 from lvs.pulse.heartbeat import KEY_BYTES, MAX_KEYS, Link
-from lvs.router.state import InterfaceAddress, Node
+from lvs.router.floating import InterfaceAddress, Node
 
 
 @dataclass(frozen=True, slots=True)

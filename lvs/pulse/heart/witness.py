@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from lvs.config.model import Address
+from lvs.config.address import Address
 from lvs.pulse.heart.settings import Settings
 from lvs.pulse.heartbeat import Link
 from lvs.router.neighbours import Claim
