@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from deploy.lab.namespaces import inside
@@ -32,20 +32,51 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Owning:
-    """The longest times, in seconds, in which both routers held one of the addresses, or neither did."""
+    """The longest times, in seconds, in which both routers held one of the addresses, or neither did.
+
+    holders: both, those that are set apart too.
+    """
 
     both: float
     none: float
+    holders: float
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What each router came to hold and to lose. left_out: those that are not looked at now."""
+
+    changes: list[Change] = field(default_factory=list)
+    left_out: set[str] = field(default_factory=set)
+
+    def leave_out(self, router: str, held: Iterable[str]) -> None:
+        self.left_out.add(router)
+        self.changes.extend(Change(time.monotonic(), router, address, False) for address in sorted(held))
+
+    def take_in(self, router: str, held: Iterable[str]) -> None:
+        self.left_out.discard(router)
+        self.changes.extend(Change(time.monotonic(), router, address, True) for address in sorted(held))
+
+    def longest(self, address: str, begin: float, end: float, wanted: Callable[[int], bool]) -> float:
+        """Seconds of the longest time without a break for which that holds of the number of its routers."""
+        longest = running = 0.0
+        for seconds, count in _counts(self.changes, address, begin, end):
+            running = running + seconds if wanted(count) else 0.0
+            longest = max(longest, running)
+        return longest
 
 
 class Owners:
-    """Notes every change in a thread of its own, until closed. A machine that is dead holds nothing."""
+    """Notes every change in a thread of its own, until closed.
+
+    A machine that is dead holds nothing. One that is set apart holds what it has, but does not count as an
+    owner.
+    """
 
     def __init__(self, routers: Sequence[str], addresses: Iterable[str]) -> None:
         self.addresses = frozenset(addresses)
-        self.changes: list[Change] = []
+        self._owned, self._held = Book(), Book()
         self._holds: dict[str, set[str]] = {router: set() for router in routers}
-        self._dead: set[str] = set()
         self._lock = threading.Lock()
         self._sockets = {self._open(router): router for router in routers}
         self._thread = threading.Thread(target=self._watch, name="owners", daemon=True)
@@ -62,7 +93,9 @@ class Owners:
         """The routers that hold this address."""
         with self._lock:
             return {
-                router for router, held in self._holds.items() if address in held and router not in self._dead
+                router
+                for router, held in self._holds.items()
+                if address in held and router not in self._owned.left_out
             }
 
     def owner(self) -> str | None:
@@ -73,26 +106,42 @@ class Owners:
     def died(self, router: str) -> None:
         """The machine is gone with all it had: its namespace may not know that yet."""
         with self._lock:
-            self._dead.add(router)
-            held = self._holds[router]
-            self.changes += [Change(time.monotonic(), router, address, False) for address in sorted(held)]
+            for book in (self._owned, self._held):
+                book.leave_out(router, self._holds[router])
 
     def revived(self, router: str) -> None:
         """The machine is back, with the addresses that its kernel has now."""
         with self._lock:
-            self._dead.discard(router)
-            held = self._holds[router]
-            self.changes += [Change(time.monotonic(), router, address, True) for address in sorted(held)]
+            for book in (self._owned, self._held):
+                book.take_in(router, self._holds[router])
+
+    def set_apart(self, router: str) -> None:
+        """It counts as an owner no longer, whatever it holds."""
+        with self._lock:
+            self._owned.leave_out(router, self._holds[router])
+
+    def count_again(self, router: str) -> None:
+        """It counts as an owner of what it holds, as any other."""
+        with self._lock:
+            self._owned.take_in(router, self._holds[router])
+
+    @property
+    def changes(self) -> int:
+        """How many changes there were."""
+        return len(self._held.changes)
 
     def between(self, begin: float, end: float) -> Owning:
         """How it was in this time."""
+
+        def longest(book: Book, wanted: Callable[[int], bool]) -> float:
+            return max(book.longest(address, begin, end, wanted) for address in self.addresses)
+
         with self._lock:
-            changes = list(self.changes)
-        spans = [list(_counts(changes, address, begin, end)) for address in self.addresses]
-        return Owning(
-            max(_longest(one, lambda count: count > 1) for one in spans),
-            max(_longest(one, lambda count: count == 0) for one in spans),
-        )
+            return Owning(
+                both=longest(self._owned, lambda count: count > 1),
+                none=longest(self._owned, lambda count: count == 0),
+                holders=longest(self._held, lambda count: count > 1),
+            )
 
     def _open(self, router: str) -> socket.socket:
         """A socket that hears of changes there, and first of all addresses that there are."""
@@ -127,8 +176,9 @@ class Owners:
                 if address not in self.addresses or held == (address in self._holds[router]):
                     continue
                 (self._holds[router].add if held else self._holds[router].discard)(address)
-                if router not in self._dead:
-                    self.changes.append(Change(now, router, address, held))
+                for book in (self._owned, self._held):
+                    if router not in book.left_out:
+                        book.changes.append(Change(now, router, address, held))
 
 
 def _messages(datagram: bytes) -> Iterator[tuple[int, str]]:
@@ -159,12 +209,3 @@ def _counts(changes: Sequence[Change], address: str, begin: float, end: float) -
             since = change.at
         (holding.add if change.held else holding.discard)(change.router)
     yield end - since, len(holding)
-
-
-def _longest(spans: Iterable[tuple[float, int]], wanted: Callable[[int], bool]) -> float:
-    """Seconds of the longest time without a break for which that holds of the count."""
-    longest = running = 0.0
-    for seconds, count in spans:
-        running = running + seconds if wanted(count) else 0.0
-        longest = max(longest, running)
-    return longest
