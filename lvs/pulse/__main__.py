@@ -27,6 +27,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(1, f"{self.prog}: {message}\n")
 
 
+class Help(argparse.HelpFormatter):
+    """As wide as the terminal. argparse makes one for each argument, and would load shutil to find out."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = os.get_terminal_size().columns
+        except (OSError, ValueError):  # no terminal
+            columns = 80
+        super().__init__(prog, width=columns - 2)
+
+
 class Version(argparse.Action):
     """Says the version, and ends the program."""
 
@@ -57,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     made = Parser(
         prog="piranha pulse",
+        formatter_class=Help,
         description="Owns this router's IPVS table, floating addresses and nftables table, and checks the "
         "real servers, as lvs.cf says. Reload lvs.cf with SIGHUP; at SIGTERM the other router takes "
         "over, and without one the kernel goes on balancing.",

@@ -31,6 +31,7 @@ from tests.kernel.keepalived import two_keepaliveds
 
 SETTINGS = ((1.0, 3.0), (0.1, 0.3), (0.03, 0.09))  # keepalive, deadtime
 INTERVALS = (1.0, 0.1)  # keepalived's, which takes over after three of them and a bit
+REBOOT = "both machines reboot"
 HEADING = f"{'':<34}{'no answer':>10}{'slowest':>10}{'2 owners':>10}{'0 owners':>10}  failed requests"
 
 
@@ -38,15 +39,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--runs", type=int, default=3, help="how often each fault that moves the service")
     options.add_argument("--only", choices=("pulse", "keepalived"))
+    options.add_argument("--fault", default="", help="only those whose names have this in them")
+    options.add_argument("--interval", type=float, help="only this one (seconds)")
     chosen = options.parse_args(arguments)
     print(f"{machine()}; a request every 10 ms; the worst of {chosen.runs} runs, in milliseconds")
     with lab() as made:
         if chosen.only != "pulse":
             for interval in INTERVALS:
-                keepalived(made, interval, chosen.runs)
+                if chosen.interval in (None, interval):
+                    keepalived(made, interval, chosen.runs, chosen.fault)
         if chosen.only != "keepalived":
             for keepalive, deadtime in SETTINGS:
-                pulse(made, keepalive, deadtime, chosen.runs)
+                if chosen.interval in (None, keepalive):
+                    pulse(made, keepalive, deadtime, chosen.runs, chosen.fault)
 
 
 @contextmanager
@@ -59,7 +64,7 @@ def lab() -> Iterator[Lab]:
         made.down()
 
 
-def keepalived(made: Lab, interval: float, runs: int) -> None:
+def keepalived(made: Lab, interval: float, runs: int, only: str) -> None:
     """keepalived's lines."""
     print(f"\nkeepalived, advertisement each {interval:g} s\n{HEADING}", flush=True)
     with (
@@ -68,11 +73,13 @@ def keepalived(made: Lab, interval: float, runs: int) -> None:
         clients_at(NAT_PLACE) as clients,
     ):
         for fault in EVERYWHERE:
-            show(worst(measure(pair, clients, fault, 4 * interval) for _ in range(runs)))
-        line("both machines reboot", reboot_of_both(pair, clients))
+            if only in fault.name:
+                show(worst(measure(pair, clients, fault, 4 * interval) for _ in range(runs)))
+        if only in REBOOT:
+            line(REBOOT, _worst([reboot_of_both(pair, clients) for _ in range(runs)]))
 
 
-def pulse(made: Lab, keepalive: float, deadtime: float, runs: int) -> None:
+def pulse(made: Lab, keepalive: float, deadtime: float, runs: int, only: str) -> None:
     """pulse's lines."""
     print(f"\npulse, keepalive {keepalive:g} s, deadtime {deadtime:g} s\n{HEADING}", flush=True)
     redundancy = replace(REDUNDANT, keepalive=keepalive, deadtime=deadtime)
@@ -84,8 +91,12 @@ def pulse(made: Lab, keepalive: float, deadtime: float, runs: int) -> None:
         faults: tuple[Fault[Routers] | Fault[Pair], ...] = (*EVERYWHERE[:2], EVERYWHERE[3], *WITH_PULSE)
         for fault in faults:
             times = runs if fault.moves and fault is not HANGS else 1
-            show(worst(measure(pair, clients, fault, deadtime) for _ in range(times)))
-        line("both machines reboot", reboot_of_both(pair, clients))
+            if only in fault.name:
+                show(worst(measure(pair, clients, fault, deadtime) for _ in range(times)))
+        for name, fresh in ((REBOOT, True), ("  … with pulse in memory", False)):
+            pair.fresh = fresh
+            if only in REBOOT:
+                line(name, _worst([reboot_of_both(pair, clients) for _ in range(runs)]))
 
 
 def worst(runs: Iterable[Measured]) -> Measured:

@@ -135,7 +135,8 @@ class Machine:
 
     def signal(self, number: int) -> None:
         assert self.pulse is not None
-        signal.pidfd_send_signal(self.pulse, number)
+        with suppress(ProcessLookupError):  # it ended by itself meanwhile
+            signal.pidfd_send_signal(self.pulse, number)
 
     def wait(self) -> None:
         """Returns when pulse has ended."""
@@ -188,6 +189,7 @@ class Pair:
         self.switch = Switch(lab, hushes=not has_nftables())
         self.owners = Owners(network.ROUTERS, FLOATING)
         self.serial = 0
+        self.fresh = False  # a pulse that is started is loaded anew, as after a boot
         self.machines = {name: self._made(name, folder / name) for name in network.ROUTERS}
         key = secrets.token_hex(32)
         for machine in self.machines.values():
@@ -232,7 +234,7 @@ class Pair:
         words = ["--config", str(machine.folder), "--state", str(machine.folder), "--name", router]
         words += ["--node", NODES[router], "--socket", str(machine.client.path)]
         stand_in = {} if has_nftables() else {"PIRANHA_NETFILTER_FILE": str(machine.folder / "netfilter")}
-        pid = self.nursery.start(router, words, stand_in, machine.folder / "log")
+        pid = self.nursery.start(router, words, stand_in, machine.folder / "log", fresh=self.fresh)
         machine.pulse = os.pidfd_open(pid)
 
     def stop(self, router: str) -> None:

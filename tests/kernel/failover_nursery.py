@@ -1,8 +1,8 @@
 """pulses that start at once: their program is loaded, and each is a fork of it.
 
-Loading pulse takes more than a second of User-Mode Linux, and hundreds of starts are tried. Reads one order a
-line (JSON: namespace, words, environment, log), answers each with the process id. What it started is ended by
-who ordered it, and is reaped here.
+Loading pulse takes most of a second of User-Mode Linux, and hundreds of starts are tried. One that is ordered
+`fresh` is loaded anew even so, as after a boot. Reads one order a line (JSON: namespace, words, environment,
+log, fresh), answers each with the process id. What it started is ended by who ordered it, and is reaped here.
 """
 
 from __future__ import annotations
@@ -35,11 +35,14 @@ class Nursery:
             start_new_session=True,
         )
 
-    def start(self, namespace: str, words: list[str], environment: dict[str, str], log: Path) -> int:
+    def start(
+        self, namespace: str, words: list[str], environment: dict[str, str], log: Path, *, fresh: bool
+    ) -> int:
         """Starts a pulse; its process id."""
         assert self._popen.stdin
         assert self._popen.stdout
-        order = {"namespace": namespace, "words": words, "environment": environment, "log": str(log)}
+        order: dict[str, Any] = {"namespace": namespace, "words": words, "environment": environment}
+        order |= {"log": str(log), "fresh": fresh}
         self._popen.stdin.write(json.dumps(order) + "\n")
         return int(self._popen.stdout.readline())
 
@@ -61,6 +64,8 @@ def _run(order: dict[str, Any]) -> int:
         os.dup2(source, target)
     os.environ |= order["environment"]
     move_into(order["namespace"])
+    if order["fresh"]:
+        os.execv(sys.executable, [sys.executable, "-m", "tests.kernel.traffic_pulse", *order["words"]])
     return traffic_pulse.run(order["words"])
 
 
