@@ -210,7 +210,9 @@ def explained(found: Document, now: float) -> Iterator[str]:
     if found["hand"] is not None:
         yield f"by hand: {_by_hand(found['hand'], now)}"
     if found["load"] is not None:
-        yield f"load: {found['load']['reason']} ({round(found['load']['factor'] * 100)} % of the weight)"
+        factor = found["load"]["factor"]
+        percent = 100 if factor is None else round(factor * 100)  # it said none yet: all of the weight
+        yield f"load: {found['load']['reason']} ({percent} % of the weight)"
     for run in found["history"]:
         times = "once" if run["count"] == 1 else f"{run['count']} times, until {_clock(run['last'])}"
         state, slowest = "good" if run["ok"] else "bad", f"{run['slowest'] * 1000:.1f} ms at most"

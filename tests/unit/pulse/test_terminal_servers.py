@@ -261,3 +261,12 @@ def test_history_says_why_and_what_the_last_results_were(
     assert lines[6] == "load: 60% (60 % of the weight)"
     assert "bad, 10 times, until 1970-01-01" in lines[7]
     assert lines[8].endswith("good, once, 1.0 ms at most: status 200")
+
+
+def test_an_agent_that_has_said_no_percentage_stands_for_all_of_the_weight(
+    pulse: Pulse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load = {"factor": None, "word": "up", "reason": "up", "at": 900.0}
+    pulse.explained = EXPLAINED | {"load": load}
+    assert pulse.run("history", "shop/web1") == 0
+    assert "load: up (100 % of the weight)" in capsys.readouterr().out
