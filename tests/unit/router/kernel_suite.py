@@ -18,6 +18,7 @@ from lvs.router.memory import MemoryLedger
 from lvs.router.settled import SettledKernel
 from lvs.router.state import (
     Change,
+    Counters,
     Destination,
     DestinationKey,
     Family,
@@ -362,6 +363,11 @@ class KernelSuite:
         assert found.services == {key: whole.services[key] for key in there}
         assert found.destinations == {key: whole.destinations[key] for key in there}
         assert len(there) == 3
+        counted = kernel.read_counters(asked)
+        assert (counted.services, counted.destinations) == (found.services, found.destinations)
+        assert counted.destination_counters == {
+            key: dict.fromkeys(members, Counters()) for key, members in found.destinations.items()
+        }
 
     def test_a_cluster_changed_service_by_service_is_always_as_planned(self, kernel: Kernel):
         foreign = replace(OTHER, port=26)
