@@ -153,8 +153,10 @@ def test_more_at_once_than_have_a_turn_leave_nothing(folder: Path) -> None:
     put(folder, "daemon", "(setsid sleep 86407.25 &); exit 1")
 
     async def story() -> None:
-        words = [("good",), ("hangs",), ("daemon",), ("good",)] * 12
-        all_of_them = await asyncio.gather(*(run(each, 3.0, folder, NOTHING_KEPT) for each in words))
+        limits = {"good": 30.0, "hangs": 1.0, "daemon": 30.0}
+        names = ("good", "hangs", "daemon", "good") * 12
+        runs = (run((name,), limits[name], folder, NOTHING_KEPT) for name in names)
+        all_of_them = await asyncio.gather(*runs)
         assert {got.status for got in all_of_them[::4]} == {0}
         assert {got.status for got in all_of_them[1::4]} == {None}
         assert {got.status for got in all_of_them[2::4]} == {1}
