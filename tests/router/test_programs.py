@@ -267,7 +267,8 @@ def test_without_the_right_to_namespaces_all_that_a_program_started_ends_with_it
         "from lvs.nanny.probes.finding import NOTHING_KEPT\n"
         "async def story():\n"
         f"    folder = Path({str(folder)!r})\n"
-        "    return [await programs.run((name,), 1.0, folder, NOTHING_KEPT) for name in ('hang', 'ends')]\n"
+        "    given = {'hang': 2.0, 'ends': 30.0}.items()\n"
+        "    return [await programs.run((name,), limit, folder, NOTHING_KEPT) for name, limit in given]\n"
         "print(json.dumps([(ran.status, ran.problem) for ran in asyncio.run(story())]))"
     )
     done = subprocess.run(
@@ -277,5 +278,5 @@ def test_without_the_right_to_namespaces_all_that_a_program_started_ends_with_it
         check=False,
     )
     assert done.stderr == ""
-    assert json.loads(done.stdout) == [[None, "had not ended after 1 s, and was killed"], [3, ""]]
+    assert json.loads(done.stdout) == [[None, "had not ended after 2 s, and was killed"], [3, ""]]
     assert processes("86410.25") == []
