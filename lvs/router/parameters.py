@@ -1,9 +1,15 @@
-"""The kernel parameters that a cluster needs set, each with its condition and its reason. Pure."""
+"""The kernel parameters that a cluster needs set, each with its condition and its reason. Pure.
+
+`lvs.router.parameter_table` shows them beside what a router has, with those that are left alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from lvs.config.model import Forwarding, LvsConfig, Redundancy
+from lvs.router.floating import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,48 +27,72 @@ class Use:
     sync: bool
     standby: bool
 
+    @classmethod
+    def of(cls, config: LvsConfig, role: Role) -> Use:
+        """What this configuration makes use of on a router in this role."""
+        services = nat4 = nat6 = persistence = False
+        for virtual_server in config.virtual_servers:
+            place = virtual_server.address
+            if not virtual_server.active or not (place or virtual_server.fwmark):
+                continue  # it makes no service (lvs.router.plan)
+            services = True
+            persistence = persistence or bool(virtual_server.persistence)
+            if config.forwarding_of(virtual_server) is Forwarding.NAT:
+                is_six = place is not None and place.address.version == 6
+                nat4, nat6 = nat4 or not is_six, nat6 or is_six
+        return cls(
+            services=services,
+            nat4=nat4,
+            nat6=nat6,
+            persistence=persistence,
+            sync=copies_connections(config.redundancy),
+            standby=role is Role.STANDBY,
+        )
+
+
+def copies_connections(redundancy: Redundancy) -> bool:
+    """Whether there is a standby to copy connections to, and they are copied."""
+    return redundancy.syncdaemon and redundancy.backup_active and redundancy.backup is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Sysctl:
-    """A kernel parameter that a cluster needs set, when, and why (a clause for the administrator)."""
+    """A kernel parameter that a cluster needs set, when, and why (a clause for the administrator).
+
+    condition: `when` in words.
+    """
 
     path: str
     value: str
     when: Callable[[Use], bool]
+    condition: str
     why: str
 
 
 EXPIRE = "net/ipv4/vs/expire_nodest_conn"
+COPIED = "when connections are copied to the standby"
 
-# Only what a cluster does not work without. Left as they are on purpose:
-#   net/ipv4/conf/*/rp_filter: on the router every packet of all three methods comes in where its route goes
-#     out; behind a tunnel it is the real server that must not filter.
-#   net/ipv4/vs/conntrack: masquerading of the real servers' own connections tracks those, not IPVS' ones, and
-#     marks need no tracking; it costs packets per second (ipvs-sysctl.rst).
-#   net/ipv4/vs/conn_reuse_mode: its default 1 sends a reused client port to a live server; since Linux 5.9
-#     without the second of delay that made others set 0, which would undo expire_nodest_conn.
-#   net/ipv4/vs/sloppy_tcp: 1 makes a connection of any packet that has none, at whatever real server is next,
-#     which resets it, before a late message of the other router can say where it was.
-#   net/ipv4/vs/sync_persist_mode: its default 0 tells of persistent clients' connections too.
-#   net/ipv4/vs/sync_sock_size, sync_qlen_max: the kernel's own choice lost nothing in bursts of thousands.
-#   ip_forward for direct routing and tunnels: IPVS sends those packets itself, they are not forwarded.
+# Only what a cluster does not work without; lvs.router.parameter_table says what is left alone, and why.
 SYSCTLS = (
     Sysctl(
         "net/ipv4/ip_forward",
         "1",
         lambda use: use.nat4,
+        "NAT over IPv4",
         "the answers of NAT real servers pass through this router",
     ),
     Sysctl(
         "net/ipv6/conf/all/forwarding",
         "1",
         lambda use: use.nat6,
+        "NAT over IPv6",
         "the answers of IPv6 NAT real servers pass through this router",
     ),
     Sysctl(
         EXPIRE,
         "1",
         lambda use: use.services and not (use.sync and use.standby),
+        "always, but on a standby that connections are copied to",
         "clients of a real server that was taken out are reset at once instead of hanging",
     ),
     # With 1 the connections go with the real server, and idle ones are never told of again. With 0 they are
@@ -72,12 +102,14 @@ SYSCTLS = (
         EXPIRE,
         "0",
         lambda use: use.services and use.sync and use.standby,
+        "on a standby that connections are copied to",
         "a check that fails on the standby alone must not cost it connections that live on",
     ),
     Sysctl(
         "net/ipv4/vs/expire_quiescent_template",
         "1",
         lambda use: use.persistence,
+        "with persistence",
         "persistent clients leave a real server of weight 0 instead of coming back to it",
     ),
     # ip_vs_sync_conn_needed: with a period of 0 packets and a refresh period, a connection is told of when it
@@ -86,12 +118,14 @@ SYSCTLS = (
         "net/ipv4/vs/sync_threshold",
         "0 0",
         lambda use: use.sync,
+        COPIED,
         "the standby learns of a connection when it is established, not at its third packet",
     ),
     Sysctl(
         "net/ipv4/vs/sync_refresh_period",
         "8",
         lambda use: use.sync,
+        COPIED,
         "a standby that was away learns of connections in use within 8 seconds",
     ),
     # A second later: an eighth of the refresh period.
@@ -99,12 +133,14 @@ SYSCTLS = (
         "net/ipv4/vs/sync_retries",
         "1",
         lambda use: use.sync,
+        COPIED,
         "a connection is told of once more a second later, should the first message get lost",
     ),
     Sysctl(
         "net/ipv4/vs/backup_only",
         "0",
         lambda use: use.sync,
+        COPIED,
         "the active router takes in connections too, and has to balance meanwhile",
     ),
 )

@@ -124,7 +124,7 @@ def wanted(
         destinations=members,
         addresses=floating if role is Role.ACTIVE else frozenset(),
         netfilter=passing.netfilter(tuple(through)),
-        sysctls=_sysctls(active, role, synchronised=bool(daemon)),
+        sysctls=parameters.wanted(Use.of(config, role)),
         timeouts=Timeouts(settings.tcp_timeout, settings.tcpfin_timeout, settings.udp_timeout),
         sync=daemon,
         floating=floating if _is_pair(config.redundancy) else frozenset(),
@@ -368,7 +368,7 @@ def _is_pair(redundancy: Redundancy) -> bool:
 
 def _sync(redundancy: Redundancy, *, telling: bool) -> frozenset[SyncDaemon]:
     """The halves of the sync daemon; telling: with the one that tells of this router's connections."""
-    if not (redundancy.syncdaemon and _is_pair(redundancy)):
+    if not parameters.copies_connections(redundancy):
         return frozenset()
     maxlen = redundancy.syncd_maxlen
     half = SyncDaemon(
@@ -383,16 +383,3 @@ def _sync(redundancy: Redundancy, *, telling: bool) -> frozenset[SyncDaemon]:
     )
     master = replace(half, state=SyncState.MASTER, maxlen=maxlen or SHORT_MESSAGE)
     return frozenset({half, master}) if telling else frozenset({half})
-
-
-def _sysctls(active: list[Active], role: Role, *, synchronised: bool) -> dict[str, str]:
-    nat = {key.family for key, _, forwarding in active if forwarding is Forwarding.NAT}
-    use = Use(
-        services=bool(active),
-        nat4=Family.V4 in nat,
-        nat6=Family.V6 in nat,
-        persistence=any(virtual_server.persistence for _, virtual_server, _ in active),
-        sync=synchronised,
-        standby=role is Role.STANDBY,
-    )
-    return parameters.wanted(use)
