@@ -36,6 +36,9 @@ class Checker:
 
     told(target, before, after) is called in the event loop whenever a result changed the health. Use:
     `watch` to say what is wanted (at any time, before `run` too), `run` as a task, `try_out` for results now.
+
+    A check that this router could not make (`Finding.ours`) is no result: verdict and history stay, and
+    `unmade` has it until it can be made again.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Checker:
         self._verdicts: dict[Target, Verdict] = {}
         self._health: dict[Target, Health] = {}  # that of each verdict
         self._histories: dict[Check, History] = {}
+        self._unmade: dict[Check, str] = {}
 
     @property
     def verdicts(self) -> Mapping[Target, Verdict]:
@@ -67,6 +71,11 @@ class Checker:
     def checks(self) -> int:
         """How many distinct checks are carried out."""
         return len(self._targets)
+
+    @property
+    def unmade(self) -> Mapping[Check, str]:
+        """The checks that this router could not make the last time, and why."""
+        return self._unmade
 
     def unjudged(self, wanted: Mapping[Target, Watched]) -> frozenset[Check]:
         """The checks of wanted that would be new or different for some real server."""
@@ -105,6 +114,7 @@ class Checker:
         self._histories = {check: self._histories.get(check) or History() for check in self._targets}
         for check in self._targets.keys() & results.keys():
             self._histories[check].add(results[check])
+        self._unmade = {check: why for check, why in self._unmade.items() if check in self._targets}
         self._rounds.want(self._targets.keys(), results)
 
     async def run(self) -> None:
@@ -136,6 +146,10 @@ class Checker:
         ]
 
     def _ended(self, check: Check, result: Result, finding: Finding) -> None:
+        if finding.ours:
+            self._unmade[check] = finding.reason
+            return
+        self._unmade.pop(check, None)
         self._histories[check].add(result)
         for target in self._targets[check]:
             self._judge(target, result)

@@ -54,12 +54,17 @@ class Job:
     def pipes(self) -> tuple[int, int]:
         """The ends that the program writes to, of its stdout and its stderr; raises OSError."""
         ends = []
-        for into in (self.output, self.errors):
-            reading, writing = os.pipe2(os.O_CLOEXEC)
-            os.set_blocking(reading, False)
-            self._pipes[reading] = into
-            self._loop.add_reader(reading, self._read, reading)
-            ends.append(writing)
+        try:
+            for into in (self.output, self.errors):
+                reading, writing = os.pipe2(os.O_CLOEXEC)
+                ends.append(writing)
+                os.set_blocking(reading, False)
+                self._pipes[reading] = into
+                self._loop.add_reader(reading, self._read, reading)
+        except OSError:
+            for end in ends:
+                os.close(end)
+            raise
         return ends[0], ends[1]
 
     def drain(self) -> None:
@@ -151,7 +156,8 @@ class Line:
 
     def _kill(self, name: str) -> None:
         if name in self._jobs:
-            with suppress(BrokenPipeError, ConnectionResetError):  # it dies with the launcher
+            # It dies with the launcher; one that takes in nothing more is stuck.
+            with suppress(BrokenPipeError, ConnectionResetError, BlockingIOError):
                 self._socket.send(json.dumps({"kill": name}).encode())
 
     def _hear(self) -> None:

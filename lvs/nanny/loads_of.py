@@ -122,7 +122,7 @@ class Loads:
     def _ended(self, check: Check, result: Result, finding: Finding) -> None:
         before = self._heard[check]
         if finding.load is None:
-            after = self._unheard(check, before, result.reason)
+            after = self._unheard(check, before, finding)
         else:
             after = Heard(_followed(check, before.load, replace(finding.load, at=result.at)))
             if before.silent:
@@ -138,11 +138,15 @@ class Loads:
         if _weight(after.load) != _weight(before.load):
             self._changed()
 
-    def _unheard(self, check: Check, before: Heard, reason: str) -> Heard:
-        after = replace(before, silent=before.silent + 1, reason=reason)
-        if after.silent == 1:
-            self._events.warning(f"{_called(check)} does not tell the load ({reason}): its weight stays")
-        if after.silent >= FORGOTTEN and before.load is not None:
+    def _unheard(self, check: Check, before: Heard, finding: Finding) -> Heard:
+        # One that this router could not ask is not silent for longer by that.
+        silent = max(1, before.silent) if finding.ours else before.silent + 1
+        after = replace(before, silent=silent, reason=finding.reason)
+        if not before.silent:
+            self._events.warning(
+                f"{_called(check)} does not tell the load ({finding.reason}): its weight stays"
+            )
+        if not finding.ours and after.silent >= FORGOTTEN and before.load is not None:
             self._events.warning(
                 f"{_called(check)} told no load {FORGOTTEN} times in a row: the configured weight counts"
             )

@@ -28,7 +28,7 @@ from lvs.config.model import CheckKind, LvsConfig, VirtualServer
 from lvs.config.program import program_words
 from lvs.nanny.checks import AGENT_MONITOR, NO_MONITOR
 from lvs.nanny.launching import BOUND, MOST_ARGUMENTS, Job, Lost, line
-from lvs.nanny.probes.finding import Record
+from lvs.nanny.probes.finding import OURS, Record
 from lvs.nanny.quoting import printable, quote
 
 AT_ONCE = 32
@@ -41,6 +41,8 @@ ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 # The folder of programs for the checks of this process; set where pulse begins.
 FOLDER: ContextVar[Path] = ContextVar("folder of programs", default=Path("/etc/piranha/checks"))
 
+# No process, descriptor, memory or namespace left (fork(2), unshare(2)).
+_LACKING = OURS | {errno.EAGAIN, errno.ENOSPC}
 _LAST_WORDS = 120  # bytes of a program's last line in a reason
 _FOREIGN = stat.S_IWGRP | stat.S_IWOTH
 
@@ -51,7 +53,7 @@ class Ran:
 
     status: its exit status; None when it did not end by itself. output, errors: what it printed on stdout and
     stderr, together at most BOUND bytes. problem: why it has no status, "" when it has one. waited: seconds
-    for its turn.
+    for its turn. ours: this router could not run it, whatever it would have found.
     """
 
     status: int | None
@@ -59,6 +61,7 @@ class Ran:
     errors: bytes = b""
     problem: str = ""
     waited: float = 0.0
+    ours: bool = False
 
     @property
     def last_words(self) -> str:
@@ -208,12 +211,13 @@ async def run(
         async with asyncio.timeout(LONGEST_WAIT):
             await slots.acquire()
     except TimeoutError:
-        return Ran(None, problem=f"had no turn within {LONGEST_WAIT:g} s: {AT_ONCE} others hang")
+        problem = f"had no turn within {LONGEST_WAIT:g} s: {AT_ONCE} others hang"
+        return Ran(None, problem=problem, waited=LONGEST_WAIT, ours=True)
     waited = time.monotonic() - begun
     record.note(f"run {' '.join((path, *words[1:]))}")
     job = _begin(path, words, ENVIRONMENT | dict(environment or {}), slots)
     if isinstance(job, str):
-        return Ran(None, problem=job, waited=waited)
+        return Ran(None, problem=job, waited=waited, ours=True)
     ran = await _followed(job, path, limit, waited)
     _keep(record, ran)
     return ran
@@ -254,7 +258,7 @@ async def _followed(job: Job, path: str, limit: float, waited: float) -> Ran:
         problem = f"printed more than {BOUND // 1024} KiB, and was killed"
     problem = problem or _why(job, path)
     status = None if problem or job.status is None else os.waitstatus_to_exitcode(job.status)
-    return Ran(status, bytes(job.output), bytes(job.errors), problem, waited)
+    return Ran(status, bytes(job.output), bytes(job.errors), problem, waited, _lacked(job))
 
 
 def _why(job: Job, path: str) -> str:
@@ -269,6 +273,12 @@ def _why(job: Job, path: str) -> str:
         number = os.WTERMSIG(job.status)
         return f"was killed by signal {number} ({signal.strsignal(number)})"
     return ""
+
+
+def _lacked(job: Job) -> bool:
+    """Whether it could not begin, or go on, for what this router lacks."""
+    is_lost = job.ended.done() and job.ended.exception() is not None
+    return is_lost or job.error in _LACKING
 
 
 def _not_begun(path: str, number: int) -> str:

@@ -137,11 +137,15 @@ class Rounds:
                 self._leaving.clear()
 
     async def try_out(self, checks: Collection[Check], within: float) -> dict[Check, Result]:
-        """The results of checks, made all at once, as far as they end within that many seconds."""
+        """The results of checks, made all at once, as far as they end within that many seconds.
+
+        Those that this router could not make are left out.
+        """
         results: dict[Check, Result] = {}
 
         def keep(check: Check, result: Result, finding: Finding) -> None:
-            results[check] = result
+            if not finding.ours:
+                results[check] = result
 
         with suppress(TimeoutError):
             async with (

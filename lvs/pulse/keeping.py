@@ -103,6 +103,7 @@ class Keeper:
             events=self.events,
             wake=self.wake,
             verdicts=lambda: self.checker.verdicts,
+            unmade=lambda: self.checker.unmade,
             probe=probe,
             clock=clock,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from lvs.nanny.checks import Check
 from lvs.nanny.health import Verdict
 from lvs.pulse.events import Events
 from lvs.router.plan import Place
@@ -66,6 +67,20 @@ def of_programs(missing: Iterable[str]) -> dict[Hashable, Alarm]:
     }
 
 
+def of_unmade(unmade: Mapping[Check, str]) -> dict[Hashable, Alarm]:
+    """Checks that this router could not make; unmade: why, of each."""
+    reasons: dict[str, list[str]] = {}
+    for check, why in unmade.items():
+        reasons.setdefault(why, []).append(str(check.address))
+    return {
+        ("unmade", why): Alarm(
+            f"This router cannot check {_listed(set(addresses))}, whose verdicts stay as they were: {why}",
+            f"this router can make all checks again ({why})",
+        )
+        for why, addresses in reasons.items()
+    }
+
+
 def of_flapping(verdicts: Mapping[Place, Verdict], names: Names, now: float) -> dict[Hashable, Alarm]:
     """Services whose real servers come and go."""
     flapping = [place for place, verdict in verdicts.items() if verdict.is_flapping(now)]
@@ -85,6 +100,11 @@ def _by_service(places: Iterable[Place], names: Names) -> Iterator[tuple[Service
     for place in places:
         of.setdefault(place[0], []).append(place)
     for service, them in of.items():
-        called = sorted(names.real_servers.get(place) or str(place[1]) for place in them)
-        more = f" and {len(called) - NAMED} more" if len(called) > NAMED else ""
-        yield service, names.virtual_server(service), f"{', '.join(called[:NAMED])}{more}"
+        called = [names.real_servers.get(place) or str(place[1]) for place in them]
+        yield service, names.virtual_server(service), _listed(called)
+
+
+def _listed(called: Iterable[str]) -> str:
+    them = sorted(called)
+    more = f" and {len(them) - NAMED} more" if len(them) > NAMED else ""
+    return f"{', '.join(them[:NAMED])}{more}"

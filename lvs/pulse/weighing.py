@@ -19,6 +19,7 @@ from pathlib import Path
 
 from lvs.config.model import LvsConfig
 from lvs.errors import KernelError
+from lvs.nanny.checks import Check
 from lvs.nanny.hand import Hand, Order
 from lvs.nanny.health import Verdict
 from lvs.nanny.loads_of import Loads, asked
@@ -30,7 +31,7 @@ from lvs.pulse.events import Events
 from lvs.pulse.hands import Hands, places
 from lvs.pulse.kernel_work import KernelWork
 from lvs.pulse.running import Running
-from lvs.pulse.watching import Alarms, of_flapping, of_programs, of_protection
+from lvs.pulse.watching import Alarms, of_flapping, of_programs, of_protection, of_unmade
 from lvs.pulse.words import Leave
 from lvs.router.ipvs import Table
 from lvs.router.plan import Place
@@ -44,7 +45,8 @@ TAKE_OUT = (Order.DRAIN, Order.MAINTENANCE)
 class Weighing:
     """The circumstances of the weights. wake: called when the kernel may have to be brought to others.
 
-    verdicts: what the checks have found by now. probe: what asks for loads, in place of the kind's own.
+    verdicts: what the checks have found by now; unmade: those that could not be made, and why. probe: what
+    asks for loads, in place of the kind's own.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Weighing:
         events: Events,
         wake: Callable[[], None],
         verdicts: Callable[[], Mapping[Place, Verdict]],
+        unmade: Callable[[], Mapping[Check, str]] = dict,
         probe: Probe | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -67,6 +70,7 @@ class Weighing:
         self._events = events
         self._wake = wake
         self._verdicts = verdicts
+        self._unmade = unmade
         self._clock = clock
         self._running: Running | None = None
         self._names = Names()
@@ -190,6 +194,7 @@ class Weighing:
             of_protection(self.shares.protected, self._names)
             | of_flapping(given.verdicts, self._names, now)
             | of_programs(self._missing)
+            | of_unmade(self._unmade())
         )
         if self._waiting() or self.departing:
             self._draining.set()

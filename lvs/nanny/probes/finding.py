@@ -10,6 +10,9 @@ from enum import StrEnum
 
 from lvs.nanny.loads import Load
 
+# What this router lacks: it says nothing of the real server, and all of them would fail of it at once.
+OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
 _WORDS = {
     errno.ECONNREFUSED: "refused",
     errno.ECONNRESET: "reset by the real server",
@@ -17,7 +20,9 @@ _WORDS = {
     errno.EHOSTUNREACH: "no route to host",
     errno.ENETUNREACH: "network is unreachable",
     errno.EMFILE: "this router has no file descriptor left; raise LimitNOFILE",
-    errno.ENFILE: "this router has no file descriptor left",
+    errno.ENFILE: "this router has no file descriptor left; raise fs.file-max",
+    errno.ENOBUFS: "this router has no buffer left for the network; look at its memory and interfaces",
+    errno.ENOMEM: "this router has no memory left",
     errno.EPROTONOSUPPORT: "this router's kernel does not speak the protocol; load its module (sctp)",
 }
 
@@ -27,13 +32,15 @@ class Finding:
     """Whether the real server answered as it should, and the reason in a few words.
 
     warning: what is well now and will not stay so ("certificate ends in 9 days"). load: what it said of its
-    load (checks of kind AGENT and LOAD).
+    load (checks of kind AGENT and LOAD). ours: this router could not make the check, which so says nothing of
+    the real server; the reason has what it lacks.
     """
 
     ok: bool
     reason: str
     warning: str = ""
     load: Load | None = None
+    ours: bool = False
 
 
 class What(StrEnum):
@@ -92,4 +99,4 @@ def explain(step: str, error: OSError) -> Finding:
     """The finding for an operating system error at this step of the check (connect, send, read)."""
     number = error.errno or 0
     words = _WORDS.get(number) or (os.strerror(number).lower() if number > 0 else str(error) or "failed")
-    return Finding(False, f"{step}: {words}")
+    return Finding(False, f"{step}: {words}", ours=number in OURS)

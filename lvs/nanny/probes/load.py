@@ -16,7 +16,7 @@ async def probe(check: Check, record: Record) -> Finding:
     warning = waited(check, ran)
     fault = failed(ran)
     if fault:
-        return Finding(False, fault, warning)
+        return Finding(False, fault, warning, ours=ran.ours)
     try:
         average = load_average(ran.output)
     except ValueError as error:

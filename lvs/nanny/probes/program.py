@@ -32,7 +32,7 @@ def judge(check: Check, ran: Ran) -> Finding:
     warning = waited(check, ran)
     fault = failed(ran)
     if fault:
-        return Finding(False, fault, warning)
+        return Finding(False, fault, warning, ours=ran.ours)
     if not check.expect:
         return Finding(True, "program: status 0", warning)
     if _is_expected(check, ran.output):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from ipaddress import ip_address
 from typing import Any
 
@@ -32,6 +35,20 @@ async def probe(check: Check, record: Record = NOTHING_KEPT) -> Finding:
 def to_check(port: int, **settings: Any) -> Check:
     given: dict[str, Any] = {"address": ip_address("127.0.0.1"), "protocol": Protocol.TCP, "timeout": 5.0}
     return Check(port=port, **(given | settings))
+
+
+@contextmanager
+def descriptors_left(more: int) -> Iterator[None]:
+    """This process may open so many files more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = [os.open("/", os.O_PATH) for _ in range(more + 1)]
+    for descriptor in opened:
+        os.close(descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(opened), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def transcript(record: Record, what: What) -> bytes:

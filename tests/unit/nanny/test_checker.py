@@ -191,6 +191,36 @@ def test_a_result_that_was_tried_out_is_the_first_of_the_history() -> None:
     assert checker.history(a_target()) == (Run(True, "connected", 7.0, 7.0, 1, 0.25),)
 
 
+def test_a_check_that_this_router_cannot_make_changes_nothing_and_is_named_until_it_can() -> None:
+    told, check = Told(), a_check()
+    script = Script()
+    checker = Checker(told, probe=script)
+    checker.watch({a_target(): Watched(check, Patience())})
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0)
+
+    async def story() -> None:
+        await told.until(lambda: bool(told.transitions))
+        script.finding = Finding(False, "connect: no file descriptor", ours=True)
+        await until(lambda: bool(checker.unmade))
+        verdict, history = checker.verdicts[a_target()], checker.history(a_target())
+        calls = len(script.calls)
+        await until(lambda: len(script.calls) > calls + 2)
+        assert checker.unmade == {check: "connect: no file descriptor"}
+        assert checker.verdicts[a_target()] == verdict
+        assert verdict.health is Health.HEALTHY
+        assert checker.history(a_target()) == history
+        assert await checker.try_out({check}, 1.0) == {}
+        script.finding = Finding(True, "connected")
+        await until(lambda: not checker.unmade)
+
+    run(checker, story())
+    assert [health for _, health, _ in told.transitions] == [Health.HEALTHY]
+
+
 def test_testing_a_check_counts_for_no_verdict_and_is_in_no_history() -> None:
     script = Script(Finding(False, "connect: refused", warning="certificate ends in 9 days"))
     checker = Checker(Told(), probe=script)

@@ -137,6 +137,20 @@ def test_silence_leaves_the_weight_and_is_said_once_until_it_is_forgotten_which_
     asyncio.run(story())
 
 
+def test_what_this_router_cannot_ask_for_is_said_and_never_forgotten() -> None:
+    async def story() -> None:
+        lacking = Finding(False, "connect: no file descriptor", ours=True)
+        heard = Story(said(0.5), lacking, wanted={place(): agent()})
+        await heard.until(lambda: len(heard.calls) > 2 * FORGOTTEN + 2)
+        assert heard.loads.loads[place()].factor == 0.5
+        assert heard.changes == len(heard.told) == 1
+        assert heard.loads.problems == (
+            "No load from 10.0.0.1 (agent on port 9999: connect: no file descriptor)",
+        )
+
+    asyncio.run(story())
+
+
 def test_the_end_of_a_silence_is_said_and_ends_the_problem() -> None:
     async def story() -> None:
         heard = Story(SILENCE, SILENCE, load_average(1.0), wanted={place(): monitor()})

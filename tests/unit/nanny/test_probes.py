@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from lvs.config.model import Protocol
+from lvs.nanny.checks import Kind
 from lvs.nanny.probes import answer
 from lvs.nanny.probes.finding import Finding
-from tests.unit.nanny.probing import found, probe, to_check
+from tests.unit.nanny.probing import descriptors_left, found, probe, to_check
 from tests.unit.nanny.servers import (
     closed_port,
     echoes_one_request,
@@ -36,6 +37,18 @@ def test_connecting_works_over_ipv6() -> None:
 def test_a_closed_port_is_refused() -> None:
     for settings in ({}, {"send": b"x", "expect": b"y"}):
         assert asyncio.run(probe(to_check(closed_port(), **settings))) == Finding(False, "connect: refused")
+
+
+@pytest.mark.parametrize("kind", [Kind.CONNECT, Kind.SMTP])
+def test_what_this_router_lacks_says_nothing_of_the_real_server(kind: Kind) -> None:
+    async def story() -> Finding:
+        # The first kind has a descriptor of its own to watch the others with.
+        with descriptors_left(1 if kind is Kind.CONNECT else 0):
+            return await probe(to_check(9, kind=kind))
+
+    finding = asyncio.run(story())
+    assert finding.ours
+    assert finding.reason.endswith("this router has no file descriptor left; raise LimitNOFILE")
 
 
 def test_a_listener_that_does_not_accept_is_out_after_the_timeout() -> None:

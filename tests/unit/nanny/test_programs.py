@@ -17,7 +17,7 @@ from lvs.nanny.probes.finding import NOTHING_KEPT, Finding, Record, What
 from lvs.nanny.probes.program import judge
 from lvs.nanny.programs import FOLDER, Ran, Refused, find, missing, named, run
 from tests.programs import program_folder, put
-from tests.unit.nanny.probing import probe, transcript
+from tests.unit.nanny.probing import descriptors_left, probe, transcript
 
 
 @pytest.fixture
@@ -239,12 +239,35 @@ def test_a_program_that_is_dropped_gives_its_turn_back(folder: Path, monkeypatch
     asyncio.run(story())
 
 
+def test_a_router_without_descriptors_says_so_and_leaks_none(folder: Path) -> None:
+    put(folder, "shop", "exit 0")
+
+    async def story() -> list[Finding]:
+        FOLDER.set(folder)
+        before = await probe(a_check("shop"))  # the launcher is there from now on
+        opened = set(os.listdir("/proc/self/fd"))
+        with descriptors_left(3):  # of the two pipes, one and a half
+            lacking = await probe(a_check("shop"))
+        assert set(os.listdir("/proc/self/fd")) == opened
+        return [before, lacking, await probe(a_check("shop"))]
+
+    before, lacking, after = asyncio.run(story())
+    assert (before.ok, lacking.ok, lacking.ours, after.ok) == (True, False, True, True)
+    assert lacking.reason == "program cannot be started: too many open files"
+
+
 # ---- what a check makes of it
 
 
 def verdict(ran: Ran, **settings: Any) -> tuple[bool, str]:
     finding = judge(a_check("shop", **settings), ran)
     return finding.ok, finding.reason
+
+
+def test_a_program_that_this_router_could_not_run_says_nothing_of_the_real_server() -> None:
+    lacking = Ran(None, problem="cannot be started: resource temporarily unavailable", ours=True)
+    assert judge(a_check("shop"), lacking).ours
+    assert not judge(a_check("shop"), Ran(None, problem="was killed by signal 9")).ours
 
 
 def test_status_0_is_up_and_any_other_is_down_with_the_last_words() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+from lvs.config.model import Protocol
+from lvs.nanny.checks import Check
 from lvs.nanny.health import Patience, Result, Verdict
 from lvs.pulse.events import Events
-from lvs.pulse.watching import NAMED, Alarm, Alarms, of_flapping, of_programs, of_protection
+from lvs.pulse.watching import NAMED, Alarm, Alarms, of_flapping, of_programs, of_protection, of_unmade
 from lvs.router.plan import Place, keys
 from lvs.router.sentences import Names
 from lvs.router.state import DestinationKey
@@ -35,6 +37,17 @@ def test_protection_and_missing_programs_say_whom_it_is_about() -> None:
     assert alarm.holds.startswith("web: pool protection keeps s1, s2 in, though the checks fail")
     (alarm,) = of_programs(["probe is not in checks"]).values()
     assert alarm.holds == "A program of lvs.cf cannot be run: probe is not in checks"
+
+
+def test_checks_that_this_router_cannot_make_are_one_alarm_a_reason() -> None:
+    checks = {
+        Check(ip_address(f"10.0.0.{number}"), port, Protocol.TCP, 1.0) for number in (2, 1) for port in (1, 2)
+    }
+    (alarm,) = of_unmade(dict.fromkeys(checks, "connect: no file descriptor")).values()
+    assert alarm.holds == (
+        "This router cannot check 10.0.0.1, 10.0.0.2, whose verdicts stay as they were: "
+        "connect: no file descriptor"
+    )
 
 
 def test_one_that_comes_and_goes_is_an_alarm_until_that_is_long_ago() -> None:
