@@ -7,6 +7,7 @@ log, fresh), answers each with the process id. What it started is ended by who o
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -79,6 +80,7 @@ def _reap(number: int, frame: object) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGCHLD, _reap)
+    gc.freeze()  # else the first collection in each child copies all that is loaded, page by page
     while line := sys.stdin.readline():
         child = os.fork()
         if child == 0:

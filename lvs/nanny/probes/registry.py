@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from lvs.nanny.checks import Check, Kind
-from lvs.nanny.probes import agent, connect, dns, exchange, http, load, ping, program, smtp
+from lvs.nanny.probes import agent, connect, exchange, load, ping, program, smtp
 from lvs.nanny.probes.finding import Finding, Record
 
 Probe = Callable[[Check, Record], Awaitable[Finding]]
@@ -16,12 +16,26 @@ async def _unchecked(check: Check, record: Record) -> Finding:
     return Finding(True, "not checked")
 
 
+async def _http(check: Check, record: Record) -> Finding:
+    """Loaded at the first check of its kind: h11 and dnspython are much of what pulse would load."""
+    from lvs.nanny.probes import http
+
+    return await http.probe(check, record)
+
+
+async def _dns(check: Check, record: Record) -> Finding:
+    """As `_http`."""
+    from lvs.nanny.probes import dns
+
+    return await dns.probe(check, record)
+
+
 PROBES: Mapping[Kind, Probe] = {
     Kind.CONNECT: connect.probe,
     Kind.EXCHANGE: exchange.probe,
-    Kind.HTTP: http.probe,
+    Kind.HTTP: _http,
     Kind.SMTP: smtp.probe,
-    Kind.DNS: dns.probe,
+    Kind.DNS: _dns,
     Kind.PING: ping.probe,
     Kind.PROGRAM: program.probe,
     Kind.NONE: _unchecked,
