@@ -54,6 +54,13 @@ long been active asks for a rival):
 
 l is max(1 s, T) at the most: then the heart takes the addresses down in place of a pulse that did not.
 
+These bounds are of machines on which a heart decides. Where pulse and heart were killed, or the service was
+stopped while nobody could take over, the kernel holds the addresses and no rule can lower them. While that
+machine is in reach, the witness sees it, and the bounds above hold. Cut off from everything it holds them
+beside the one that took over, where nobody can reach them: until its service manager has started pulse and
+pulse a heart (in s, which is up to the machine), and that has found the links down, or the gateway silent for
+max(T, 0.6 s); so s + max(T, 0.6 s) + q + l. Without a watched gateway a silent cut ends with the cut.
+
 Silence in both directions with the network between the routers cut as well cannot be told from a crash: then
 both are active, unless the gateway is watched, and rule 4 ends it once anything passes again.
 
@@ -68,17 +75,7 @@ from dataclasses import dataclass, replace
 from lvs.pulse.election import alarms as failover_alarms
 from lvs.pulse.election import orders as failover_orders
 from lvs.pulse.election import peer as failover_peer
-from lvs.pulse.election.table import (
-    Action,
-    Fitness,
-    Order,
-    Own,
-    Row,
-    Rules,
-    Stage,
-    Verb,
-    row_for,
-)
+from lvs.pulse.election.table import Action, Fitness, Order, Own, Row, Rules, Stage, Verb, row_for
 from lvs.pulse.election.view import WAITING, View
 from lvs.pulse.heartbeat import Heartbeat, Link
 from lvs.router.floating import Role
