@@ -38,3 +38,10 @@ def add_real_server(page: Page, name: str, address: str) -> None:
     page.locator("#id_address").fill(address)
     page.get_by_label("Active", exact=True).check()
     page.get_by_role("button", name="Accept").click()
+
+
+def apply_pending(page: Page) -> None:
+    """Review and apply, without a confirmation."""
+    page.get_by_role("link", name="Review and apply").click()
+    page.get_by_label("Roll back by itself unless I confirm within").set_checked(False)
+    page.get_by_role("button", name=re.compile("^Apply to")).click()

@@ -72,6 +72,7 @@ def test_a_weight_of_zero_sends_no_new_connection_and_the_earlier_revision_bring
     page.get_by_role("link", name="shop", exact=True).click()
     page.get_by_role("link", name="Real server", exact=True).click()
     page.get_by_role("link", name="web2", exact=True).click()
+    page.get_by_role("link", name="Edit", exact=True).click()
     page.locator("#id_weight").fill("0")
     page.get_by_role("button", name="Accept").click()
     page.get_by_role("link", name="Review and apply").click()
