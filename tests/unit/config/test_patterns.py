@@ -27,6 +27,12 @@ def test_a_hostile_answer_cannot_hold_a_search_up() -> None:
     assert not is_found(b"(a+)+$", b"a" * 60_000 + b"!")
 
 
+@pytest.mark.parametrize("pattern", ["(.?){1000}", "((x{0,100}){0,10})*y", "x.{999}(.{0,999}|q)z"])
+def test_an_expression_that_is_large_enough_to_be_slow_is_refused_with_what_to_do(pattern: str) -> None:
+    with pytest.raises(ValueError, match="too large to be searched for quickly: use smaller numbers"):
+        searcher(pattern.encode())
+
+
 @pytest.mark.parametrize("pattern", ["(", "[a", "(?=a)", r"(a)\1", "*"])
 def test_what_is_no_expression_or_needs_backtracking_is_refused_with_the_reason(pattern: str) -> None:
     with pytest.raises(ValueError):

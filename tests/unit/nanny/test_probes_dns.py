@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
@@ -144,6 +145,42 @@ def test_a_truncated_answer_that_ends_in_the_middle_of_a_record_counts_and_anoth
     finding = ask(cut(records(*two)))
     assert not finding.ok
     assert finding.reason.startswith("read: the answer is malformed")
+
+
+def hostile(count: int, name: bytes = b"\x01a" * 127 + b"\0") -> Callable[[bytes], bytes]:
+    """An answer with so many records, that all point to a name of as many labels as there may be."""
+
+    def answer(question: bytes) -> bytes:
+        at = len(question).to_bytes(2, "big")
+        pointer = bytes([at[0] | 0xC0, at[1]])
+        record = pointer + b"\0\x02\0\x01\0\0\0\x3c\0\x02" + pointer
+        first = name + b"\0\x02\0\x01\0\0\0\x3c\0\x02" + pointer
+        counts = b"\0\x01" + count.to_bytes(2, "big") + bytes(4)
+        return question[:2] + b"\x81\x80" + counts + question[12:] + first + record * (count - 1)
+
+    return answer
+
+
+def test_a_hostile_answer_takes_no_time_that_the_other_checks_would_miss() -> None:
+    assert ask(hostile(2), expect=b"a.a.a.").ok  # it is a real one
+    begun = time.process_time()
+    shown = "'a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.…'"
+    assert ask(hostile(100), expect=b"nothing") == Finding(
+        False, f"expected 'nothing' in a record, got {shown}, {shown}, {shown}"
+    )
+    assert time.process_time() - begun < 0.5  # dnspython alone: seconds
+    assert ask(hostile(101)).reason == (
+        "read: the answer has 101 records, and 100 at most are looked at: ask for less"
+    )
+
+
+def test_names_that_point_in_a_circle_are_malformed() -> None:
+    def circle(question: bytes) -> bytes:
+        at = len(question).to_bytes(2, "big")
+        record = bytes([at[0] | 0xC0, at[1]]) + b"\0\x01\0\x01\0\0\0\x3c\0\x04abcd"
+        return question[:2] + b"\x81\x80\0\x01\0\x01\0\0\0\0" + question[12:] + record
+
+    assert ask(circle).reason.startswith("read: the answer is malformed")
 
 
 def test_a_dead_server_and_a_silent_one_are_named() -> None:

@@ -38,6 +38,26 @@ def test_a_server_that_does_not_stop_talking_ends_the_check_and_not_the_event_lo
     assert carried_out(endless, takes_all) == Finding(False, "connect: the real server does not stop talking")
 
 
+def test_others_have_their_turn_while_a_server_does_not_stop_talking() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def takes_while_counting(stream: Stream) -> Finding:
+        counting = asyncio.create_task(count())
+        try:
+            return await takes_all(stream)
+        finally:
+            counting.cancel()
+
+    assert not carried_out(endless, takes_while_counting).ok
+    assert turns > 30  # of 64 pieces
+
+
 def test_lines_end_where_they_are_told_to_and_nothing_of_what_follows_is_lost() -> None:
     taken: list[bytes] = []
 
