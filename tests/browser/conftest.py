@@ -87,9 +87,20 @@ def start(folder: Path, lab: str = "auto") -> Tool:
     return tool
 
 
-@pytest.fixture(scope="module")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the modules that share the tool, the main job comes first and Ctrl-C last."""
+    ours = [item for item in items if item.path.parent == Path(__file__).parent]
+    order = {"test_main_job": 0, "test_ctrl_c": 2}
+    others = [item for item in items if item not in ours]
+    items[:] = others + sorted(ours, key=lambda item: order.get(item.path.stem, 1))
+
+
+@pytest.fixture(scope="session")
 def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
-    """The tool with its lab; ended with Ctrl-C."""
+    """The tool with its lab, which takes a minute to boot: one for the session; ended with Ctrl-C.
+
+    A module finds what others have applied; it begins by importing its own candidate.
+    """
     running = start(tmp_path_factory.mktemp("run"), os.environ.get("PIRANHA_LAB", "auto"))
     yield running
     if running.process.poll() is None:

@@ -15,7 +15,7 @@ def import_sample(page: Page, tool: Tool) -> None:
     page.goto(f"{tool.url}/import")
     page.get_by_label(re.compile("file", re.I)).first.set_input_files(PROJECT / "docs/samples/lab.cf")
     page.get_by_role("button", name="Check it").click()
-    expect(page.get_by_text("intranet").first).to_be_visible()
+    expect(page.get_by_role("heading", name="What it changes in the candidate")).to_be_visible()
     page.get_by_role("button", name="Replace the candidate").click()
 
 
