@@ -23,7 +23,8 @@ There is no third vote, so the rules are made such that whoever can know that so
    primary, at the first answer after max(1 s, T) + 2 max(P, Q).
 5. Handing over never leaves a gap: the active router *yields*, the other takes over and says so; only when it
    holds the addresses does the first one stand down. If it does not within max(1 s, T), or says that it
-   cannot, the first one stays, and by rule 4 the other stands down.
+   cannot, the first one stays, and by rule 4 the other stands down. One that ends need not hear that: it
+   also stands down when the other is silent and its machine answers for a floating address.
 6. A router that took over and does not hold the addresses after max(1 s, T) is *late*: its pulse hangs, or
    could not raise all of them. It is not fit, its being forced counts no longer, and it yields to a fit
    standby; one that it does not hear takes over by itself. With nobody to yield to, it goes on trying. Of
@@ -75,7 +76,7 @@ from dataclasses import dataclass, replace
 from lvs.pulse.election import alarms as failover_alarms
 from lvs.pulse.election import orders as failover_orders
 from lvs.pulse.election import peer as failover_peer
-from lvs.pulse.election.table import Action, Fitness, Order, Own, Row, Rules, Stage, Verb, row_for
+from lvs.pulse.election.table import RIVAL, Action, Fitness, Order, Own, Row, Rules, Stage, Verb, row_for
 from lvs.pulse.election.view import WAITING, View
 from lvs.pulse.heartbeat import Heartbeat, Link
 from lvs.router.floating import Role
@@ -348,6 +349,8 @@ class Failover(View):
             me, more = me._standing_down("partner active", "info")
         elif me.stage is Stage.ACTIVE and peer is not None and alive and (peer.takes or peer.active):
             me, more = me._yielding(now, "pulse stops")
+        elif me.stage is Stage.ACTIVE and me.peer_silent(now) and me.peer_holds(now):
+            me, more = replace(me, stage_at=now)._standing_down(RIVAL, "warning")
         elif me.stage is Stage.ACTIVE:
             me, more = me._left("nobody can take over")
         return me._decided(now, [*actions, *more])

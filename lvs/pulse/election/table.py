@@ -190,6 +190,7 @@ class Row:
 _WAITING = (Stage.LISTENING, Stage.STANDBY)
 _ACTIVE, _YIELDING, _DOWN = Stage.ACTIVE, Stage.YIELDING, Stage.STANDING_DOWN
 _NO_LINK = "Local NIC link failure: Pulse disabled"
+RIVAL = "partner active: its machine answers for a floating address"
 _NOT_UP = "the other router did not raise the floating addresses"
 
 TABLE: tuple[Row, ...] = (
@@ -217,13 +218,7 @@ TABLE: tuple[Row, ...] = (
     Row((_ACTIVE,), "active outranked", _DOWN, "partner active", "warning"),
     Row((_ACTIVE,), "active deaf", _DOWN, "partner active, and it does not hear this router", "warning"),
     Row((_ACTIVE,), "active", None),
-    Row(
-        (_ACTIVE,),
-        "rival !forced",
-        _DOWN,
-        "partner active: its machine answers for a floating address",
-        "warning",
-    ),
+    Row((_ACTIVE,), "rival !forced", _DOWN, RIVAL, "warning"),
     # Active, but of no use: the other takes over first where it can.
     Row((_ACTIVE,), "late taker", _YIELDING, "pulse has not raised the floating addresses"),
     Row((_ACTIVE,), "!fit taker patient !forced", _YIELDING, "this router is not fit"),
@@ -248,6 +243,7 @@ TABLE: tuple[Row, ...] = (
     Row((_YIELDING,), "cut_off !taker", _DOWN, _NO_LINK, "error"),
     Row((_YIELDING,), "cut_off expired", _DOWN, _NO_LINK, "error"),
     Row((_YIELDING,), "stopping active", _ACTIVE, _NOT_UP, "warning", leave=True),
+    Row((_YIELDING,), "stopping silent witnessed", _DOWN, RIVAL, "warning"),  # it took over, unheard
     Row((_YIELDING,), "active", _ACTIVE, _NOT_UP, "warning"),
     Row((_YIELDING,), "stopping !taker", _ACTIVE, "nobody can take over", "warning", leave=True),
     Row(

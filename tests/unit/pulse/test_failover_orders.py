@@ -188,3 +188,28 @@ def test_a_fenced_router_is_standby_at_once_and_says_that_it_holds_nothing() -> 
     said = router.failover.heartbeat(router.now)
     assert (router.stage, said.released, said.fit) == (Stage.STANDBY, True, False)
     assert router.reasons(Verb.REFUSE) == ["pulse is gone"]
+
+
+def test_one_that_stops_stands_down_for_a_taker_that_it_does_not_hear() -> None:
+    """The word that the other took over was lost: its machine answers for the addresses instead."""
+    router = active()
+    router.order(Order.STOP)
+    assert router.stage is Stage.YIELDING
+    router.wait(2.9)
+    router.take(router.failover.witnessed(router.now))
+    router.wait(0.2)
+    assert router.stage is Stage.STANDING_DOWN
+    router.take(router.failover.lowered(router.now))
+    assert Verb.LEAVE in router.verbs
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_stop_beside_a_silent_rival_leaves_the_addresses_to_it(answers: bool) -> None:
+    """And where nobody answers for them, the kernel goes on balancing here."""
+    router = active()
+    router.wait(10.0)
+    if answers:
+        router.take(router.failover.witnessed(router.now))
+    router.order(Order.STOP)
+    assert (router.stage is Stage.STANDING_DOWN) is answers
+    assert (Verb.LEAVE in router.verbs) is not answers
