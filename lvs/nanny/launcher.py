@@ -12,6 +12,12 @@ process, gives up root, starts the program, and tells pulse how that ended; when
 the kernel kills everything in the namespace (pid_namespaces(7)), whatever its parent or session. Without root
 there is no namespace: the first process is a subreaper (prctl(2)) then, and kills what is left itself.
 
+What outlives a process is shut off for all of them, as far as the kernel lets root do it: every file system
+is read-only to them, and there is no System V memory and no message queue to be had. And each runs in a room,
+a user namespace in which users are whom they are outside, since only there the bound on processes counts for
+that program alone (user_namespaces(7)): one that forks without end would else keep all others from starting,
+and so take their real servers out. From a room no program can look into another one's memory (ptrace(2)).
+
 Messages are JSON, one a datagram of the unix socket DESCRIPTOR:
 
 - from pulse `{"run": ID, "words": [PATH, ARGUMENT…], "environment": {…}}` with two descriptors, where the
@@ -34,6 +40,7 @@ import resource
 import select
 import signal
 import socket
+import struct
 import sys
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -41,6 +48,9 @@ from typing import Any, NoReturn
 LONGEST = 64 * 1024  # bytes of a message
 
 # include/uapi/linux/sched.h, prctl.h
+CLONE_NEWNS = 0x00020000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 PR_SET_PDEATHSIG = 1
 PR_CAPBSET_DROP = 24
@@ -48,10 +58,23 @@ PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 MOST_CAPABILITIES = 64
 
+# include/uapi/linux/mount.h; asm-generic/unistd.h, where all architectures but alpha have this number
+SYS_MOUNT_SETATTR = 442
+AT_FDCWD = -100
+AT_RECURSIVE = 0x8000
+MOUNT_ATTR_RDONLY = 1
+MS_SLAVE = 1 << 19
+
+# Of the IPC namespace: what cannot be made any more (proc_sys_kernel(5), mq_overview(7)).
+NO_IPC = {"kernel/shmmni": "0", "kernel/msgmni": "0", "kernel/sem": "250 0 32 0", "fs/mqueue/queues_max": "0"}
+COUNTS_IN_ROOMS = (5, 14)
+PROCESSES = 128  # of one program in a room
+
 MEBIBYTE = 1024 * 1024
-# The number of processes counts for the user, so for all programs under way.
+# Without rooms the number of processes counts for the user, so for all programs under way. A core of 0 bytes
+# still goes to a program that takes cores from the kernel, one of 1 does not (fs/coredump.c).
 BOUNDS = (
-    (resource.RLIMIT_CORE, 0),
+    (resource.RLIMIT_CORE, 1),
     (resource.RLIMIT_FSIZE, 0),
     (resource.RLIMIT_AS, 1024 * MEBIBYTE),
     (resource.RLIMIT_NPROC, 512),
@@ -72,9 +95,11 @@ class Launcher:
         self._user = pwd.getpwnam(user) if os.geteuid() == 0 else None
         self._own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._has_namespaces = self._user is not None and self._unshare()
+        self._rooms = Rooms(self._user is not None)
         self._poll = select.poll()
         self._poll.register(line, select.POLLIN)
         self._first: dict[str, tuple[int, int]] = {}  # by ID: the first process, its pidfd
+        self._in: dict[str, int | None] = {}  # by ID: its room
         self._ids: dict[int, str] = {}  # by pidfd
 
     def serve(self) -> None:
@@ -101,17 +126,20 @@ class Launcher:
         return True
 
     def _begin(self, said: dict[str, Any], descriptors: list[int]) -> None:
+        room = self._rooms.take()
         try:
             pid = self._fork()
         except OSError as error:
+            self._rooms.give(room)
             tell(self._line, said["run"], error=error.errno)
             tell(self._line, said["run"], ended=True)
             return
         if pid == 0:
             first = First(self._line, said["run"], self._user, sweeps=not self._has_namespaces)
-            first.carry_out(said["words"], said["environment"], descriptors)
+            first.carry_out(said["words"], said["environment"], descriptors, room)
         pidfd = os.pidfd_open(pid)
         self._first[said["run"]] = (pid, pidfd)
+        self._in[said["run"]] = room
         self._ids[pidfd] = said["run"]
         self._poll.register(pidfd, select.POLLIN)
 
@@ -137,6 +165,7 @@ class Launcher:
         self._poll.unregister(pidfd)
         os.waitpid(pid, 0)
         os.close(pidfd)
+        self._rooms.give(self._in.pop(name))
         tell(self._line, name, ended=True)
 
     def _end(self) -> None:
@@ -144,6 +173,56 @@ class Launcher:
             self._kill(name)
         for pid, _ in self._first.values():
             os.waitpid(pid, 0)
+
+
+class Rooms:
+    """Descriptors of user namespaces, each for one program at a time, and made when there is need."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._can = wanted and kernel() >= COUNTS_IN_ROOMS
+        self._free: list[int] = []
+
+    def take(self) -> int | None:
+        """A room; None: this kernel has none for us."""
+        if not self._free and self._can:
+            try:
+                self._free.append(self._made())
+            except OSError:
+                self._can = False
+        return self._free.pop() if self._free else None
+
+    def give(self, room: int | None) -> None:
+        if room is not None:
+            self._free.append(room)
+
+    def _made(self) -> int:
+        there, theirs = socket.socketpair()
+        with there, theirs:
+            pid = os.fork()
+            if pid == 0:
+                there.close()
+                self._furnish(theirs)
+            theirs.close()
+            try:
+                if there.recv(1) != b"y":
+                    raise OSError("unshare")
+                for kind in ("uid", "gid"):
+                    with open(f"/proc/{pid}/{kind}_map", "w") as file:
+                        file.write(f"0 0 {2**32 - 1}\n")
+                room = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+                there.send(b"y")
+                return room
+            finally:
+                there.close()
+                os.waitpid(pid, 0)
+
+    def _furnish(self, theirs: socket.socket) -> NoReturn:
+        try:
+            theirs.send(b"y" if _libc.unshare(CLONE_NEWUSER) == 0 else b"n")
+            if theirs.recv(1):
+                write("user/max_user_namespaces", "0")
+        finally:
+            os._exit(0)
 
 
 class First:
@@ -157,11 +236,13 @@ class First:
         self._user = user
         self._sweeps = sweeps
 
-    def carry_out(self, words: list[str], environment: dict[str, str], descriptors: list[int]) -> NoReturn:
+    def carry_out(
+        self, words: list[str], environment: dict[str, str], descriptors: list[int], room: int | None
+    ) -> NoReturn:
         # Whatever happens: a fork must never get into what its parent does next.
         try:
             try:
-                self._prepare()
+                self._prepare(room)
                 self._wait(self._spawn(words, environment, descriptors), descriptors)
             except OSError as error:
                 tell(self._line, self._name, error=error.errno)
@@ -173,10 +254,13 @@ class First:
         finally:
             os._exit(0)
 
-    def _prepare(self) -> None:
+    def _prepare(self, room: int | None) -> None:
         if self._sweeps:
             _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             signal.signal(signal.SIGTERM, _stop)
+        if room is not None and _libc.setns(room, CLONE_NEWUSER) == 0:
+            resource.setrlimit(resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))
+            drop_bounding_set()  # entering has filled it again
         if self._user is not None:
             os.setresuid(self._user.pw_uid, self._user.pw_uid, self._user.pw_uid)
         # After that, since a change of user takes it back (PR_SET_PDEATHSIG(2const)).
@@ -245,6 +329,36 @@ def tell(line: socket.socket, name: str, **said: object) -> None:
         return
 
 
+def write(parameter: str, value: str) -> None:
+    """Set a kernel parameter of our namespaces, where there is such a one."""
+    with suppress(OSError), open(f"/proc/sys/{parameter}", "w") as file:
+        file.write(value)
+
+
+def kernel() -> tuple[int, int]:
+    first, second, *_ = (*os.uname().release.replace("-", ".").split("."), "0")
+    return int(first), int(second) if second.isdecimal() else 0
+
+
+def leave_nothing_to_stay() -> None:
+    """Shut off what outlives a process; mounts that come and go outside still do so here."""
+    if _libc.unshare(CLONE_NEWNS | CLONE_NEWIPC) != 0:
+        return
+    for parameter, value in NO_IPC.items():
+        write(parameter, value)
+    _set_mounts(b"/", AT_RECURSIVE, struct.pack("=4Q", MOUNT_ATTR_RDONLY, 0, MS_SLAVE, 0))
+    _set_mounts(b"/proc", 0, struct.pack("=4Q", 0, MOUNT_ATTR_RDONLY, 0, 0))  # for the rooms
+
+
+def _set_mounts(path: bytes, flags: int, attributes: bytes) -> None:
+    _libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, path, flags, attributes, len(attributes))
+
+
+def drop_bounding_set() -> None:
+    for capability in range(MOST_CAPABILITIES):
+        _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
 def give_up(user: str) -> None:
     """What no program is to have, given up once for all of them; only root has it to give up."""
     os.chdir("/")
@@ -261,8 +375,8 @@ def give_up(user: str) -> None:
     entry = pwd.getpwnam(user)
     os.setgroups([])
     os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
-    for capability in range(MOST_CAPABILITIES):
-        _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    leave_nothing_to_stay()
+    drop_bounding_set()
 
 
 def main() -> None:

@@ -131,6 +131,25 @@ def test_a_program_that_forks_without_end_is_bounded_and_killed(folder: Path) ->
     assert processes(str(folder)) + processes("86405.25") == []
 
 
+def test_a_program_that_forks_without_end_keeps_no_other_from_running(folder: Path) -> None:
+    text = (
+        "import os, time\nwhile True:\n    try: os.fork()\n    except OSError: print(); time.sleep(86407.25)"
+    )
+    put(folder, "bomb", text, shell="/usr/bin/python3")
+    put(folder, "shop", "echo $(echo here) | tr h H")
+
+    async def story() -> None:
+        bomb = asyncio.create_task(run(("bomb",), 60.0, folder, NOTHING_KEPT))
+        await asyncio.to_thread(eventually, lambda: len(processes(f"{folder}/bomb")) > 120, "all it may have")
+        got = await run(("shop",), 10.0, folder, NOTHING_KEPT)
+        assert (got.status, got.output) == (0, b"Here\n")
+        bomb.cancel()
+        await nothing_left()
+
+    with_launcher(story)
+    assert processes(f"{folder}/bomb") == []
+
+
 def test_a_program_that_prints_10_mb_is_down_long_before_the_limit(folder: Path) -> None:
     put(folder, "shop", "head -c 10000000 /dev/zero; sleep 86406.25")
     finding, took = checked(folder, "shop", limit=60.0)
@@ -208,6 +227,33 @@ def test_a_program_writes_no_file_and_gets_no_more_memory_than_its_bound(folder:
     put(folder, "memory", "bytearray(2 * 1024 ** 3)", shell="/usr/bin/python3")
     got = ran(folder, "memory")
     assert (got.status, got.last_words) == (1, "MemoryError")
+
+
+def test_a_program_makes_nothing_that_would_outlive_it(folder: Path) -> None:
+    (folder / "open").mkdir()
+    (folder / "open").chmod(0o777)
+    text = f"""
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+for make in (
+    lambda: os.mkdir("{folder}/open/folder"),
+    lambda: os.symlink("x" * 4000, "{folder}/open/link"),
+    lambda: open("/dev/shm/{folder.name}", "w"),
+):
+    try:
+        make()
+    except OSError as error:
+        print(error.strerror)
+print(libc.shmget(7, 4096, 0o1666), libc.semget(7, 1, 0o1666), libc.msgget(7, 0o1666))
+print(libc.unshare(0x10000000))  # a user namespace, in which it would have every right
+print(libc.ptrace(16, int(open("/proc/self/stat").read().split()[3]), 0, 0))  # to its parent
+open("/dev/null", "w").write("this may be written to")
+"""
+    put(folder, "shop", text, shell="/usr/bin/python3")
+    got = ran(folder, "shop")
+    assert got.errors == b""
+    assert got.output.decode().splitlines() == ["Read-only file system"] * 3 + ["-1 -1 -1", "-1", "-1"]
+    assert list((folder / "open").iterdir()) == []
 
 
 def test_a_program_that_its_user_may_not_enter_the_way_to_is_refused_with_what_to_do(folder: Path) -> None:
