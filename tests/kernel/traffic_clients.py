@@ -44,9 +44,13 @@ class Stream:
 
 @dataclass
 class Clients:
-    """answered: per place, which server how often. slowest: seconds that a request took."""
+    """answered: per place, which server how often. slowest: seconds that a request took.
+
+    pause: seconds from one request to the next.
+    """
 
     places: tuple[Place, ...]
+    pause: float = PAUSE_SECONDS
     answered: dict[Place, Counter[str]] = field(default_factory=dict)
     failed: list[tuple[Place, str]] = field(default_factory=list)
     slowest: float = 0.0
@@ -111,7 +115,7 @@ class Clients:
             for place in itertools.cycle(self.places):
                 await slots.acquire()
                 group.create_task(self._one(place)).add_done_callback(lambda _: slots.release())
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(self.pause)
 
     async def _one(self, place: Place) -> None:
         counted, failed, begun = self.answered, self.failed, time.monotonic()
@@ -213,9 +217,9 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
 
 
 @contextmanager
-def traffic(places: Sequence[Place]) -> Iterator[Clients]:
+def traffic(places: Sequence[Place], pause: float = PAUSE_SECONDS) -> Iterator[Clients]:
     """New connections to all of these places, for the time of a with."""
-    clients = Clients(tuple(places))
+    clients = Clients(tuple(places), pause)
     clients.forget()
     with at_work(clients.ask) as clients.loop:
         yield clients
