@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 import pytest
 
 from deploy.lab.machines import Lab
+from lvs.errors import LvsError
 from tests.kernel.failover_clients import Clients, clients_at
 from tests.kernel.failover_faults import (
     CABLES,
@@ -167,6 +169,43 @@ def test_what_is_ordered_by_hand_holds_on_both_over_a_crash_and_a_return(pair: P
     standby.client.server([("direct", "s2")], "auto", by="the test")
     for router in OTHER:
         until(partial(serves, pair, router, "direct", "s2"), f"s2 is back on {router}", pair.told)
+
+
+def test_what_is_drained_keeps_its_connections_over_a_hand_over_and_a_crash(pair: Pair) -> None:
+    until(pair.well, "the pair is well", pair.told)
+    active = pair.owners.owner()
+    assert active is not None
+    with clients_at(NAT_PLACE) as clients:
+        while "s3" not in {one.server for one in clients.lasting}:
+            clients.hold(NAT_PLACE)
+        until(partial(knows, pair, OTHER[active], clients), "the standby knows the connections")
+        pair.machines[OTHER[active]].client.server([("nat", "s3")], "drain", by="the test")
+        for router in OTHER:
+            until(partial(is_out, pair, router, "nat", "s3"), f"{router} knows", pair.told)
+            assert real_server(pair, router, "nat", "s3")["weight"] == 0, "it waits for its connections"
+        until(partial(handed_over, pair, active), "the standby takes over", pair.told)
+        clients.go_on()
+        until(pair.well, "the pair is well", pair.told)
+        until(partial(knows, pair, active, clients), "the one that stood down knows the connections")
+        crash(pair, OTHER[active])
+        clients.go_on()
+        assert real_server(pair, active, "nat", "s3")["weight"] == 0
+        boot(pair, OTHER[active])
+        until(pair.well, "the pair is well", pair.told)
+        pair.machines[active].client.server([("nat", "s3")], "auto", by="the test")
+        for router in OTHER:
+            until(partial(serves, pair, router, "nat", "s3"), f"s3 is back on {router}", pair.told)
+        for one in clients.lasting:
+            print(f"{one.kind} with {one.server or one.place}: {one.count}, gap {one.longest_gap:.3f} s")
+        clients.check()
+
+
+def handed_over(pair: Pair, router: str) -> bool:
+    """Whether the other router has the role; asked for until it has: a busy machine may refuse."""
+    if pair.owners.owner() == router:
+        with suppress(LvsError):
+            hand_over(pair, router)
+    return pair.owners.owner() == OTHER[router]
 
 
 def is_out(pair: Pair, router: str, service: str, name: str) -> bool:
