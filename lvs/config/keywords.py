@@ -183,7 +183,11 @@ GLOBAL: tuple[Keyword, ...] = (
     _global(
         "inactive_cmd", Text(1024), "program run when this router stops being active, out of the same folder"
     ),
-    _global("hard_shutdown", Flag(), "1: checks that end again and again make this router hand over; 0: only reported"),
+    _global(
+        "hard_shutdown",
+        Flag(),
+        "1: checks that end again and again make this router hand over; 0: only reported",
+    ),
     _global("ipvsadm", Text(), "path of ipvsadm", ignored="names a program that is not used any more"),
     _global("sync", Flag(), "for Piranha's daemons", ignored="never had an effect"),
 )
