@@ -28,6 +28,7 @@ log = logging.getLogger("piranha.worker")
 
 APPLY_SECONDS = 60  # pulse's first checks of new real servers and the largest table stay far below
 PLAN_SECONDS = 20
+PREFLIGHT_SECONDS = 6
 CONFIRM_SECONDS = 10
 SERVER_SECONDS = 8
 EXPLAIN_SECONDS = 6
@@ -115,6 +116,16 @@ def explain(self: Task, virtual_server: str, real_server: str, test: bool = Fals
 def plan(self: Task, document: dict[str, Any]) -> None:
     """What installing document would change in this router's kernel. Changes nothing."""
     answer(self, lambda: pulse(PLAN_SECONDS).plan(rendered(document)))
+
+
+@shared_task(name="piranha.preflight", bind=True)
+def preflight(self: Task, document: dict[str, Any] | None = None) -> None:
+    """What stands against document, or against what is in force, on this router. Changes nothing.
+
+    Nobody waiting, nothing is looked at.
+    """
+    text = None if document is None else rendered(document)
+    if_wanted(self, lambda: pulse(PREFLIGHT_SECONDS).preflight(text))
 
 
 @shared_task(name="piranha.running", bind=True)

@@ -36,6 +36,14 @@ def plan(arguments: argparse.Namespace) -> int:
     return plan_command(arguments.file, role=arguments.role)
 
 
+def preflight(arguments: argparse.Namespace) -> int:
+    from lvs.pulse.terminal_preflight import preflight_command
+
+    return preflight_command(
+        arguments.socket, arguments.file, as_json=arguments.json, parameters=arguments.parameters
+    )
+
+
 def pulse(arguments: argparse.Namespace) -> int:
     from lvs.pulse.__main__ import main as pulse_main
 
@@ -212,6 +220,18 @@ def add_router_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
     one = add("status", status, "Say what this router is, what it hears of the other one, and what is wrong.")
     one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")
     one.add_argument("--json", action="store_true", help="print pulse's whole status document")
+
+    one = add(
+        "preflight",
+        preflight,
+        "Say what stands against an lvs.cf on this router (exit 0: nothing that is an error, 1: something).",
+    )
+    one.add_argument(
+        "file", nargs="?", metavar="FILE", help="lvs.cf, or - for standard input (default: what is in force)"
+    )
+    one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")
+    one.add_argument("--parameters", action="store_true", help="print the table of kernel parameters, too")
+    one.add_argument("--json", action="store_true", help="print it all as JSON")
 
     one = add("failover", failover, "Switch the active role to the other router (exit 0: done, 1: refused).")
     one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")

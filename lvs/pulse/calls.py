@@ -30,6 +30,12 @@ def calls(lvsd: Lvsd, status: Call, name: str) -> dict[str, Call]:
     async def plan(request: Request) -> Mapping[str, Any]:
         return await lvsd.plan(_text(request))
 
+    async def preflight(request: Request) -> Mapping[str, Any]:
+        # Loaded at the first call: it is much, and no part of what pulse needs to serve.
+        from lvs.pulse.preflight import preflight as look
+
+        return await look(lvsd.keeper, None if request.get("lvs_cf") is None else _text(request))
+
     async def running(request: Request) -> Mapping[str, Any]:
         return await lvsd.running_text()
 
@@ -61,6 +67,7 @@ def calls(lvsd: Lvsd, status: Call, name: str) -> dict[str, Call]:
     return {
         "install": install,
         "plan": plan,
+        "preflight": preflight,
         "running": running,
         "status": status,
         "confirm": confirm,

@@ -37,6 +37,10 @@ class PulseClient:
         """What installing this text would change, as sentences; nothing is changed."""
         return self._call({"call": "plan", "lvs_cf": lvs_cf})
 
+    def preflight(self, lvs_cf: str | None = None) -> dict[str, Any]:
+        """What stands against this text, or against what is in force, on this router; changes nothing."""
+        return self._call({"call": "preflight"} | ({} if lvs_cf is None else {"lvs_cf": lvs_cf}))
+
     def install(
         self,
         lvs_cf: str,

@@ -96,6 +96,7 @@ class Keeper:
         self.events = Events(clock)
         self.account = Account(self.events, clock)
         self.makes_checks = probe is not unchecked
+        self.checks_at_once = limit
         self.checker = Checker(self._told, probe=probe, clock=clock, limit=limit)
         self.weighing = Weighing(
             state=state,

@@ -22,6 +22,7 @@ NETLINK_NETFILTER = 12  # include/uapi/linux/netlink.h
 # Flags of nft_ctx_output_set_flags (nftables/libnftables.h): counters' values left out, JSON, numbers for
 # names.
 STATELESS, JSON, NUMERIC = 1 << 2, 1 << 4, 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10
+TERSE = 1 << 11
 
 _one_at_a_time = threading.Lock()  # the library keeps tables of names in process-wide variables
 
@@ -43,9 +44,12 @@ def run(commands: str, change: str) -> None:
     _call(commands, change, 0)
 
 
-def objects(command: str, change: str) -> list[dict[str, Any]]:
-    """What a list command finds, without metainfo and counters' values (libnftables-json(5))."""
-    answer = json.loads(_call(command, change, JSON | STATELESS | NUMERIC))
+def objects(command: str, change: str, *, terse: bool = False) -> list[dict[str, Any]]:
+    """What a list command finds, without metainfo and counters' values (libnftables-json(5)).
+
+    terse: without the elements of named sets and maps, of which there may be a hundred thousand.
+    """
+    answer = json.loads(_call(command, change, JSON | STATELESS | NUMERIC | (TERSE if terse else 0)))
     return [thing for thing in answer["nftables"] if "metainfo" not in thing]
 
 

@@ -1,0 +1,68 @@
+"""What stands against a configuration on the router that was seen, before anything is applied. Pure.
+
+`lvs.router.surroundings` looks, and what it found is judged here: one remark for each thing that an
+administrator should know of, the worst first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from lvs.config.model import LvsConfig
+from lvs.router.judges import firewall, kernel, network, rivals
+from lvs.router.parameter_table import Row
+from lvs.router.seen import About, Level, Remark, Seen
+
+JUDGES: Final[tuple[Callable[[Seen, LvsConfig], Iterator[Remark]], ...]] = (
+    kernel.modules,
+    network.interfaces,
+    network.addresses,
+    network.routes,
+    firewall.firewall,
+    rivals.managers,
+    rivals.table,
+    rivals.listeners,
+    kernel.parameters,
+    kernel.limits,
+    kernel.clock,
+)
+ORDER: Final = tuple(Level)
+
+
+def judged(seen: Seen, config: LvsConfig) -> tuple[Remark, ...]:
+    """What is to be said of this router as a place for that configuration, the worst first."""
+    remarks = [remark for judge in JUDGES for remark in judge(seen, config)]
+    remarks += (_unseen(sentence) for sentence in seen.unseen)
+    return tuple(sorted(remarks, key=lambda remark: ORDER.index(remark.level)))
+
+
+def document(remarks: tuple[Remark, ...], seen: Seen) -> dict[str, Any]:
+    """The answer of pulse's call `preflight` (ARCHITECTURE.md)."""
+    return {
+        "remarks": [remark.document() for remark in remarks],
+        "parameters": [row_document(row) for row in seen.parameters],
+    }
+
+
+def row_document(row: Row) -> dict[str, Any]:
+    """A row of the table of kernel parameters as JSON has it."""
+    saved = row.persisted
+    return {
+        "path": row.path,
+        "wanted": row.wanted,
+        "found": row.found,
+        "why": row.why,
+        "when": row.when,
+        "persisted": {"value": saved.value, "place": saved.place} if saved else None,
+    }
+
+
+def _unseen(sentence: str) -> Remark:
+    return Remark(
+        Level.NOTE,
+        About.LIMITS,
+        sentence,
+        "So nothing can be said of it here.",
+        "Ask as root, or have pulse run as its unit has it.",
+    )
