@@ -114,7 +114,16 @@ class Services:
 
     def shut(self, where: Where) -> None:
         """Closes a port: from now on whoever connects is refused."""
-        self._do(self._open.pop(where).close)
+        server = self._open.pop(where)
+
+        async def end() -> None:
+            for listener in server.sockets:
+                self._loop.remove_reader(listener.fileno())
+            # Whom the server has accepted it must take up before it closes, or nobody closes that connection.
+            await asyncio.sleep(0)
+            server.close()
+
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result(LIMIT)
 
     def close(self) -> None:
         """Ends everything."""

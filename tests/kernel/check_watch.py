@@ -82,9 +82,9 @@ class Watch:
         """When its weights were changed last, on the monotonic clock."""
         return self._since(place, 0.0)[-1].at
 
-    def held_up(self, since: float) -> float:
-        """The longest time since then for which this machine let a thread wait that wanted to run."""
-        return max((late for at, late in list(self._looks) if at >= since), default=0.0)
+    def late(self, since: float) -> float:
+        """The seconds since then in which this thread was ready to run and had to wait, altogether."""
+        return sum(late for at, late in list(self._looks) if at >= since)
 
     def _since(self, place: Place, since: float) -> list[Change]:
         return [one for one in list(self.changes) if one.place == place and one.at >= since]
