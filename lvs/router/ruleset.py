@@ -21,11 +21,27 @@ Place = tuple[str, str, str]  # family, table, chain
 MOST_STEPS = 200_000  # rules looked at for all questions to one ruleset: some tenths of a second
 DEEPEST = 16  # jumps; the kernel takes as many (NFT_JUMP_STACK_SIZE, include/net/netfilter/nf_tables.h)
 
-DIVERTING = frozenset({"dnat", "redirect", "tproxy", "queue"})
-XT_DIVERTING = frozenset({"DNAT", "REDIRECT", "TPROXY", "NFQUEUE"})
-XT_DROPPING = frozenset({"DROP", "REJECT"})
-REFUSING = frozenset({"drop", "reject", "synproxy"})
-WITHOUT_SAY = frozenset({"counter", "log", "mangle", "comment", "notrack", "flow", "ct helper", "continue"})
+# Statements that end a packet's way here, and what they do to it; also iptables' targets of these names.
+ENDING = {
+    "accept": "accept",
+    "drop": "drop",
+    "reject": "drop",
+    "synproxy": "drop",
+    "dnat": "divert",
+    "redirect": "divert",
+    "tproxy": "divert",
+    "queue": "divert",
+    "nfqueue": "divert",
+}
+# Those that change or count something and let the rule go on.
+WITHOUT_SAY = frozenset(
+    (
+        *("counter", "log", "mangle", "comment", "notrack", "flow", "continue", "snat", "masquerade"),
+        *("mark", "connmark", "tcpmss"),  # iptables' targets
+    )
+)
+# What a target of iptables that has no name in the listing may do, by the name of iptables' table.
+NAMELESS = {"nat": "divert", "filter": "drop"}
 
 
 class Fate(StrEnum):
@@ -141,7 +157,7 @@ class Ruleset:
             self._steps += 1
             if self._steps > MOST_STEPS:
                 raise _TooMuch
-            for sure, name, target in _verdicts(expressions, packet):
+            for sure, name, target in _verdicts(expressions, place[1], packet):
                 if name == "return":
                     comes_back = True
                     if sure:
@@ -164,57 +180,54 @@ class Ruleset:
 _FATES = {"accept": Fate.PASSES, "drop": Fate.DROPPED, "divert": Fate.DIVERTED}
 
 
-def _verdicts(expressions: Iterable[Any], packet: Packet) -> Iterator[tuple[bool, str, str]]:
+def _verdicts(expressions: list[Any], table: str, packet: Packet) -> Iterator[tuple[bool, str, str]]:
     """What a rule may decide on a packet: (whether it surely does, verdict, chain to go to)."""
     sure = True
-    for expression in expressions:
-        ((kind, content),) = (
-            expression.items() if isinstance(expression, dict) else ((str(expression), None),)
-        )
+    for position, expression in enumerate(expressions):
+        kind, content = _statement(expression)
         if kind == "match":
             truth = matches(content or {}, packet)
             if truth is False:
                 return
             sure = sure and truth is True
         elif kind == "vmap":
-            for truth, verdict in picked(content or {}, packet):
-                yield from _verdict(sure and truth, verdict)
-                if truth:
+            for certain, verdict in picked(content or {}, packet):
+                yield from _verdict(sure and certain, *_statement(verdict))
+                if certain:
                     return
-        elif kind in WITHOUT_SAY:
-            continue
-        elif kind in ("xt", "limit", "quota", "meter", "set", "connlimit", "ct count") and not _is_xt_verdict(
-            content
-        ):
-            sure = False  # a condition that is not followed
-        else:
-            yield from _verdict(sure, {kind: content})
-            if kind in _ENDING:
-                return
+        elif kind in ENDING or kind in ("return", "jump", "goto"):
+            yield from _verdict(sure, kind, content)
+            return
+        elif kind == "xt" and position == len(expressions) - 1:
+            if table in NAMELESS:
+                yield False, NAMELESS[table], ""
+        elif kind not in WITHOUT_SAY:
+            sure = False  # a condition that is not followed: a rate, a count, a match of iptables
 
 
-_ENDING = REFUSING | DIVERTING | {"accept", "return", "jump", "goto", "xt"}
+def _statement(expression: Any) -> tuple[str, Any]:
+    """What an expression is, and what is in it.
+
+    iptables' own come as an object with their name, as null, or, from nft 1.0.6, as a text in nft's language.
+    """
+    if isinstance(expression, str):
+        return expression.lstrip("# ").partition(" ")[0].removeprefix("xt_").lower() or "xt", None
+    if not isinstance(expression, dict):
+        return "xt", None
+    ((kind, content),) = expression.items()
+    if kind == "xt" and isinstance(content, dict) and content.get("name"):
+        is_match = content.get("type") == "match"
+        return ("condition", None) if is_match else (str(content["name"]).lower(), content)
+    return str(kind), content
 
 
-def _verdict(sure: bool, verdict: Any) -> Iterator[tuple[bool, str, str]]:
-    if not isinstance(verdict, dict):
-        return
-    ((kind, content),) = verdict.items()
-    if kind == "accept" or kind == "return":
-        yield sure, kind, ""
-    elif kind in REFUSING:
-        yield sure, "drop", ""
-    elif kind in DIVERTING:
-        yield sure, "divert", ""
-    elif kind in ("jump", "goto"):
+def _verdict(sure: bool, kind: str, content: Any) -> Iterator[tuple[bool, str, str]]:
+    if kind in ENDING:
+        yield sure, ENDING[kind], ""
+    elif kind == "return":
+        yield sure, "return", ""
+    elif kind in ("jump", "goto") and isinstance(content, dict):
         yield sure, kind, str(content["target"])
-    elif kind == "xt":
-        yield sure, "divert" if content["name"] in XT_DIVERTING else "drop", ""
-
-
-def _is_xt_verdict(content: Any) -> bool:
-    """Whether this is a target of iptables that decides; without a name nobody can say."""
-    return isinstance(content, dict) and content.get("name") in XT_DIVERTING | XT_DROPPING
 
 
 def _base_chain(content: Thing) -> BaseChain:

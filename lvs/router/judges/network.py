@@ -106,7 +106,9 @@ def addresses(seen: Seen, config: LvsConfig) -> Iterator[Remark]:
     mentions: dict[Address, list[str]] = defaultdict(list)
     for mention in seen.mentions:
         mentions[mention.address].append(mention.place)
-    for floating in sorted(plan.floating_addresses(config), key=str):
+    known = present.keys() | mentions.keys()
+    of_interest = (each for each in plan.floating_addresses(config) if each.address in known)
+    for floating in sorted(of_interest, key=str):
         places = mentions.get(floating.address)
         found = present.get(floating.address)
         if places:
