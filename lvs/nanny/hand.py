@@ -30,6 +30,7 @@ MOST_ENTRIES = 5_000  # of all real servers; more are refused
 LONGEST_REASON = 200  # characters, of reason and of by
 LONGEST_ENTRY = 1_000  # bytes as JSON: it goes to the other router in one datagram
 MOST_AHEAD = 3_600.0  # seconds that the clock of another router may be ahead
+LONGEST = 10 * 366 * 86_400.0  # seconds that an order holds; all that show times can show these
 
 # Unicode's general categories (UAX #44) that would break a line, hide or turn round what is shown.
 _UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -135,6 +136,8 @@ def refusal(hand: Hand, now: float) -> str:
         return "at and until must be seconds since the epoch"
     if hand.at > now + MOST_AHEAD:
         return f"it is dated {_length(hand.at - now)} ahead: set the routers' clocks"
+    if hand.until is not None and hand.until > now + LONGEST:
+        return "until is more than ten years ahead: leave it out, and the order holds until another one"
     size = len(json.dumps(to_wire(hand), ensure_ascii=False).encode())
     if size > LONGEST_ENTRY:
         return f"names, by and reason take {size} bytes together, {LONGEST_ENTRY} at most: shorten the reason"

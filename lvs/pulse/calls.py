@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import pwd
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,8 @@ from lvs.pulse.control import ASKED_BY, Call
 from lvs.pulse.lvsd import Lvsd
 
 Request = Mapping[str, Any]
+
+LATEST = 1e12  # seconds since the epoch; JSON has whole numbers that no float can be
 
 
 def calls(lvsd: Lvsd, status: Call, name: str) -> dict[str, Call]:
@@ -96,8 +97,7 @@ def _seconds(request: Request, name: str) -> float | None:
     seconds = request.get(name)
     if seconds is None:
         return None
-    usable = type(seconds) in (int, float) and math.isfinite(seconds) and 0 < seconds <= confirmation.LONGEST
-    if not usable:
+    if type(seconds) not in (int, float) or not 0 < seconds <= confirmation.LONGEST:
         raise RouterError(f"{name} must be seconds, above 0 and at most {confirmation.LONGEST:g}.")
     return float(seconds)
 
@@ -113,7 +113,7 @@ def _time(request: Request, name: str) -> float | None:
     seconds = request.get(name)
     if seconds is None:
         return None
-    if type(seconds) not in (int, float) or not math.isfinite(seconds):
+    if type(seconds) not in (int, float) or not abs(seconds) < LATEST:
         raise RouterError(f"{name} must be seconds since the epoch.")
     return float(seconds)
 

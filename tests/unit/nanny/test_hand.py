@@ -141,6 +141,7 @@ def test_a_field_that_a_newer_version_adds_is_passed_over():
         ({"at": 10**400}, "at must be seconds"),
         ({"at": NOW + 3601}, "dated 60 min ahead: set the routers' clocks"),
         ({"until": math.inf}, "seconds since the epoch"),
+        ({"until": 1e308}, "more than ten years ahead: leave it out"),
         ({"until": "soon"}, "until must be a number"),
         ({"virtual_server": "ü" * 200, "real_server": "ü" * 200, "reason": "ü" * 200}, "shorten the reason"),
     ],
