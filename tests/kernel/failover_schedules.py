@@ -32,6 +32,7 @@ from tests.kernel.failover_faults import addresses, served
 from tests.kernel.failover_lab import OTHER, PRIVATE, Pair, crash
 from tests.kernel.failover_owners import Owning
 from tests.kernel.failover_switch import cables
+from tests.kernel.lateness import Lateness
 from tests.kernel.traffic import until
 
 MOST_STEPS = 4
@@ -58,13 +59,14 @@ class Seen:
 
     owning: its `none` counts only while one router was hindered by nothing. helpless: the longest time in
     which a machine was cut off and no heart decided on it. powerless: how much of that nobody was to start
-    one.
+    one. late: how long the processor was not to be had, at the worst.
     """
 
     owning: Owning
     healing: float
     helpless: float
     powerless: float
+    late: float
 
 
 @dataclass
@@ -108,9 +110,16 @@ class Schedule:
     """One schedule on a pair that is well. network_first: it is mended before the programs are."""
 
     def __init__(
-        self, pair: Pair, clients: Clients, pool: ThreadPoolExecutor, *, network_first: bool
+        self,
+        pair: Pair,
+        clients: Clients,
+        pool: ThreadPoolExecutor,
+        lateness: Lateness,
+        *,
+        network_first: bool,
     ) -> None:
         self.pair = pair
+        self.lateness = lateness
         self.clients = clients
         self.pool = pool
         self.network_first = network_first
@@ -136,6 +145,7 @@ class Schedule:
             healing=end - healing,
             helpless=max(machine.helpless.longest for machine in machines),
             powerless=max(machine.powerless.longest for machine in machines),
+            late=self.lateness.worst(begin, end),
         )
 
     def _wait(self, due: float) -> None:

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,6 +22,7 @@ from deploy.lab.machines import Lab
 from tests.kernel.failover_clients import clients_at
 from tests.kernel.failover_lab import NAT_PLACE, REDUNDANT, two_routers
 from tests.kernel.failover_schedules import RESTART, Schedule, Seen, steps
+from tests.kernel.lateness import Lateness
 
 pytestmark = pytest.mark.kernel
 
@@ -29,19 +31,19 @@ COUNT = int(os.environ.get("PIRANHA_SCHEDULES", "18"))
 ONLY = os.environ.get("PIRANHA_SCHEDULE")
 QUICK = replace(REDUNDANT, keepalive=0.05, deadtime=0.15, check_gateway=ip_address(network.INTERNET))
 SLOW = 10.0  # seconds until all is well again, beyond which the routers' logs are worth a look
-# Seconds; in each a second is for a processor that all machines share.
-BOTH_OWN = QUICK.deadtime + 1.0
+# Seconds, and in each `_delay`: a second for a processor that all machines share.
+BOTH_OWN = QUICK.deadtime
 # Where a machine comes back to the network with addresses and without programs, only the witness sees it, and
 # the primary waits for the backup first: max(1 s, T) + 4 max(P, Q) of the theory in
 # `lvs.pulse.election.failover`.
-BOTH_OWN_UNSEEN = max(1.0, QUICK.deadtime) + 4 * 0.25 + 1.0
+BOTH_OWN_UNSEEN = max(1.0, QUICK.deadtime) + 4 * 0.25
 # After a crash a standby takes 1.5 dead times at most.
-NONE_OWNS = 1.5 * QUICK.deadtime + 1.0
+NONE_OWNS = 1.5 * QUICK.deadtime
 # A machine that is cut off and has lost its heart: until its service manager acts, pulse and heart are
 # loaded, the gateway counts as lost (three questions), and a pulse that is busy with its first checks was
 # given up (the last bound of the theory).
 LOADING = 2.0  # what two Python programs take here, beside others
-BOTH_HOLD = RESTART + LOADING + 0.6 + max(1.0, QUICK.deadtime) + 1.0
+BOTH_HOLD = RESTART + LOADING + 0.6 + max(1.0, QUICK.deadtime)
 
 
 def test_random_faults_never_break_the_invariants(lab: Lab, tmp_path: Path) -> None:
@@ -56,10 +58,11 @@ def test_random_faults_never_break_the_invariants(lab: Lab, tmp_path: Path) -> N
         two_routers(lab, tmp_path, QUICK) as pair,
         clients_at(NAT_PLACE) as clients,
         ThreadPoolExecutor(8) as pool,
+        closing(Lateness()) as lateness,
     ):
         for number in numbers:
             plan, network_first = steps(random.Random(f"{SEED} {number}")), bool(number % 2)
-            one = Schedule(pair, clients, pool, network_first=network_first).run(plan)
+            one = Schedule(pair, clients, pool, lateness, network_first=network_first).run(plan)
             seen[network_first].append(one)
             done.update(step.what for step in plan)
             way_back = "network first" if network_first else "programs first"
@@ -81,7 +84,16 @@ def _breaks(seen: Seen, *, network_first: bool) -> bool:
     owning = seen.owning
     both_own = BOTH_OWN_UNSEEN if network_first and seen.helpless else BOTH_OWN
     both_hold = BOTH_HOLD + seen.powerless if seen.helpless else both_own
-    return owning.both >= both_own or owning.holders >= both_hold or owning.none >= NONE_OWNS
+    found = ((owning.both, both_own), (owning.holders, both_hold), (owning.none, NONE_OWNS))
+    return any(seconds >= bound + _delay(seen) for seconds, bound in found)
+
+
+def _delay(seen: Seen) -> float:
+    """The theory's q, for the heart and for pulse after it: a second, or what was measured if that is more.
+
+    Where the host of this kernel is busy with other work it may take its processor away for seconds.
+    """
+    return max(1.0, 2 * seen.late)
 
 
 def _figures(seen: Sequence[Seen]) -> str:
@@ -94,5 +106,6 @@ def _figures(seen: Sequence[Seen]) -> str:
         f"none {max(one.owning.none for one in seen):.3f} s, "
         f"cut off and no heart {max(one.helpless for one in seen):.2f} s "
         f"(nobody's to start {max(one.powerless for one in seen):.2f} s), "
-        f"healed in {max(one.healing for one in seen):.2f} s"
+        f"healed in {max(one.healing for one in seen):.2f} s, "
+        f"processor late by {max(one.late for one in seen):.2f} s"
     )
