@@ -56,11 +56,10 @@ long been active asks for a rival):
 l is max(1 s, T) at the most: then the heart takes the addresses down in place of a pulse that did not.
 
 These bounds are of machines on which a heart decides. Where pulse and heart were killed, or the service was
-stopped while nobody could take over, the kernel holds the addresses and no rule can lower them. While that
-machine is in reach, the witness sees it, and the bounds above hold. Cut off from everything it holds them
-beside the one that took over, where nobody can reach them: until its service manager has started pulse and
-pulse a heart (in s, which is up to the machine), and that has found the links down, or the gateway silent for
-max(T, 0.6 s); so s + max(T, 0.6 s) + q + l. Without a watched gateway a silent cut ends with the cut.
+stopped while nobody could take over, the kernel holds the addresses and no rule can lower them. In reach, the
+witness sees it, and the bounds above hold. Cut off from everything it holds them beside the one that took
+over, where nobody can reach them, until its service manager has started pulse, and pulse a heart (in s), and
+that finds the links or the gateway lost: s + max(T, 0.6 s) + q + l; without a watched gateway, until the end.
 
 Silence in both directions with the network between the routers cut as well cannot be told from a crash: then
 both are active, unless the gateway is watched, and rule 4 ends it once anything passes again.
@@ -182,9 +181,11 @@ class Failover(View):
             actions.append(Action(Verb.SEND))
         return replace(me, own=own)._decided(now, actions)
 
-    def ruled(self, now: float, rules: Rules) -> Step:
-        """Another configuration is in force."""
+    def ruled(self, now: float, rules: Rules, *, anew: bool = False) -> Step:
+        """Another configuration is in force. anew: so says another pulse, which no order is from."""
         me, actions = self._woken(now)
+        if anew:  # one that was killed at its end may have left a STOP behind
+            me = replace(me, leaving=False, order=None)
         ears = tuple(ear for ear in me.ears if ear[0] in rules.links)
         return replace(me, rules=rules, ears=ears)._decided(now, [*actions, Action(Verb.SEND)])
 

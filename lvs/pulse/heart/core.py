@@ -148,7 +148,7 @@ class Core:
         if self.duty is None:
             self.duty = Duty(self._edges, self._presence, settings, self._news, self._answer, now)
         else:
-            self.duty.use(now, settings)
+            self.duty.use(now, settings, anew=not self._greeted)
         if not self._greeted:
             self._greeted = True
             self.duty.greet(now)

@@ -78,14 +78,17 @@ class Duty:
 
     # What pulse says.
 
-    def use(self, now: float, settings: Settings) -> None:
-        """Another configuration; what it says of held and forced is of a start only."""
+    def use(self, now: float, settings: Settings, *, anew: bool) -> None:
+        """Another configuration; what it says of held and forced is of a start only.
+
+        anew: from a pulse that has just connected.
+        """
         self.settings = settings
         self.traffic.use(settings)
         self.condition.use(settings)
         self._beats.set(settings.keepalive, now)
         self._look(now)
-        self._take(now, self.failover.ruled(now, self._rules()))
+        self._take(now, self.failover.ruled(now, self._rules(), anew=anew))
 
     def greet(self, now: float) -> None:
         """A pulse that has just connected hears its role."""

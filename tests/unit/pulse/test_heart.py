@@ -155,6 +155,19 @@ def test_a_stop_hands_over_before_it_is_answered_and_leave_ends_the_heart(world:
     assert world.primary.ended
 
 
+def test_a_pulse_that_was_killed_at_its_end_leaves_no_stop_behind(world: World) -> None:
+    world.primary.say({"say": "order", "id": 1, "order": "stop"})
+    world.until(lambda: bool(world.primary.heard("answer")), 2)
+    world.primary.kill_pulse()  # before it said leave
+    world.run(1)
+    assert any("has ended" in alarm for alarm in world.backup.status["alarms"])
+    world.primary.start_pulse()
+    world.run(1)
+    assert world.backup.status["alarms"] == []
+    world.backup.say({"say": "order", "id": 1, "order": "hand over"})
+    world.until(lambda: world.primary.held == {FLOATING}, 2)
+
+
 def test_leave_and_sigterm_touch_no_address_while_pulse_is_there(world: World) -> None:
     world.primary.say({"say": "leave"})
     world.primary.core.terminated(world.now)
