@@ -28,6 +28,8 @@ from tests.kernel.traffic_clients import Clients, Place
 TENTH = 0.1  # seconds that changing the table may take (docs/checks.md)
 SLACK = 0.4  # seconds
 
+Entry = dict[str, Any]  # an order by hand, as the status document has it
+
 
 @dataclass
 class Line:
@@ -105,12 +107,13 @@ class Scene:
         (found,) = (one for one in self.virtual_server(of)["real_servers"] if one["name"] == name)
         return found
 
-    def wait(self, place: Place, weights: Weights, what: str, since: float | None = None) -> float:
-        """Waits until the table has exactly these weights; the seconds since then (None: since now)."""
-        begun = time.monotonic() if since is None else since
-        if since is None and self.watch.weights(place) == weights:
-            return 0.0
-        return self.watch.wait(place, lambda found: found == weights, begun, f"{what}\n{self.router.log()}")
+    def becomes(self, place: Place, weights: Weights, what: str) -> None:
+        """Returns when the table has exactly these weights."""
+        until(lambda: self.watch.weights(place) == weights, what, self.router.log)
+
+    def wait(self, place: Place, weights: Weights, what: str, since: float) -> float:
+        """The same; the seconds from since until it came to that."""
+        return self.watch.wait(place, lambda found: found == weights, since, f"{what}\n{self.router.log()}")
 
     def said(self, level: str, *parts: str) -> bool:
         """Whether an event of that level has all of these parts."""
@@ -132,15 +135,18 @@ class Scene:
             show(said.strip())
             assert one.returncode == 0
 
-    def ends_at_its_time(self, name: str, place: Place, weight: int | None, ready: float) -> None:
+    def ends_at_its_time(self, entry: Entry, place: Place, weight: int | None, ready: float) -> None:
         """Waits until an order has ended: the real server has that weight then, and not before.
 
         ready: since when pulse has been able to see to it. None: it is not in the table.
         """
-        entry = self.real_server(name)["hand"]
         due = entry["until"] - time.time() + time.monotonic()
-        _, _, called = name.partition("/")
-        until(lambda: self.watch.weights(place).get(called) == weight, f"{name} is over", self.router.log)
+        name = entry["real_server"]
+        until(
+            lambda: self.watch.weights(place).get(name) == weight,
+            f"{entry['order']} is over",
+            self.router.log,
+        )
         late = self.watch.changed(place) - due
         show(f"{name}: {entry['order']} ended {late:+.2f} s from its time")
         assert -TENTH <= late <= max(0.0, ready - due) + TENTH + self.slack(due)
