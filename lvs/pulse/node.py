@@ -67,7 +67,7 @@ class Locator:
     def __init__(self, asked: str, is_local: IsLocal, *, planning: bool) -> None:
         self._asked = asked
         self._is_local = is_local
-        self._planning = planning
+        self.planning = planning
         self._certain: dict[tuple[Address | None, Address | None], Place] = {}
 
     def find(self, config: LvsConfig | None) -> Place:
@@ -75,7 +75,7 @@ class Locator:
         pair = (config.global_settings.primary, config.redundancy.backup) if config else (None, None)
         found = self._certain.get(pair)
         if found is None:
-            found = place(config, self._asked, self._is_local, planning=self._planning)
+            found = place(config, self._asked, self._is_local, planning=self.planning)
         if pair[0] is not None and found.problem is None:
             self._certain = {pair: found}
         return found

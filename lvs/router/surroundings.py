@@ -77,12 +77,13 @@ def look(
     *,
     owned: Owned | None = None,
     checks: int | None = None,
+    asks: bool = True,
     root: Path = Path("/"),
 ) -> Seen:
     """This machine, as far as it matters to that configuration.
 
-    owned: what pulse's ledger has. checks: how many pulse may have under way at once. root: where the
-    machine's files are.
+    owned: what pulse's ledger has. checks: how many pulse may have under way at once. asks: whether the
+    network is asked who has the floating addresses. root: where the machine's files are.
     """
     one = _Look(config, root)
     read = _reader()
@@ -90,7 +91,7 @@ def look(
     peers = own_pairs(seen, config) if config.redundancy.backup_active else []
     floating = plan.floating_addresses(config)
     unasked: _Question | None = None
-    question = one.at("network", lambda: _Question(seen, floating, peers), unasked)
+    question = one.at("network", lambda: _Question(seen, floating, peers), unasked) if asks else None
     there = replace(_seen_programs(one, seen), files=_texts(root, (KEEPALIVED_FILE,)))
     settings = one.at("sysctl.d", lambda: files.settings(root), Settings())
     silence: tuple[tuple[Answered, ...], frozenset[bytes]] = ((), frozenset())

@@ -61,7 +61,8 @@ def managers(seen: Seen, config: LvsConfig) -> Iterator[Remark]:
 def program(process: Process) -> str:
     """Which program a process is: that of its command line, past an interpreter and its options."""
     words = [PurePath(word).name for word in process.words if word and not word.startswith("-")]
-    if words and INTERPRETERS.match(words[0]) and len(words) > 1:
+    is_text = any(word in ("-c", "-e") for word in process.words)  # sh -c TEXT
+    if words and INTERPRETERS.match(words[0]) and len(words) > 1 and not is_text:
         return words[1]
     # A program may write what it likes over its command line, such as "nginx: worker".
     return words[0].partition(":")[0].split(" ")[0] if words else process.name
