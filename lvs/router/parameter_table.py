@@ -90,14 +90,20 @@ LEFT_ALONE = (
     ("net/ipv4/vs/sync_persist_mode", "0, the kernel's own, tells of persistent clients' connections too"),
     ("net/ipv4/vs/sync_sock_size", "the kernel's own choice lost nothing in bursts of thousands"),
     ("net/ipv4/vs/sync_qlen_max", "the kernel's own choice lost nothing in bursts of thousands"),
-    ("net/ipv4/vs/sync_ports", "one thread keeps up with tens of thousands of connections a second"),
+    (
+        "net/ipv4/vs/sync_ports",
+        "1, the kernel's own; each more takes one more UDP port, on both routers alike",
+    ),
     ("net/ipv4/vs/sync_version", "1, the kernel's own; 0 is for kernels before 2.6.39"),
     (
         "net/ipv4/vs/snat_reroute",
         "1, the kernel's own, routes the answers of NAT real servers by the virtual address, as policy rules "
         "for it expect",
     ),
-    ("net/ipv4/vs/nat_icmp_send", "0: real servers' own ICMP errors are passed on either way"),
+    (
+        "net/ipv4/vs/nat_icmp_send",
+        "0: 1 would send an ICMP error to a real server that answers in a connection that is no more",
+    ),
     ("net/ipv4/vs/schedule_icmp", "0: 1 would balance ICMP errors that belong to no connection"),
     ("net/ipv4/vs/pmtu_disc", "1, the kernel's own: clients learn that a tunnel takes smaller packets"),
     (

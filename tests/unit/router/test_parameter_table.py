@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +77,14 @@ def test_a_row_says_what_would_be_changed_and_what_a_file_undoes() -> None:
     assert not row.differs
     assert row.is_undone
     assert row.persisted == Persisted("0", "/etc/sysctl.d/50-router.conf:1")
+
+
+def test_the_documentation_has_the_table() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "router.md").read_text()
+    lines = [f"| `{each.path}` | {each.value} | {each.condition} | {each.why} |" for each in SYSCTLS]
+    lines += [f"| `{path}` | {why} |" for path, why in LEFT_ALONE]
+    missing = [line for line in lines if line not in text]
+    assert not missing, "put these lines into docs/router.md:\n" + "\n".join(missing)
 
 
 # ---- the files
