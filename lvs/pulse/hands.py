@@ -58,11 +58,19 @@ class Hands:
         self._refused_at = -math.inf  # when it was said last that an entry is not taken in
         self.problem: str | None = None  # of the file, in a sentence
         self.version = 0  # grows with each change
-        self.wire: list[dict[str, Any]] = []  # the entries as the other router is told of them
+        self._written: tuple[int, list[dict[str, Any]]] = 0, []  # of which version, and what `wire` was then
 
     @property
     def entries(self) -> Entries:
         return self._known
+
+    @property
+    def wire(self) -> list[dict[str, Any]]:
+        """The entries as the other router is told of them. Thousands may come in many small pieces, so they
+        are written when they are asked for."""
+        if self._written[0] != self.version:
+            self._written = self.version, [hand.to_wire(entry) for entry in self._known.values()]
+        return self._written[1]
 
     def in_force(self, now: float) -> dict[Names, Hand]:
         """What the hand says now."""
@@ -215,7 +223,6 @@ class Hands:
 
     def _take_up(self, entries: dict[Names, Hand]) -> None:
         self._known = entries
-        self.wire = [hand.to_wire(entry) for entry in entries.values()]
         self.version += 1
         self._changed()
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lvs.errors import RouterError
-from lvs.nanny.hand import KEPT_SECONDS, LONGEST_REASON, MOST_ENTRIES, Order, to_wire
+from lvs.nanny.hand import KEPT_SECONDS, LONGEST_REASON, MOST_ENTRIES, Hand, Order, to_wire
 from lvs.pulse import hands
 from lvs.pulse.events import Events
 from lvs.pulse.hands import Hands
@@ -275,6 +275,24 @@ def test_what_is_told_to_the_other_router_is_what_is_known(router: Router) -> No
     router.order(Order.UP, S2)
     assert router.hands.version > before
     assert router.hands.wire == [to_wire(entry) for entry in router.hands.entries.values()]
+
+
+def test_thousands_that_come_in_small_pieces_are_written_out_once(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Hand] = []
+
+    def counted(entry: Hand) -> dict[str, Any]:
+        written.append(entry)
+        return to_wire(entry)
+
+    monkeypatch.setattr("lvs.pulse.hands.hand.to_wire", counted)
+    entry = {"real_server": "s1", "order": "drain", "at": router.now, "by": "", "reason": "", "until": None}
+    for number in range(500):
+        router.hands.hear([entry | {"virtual_server": f"v{number}"}])
+    assert len(written) == 500  # each was judged by its size
+    assert len(router.hands.wire) == len(router.hands.wire) == 500
+    assert len(written) == 1000
 
 
 def test_hundreds_of_orders_at_once_do_not_fill_the_log(router: Router) -> None:
