@@ -256,7 +256,9 @@ def _read(text: str, now: float) -> tuple[dict[Names, Hand], list[str]]:
         return {}, [f"{type(error).__name__}: {error}"]
     known: dict[Names, Hand] = {}
     faults = []
-    for one in written:
+    if len(written) > MOST_ENTRIES:  # pulse wrote no such file, and should not be long in reading it
+        faults.append(f"{len(written)} entries, of which only the first {MOST_ENTRIES} are read")
+    for one in written[:MOST_ENTRIES]:
         try:
             entry = hand.from_wire(one, now, own=True)
         except ValueError as error:

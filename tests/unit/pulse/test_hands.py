@@ -196,6 +196,17 @@ def test_of_a_file_with_one_bad_entry_the_others_are_in_force(router: Router) ->
     assert "1 orders that can" in (router.hands.problem or "")
 
 
+def test_of_a_file_with_more_than_there_may_be_the_rest_is_left_and_that_is_said(router: Router) -> None:
+    router.order(Order.DRAIN)
+    entry = router.hands.wire[0]
+    more = [entry | {"virtual_server": f"v{number}"} for number in range(MOST_ENTRIES)]
+    (router.folder / hands.NAME).write_text(json.dumps({"version": 1, "entries": [entry, *more]}))
+    router.restart()
+    assert len(router.hands.entries) == MOST_ENTRIES
+    assert "5001 entries, of which only the first 5000 are read" in (router.hands.problem or "")
+    assert (router.folder / f"{hands.NAME}.unreadable").exists()
+
+
 def test_a_full_disk_keeps_nobody_from_draining(router: Router) -> None:
     (router.folder / f".{hands.NAME}.new").mkdir()  # so that nothing can be written there
     router.order(Order.DRAIN)
