@@ -1,0 +1,126 @@
+"""FTP: the lines of vsftpd's configuration that a balanced FTP server needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lvs.config.model import Address, Forwarding, PortRange, VirtualServer
+from lvs.realservers.needs import FTP_DATA, Need, serves_ftp
+from lvs.realservers.setup import Setup, commands
+from lvs.realservers.shell import Recipe, setup
+
+_BODY = r"""
+look() {
+    conf=
+    for path in /etc/vsftpd.conf /etc/vsftpd/vsftpd.conf; do
+        if [ -f "$path" ]; then conf=$path; fi
+    done
+    [ -n "$conf" ] || refuse "vsftpd is not here: install it, or give another FTP server the same settings."
+}
+without_ours() { sed "/^# @MARK@: begin $WAY\$/,/^# @MARK@: end $WAY\$/d" "$1"; }
+# The last of several equal settings counts for vsftpd, so ours stand at the end.
+apply() {
+    note "lines $conf"
+    without_ours "$conf" >"$KEPT/vsftpd.new"
+    if [ -n "$(tail -c 1 "$KEPT/vsftpd.new")" ]; then echo >>"$KEPT/vsftpd.new"; fi
+    cat >>"$KEPT/vsftpd.new" <<END
+# @MARK@: begin $WAY
+@LINES@
+# @MARK@: end $WAY
+END
+    if cmp -s "$KEPT/vsftpd.new" "$conf"; then
+        say "$conf is as it should be."
+    else
+        cat "$KEPT/vsftpd.new" >"$conf"
+        say "Wrote the lines into $conf. They count from vsftpd's next start: systemctl restart vsftpd"
+    fi
+    rm -f "$KEPT/vsftpd.new"
+}
+out_lines() {
+    if [ -f "$1" ]; then
+        without_ours "$1" >"$KEPT/vsftpd.new"
+        cat "$KEPT/vsftpd.new" >"$1"
+        rm -f "$KEPT/vsftpd.new"
+        say "Took the lines out of $1. That counts from vsftpd's next start: systemctl restart vsftpd"
+    fi
+}
+"""
+
+UNRESERVED = 1024
+_NAMES_NAT = (
+    "With NAT the server must also name the virtual address in place of its own. (IPv6 clients ask with "
+    "EPSV, which names none.)"
+)
+_NAMES_ITSELF = (
+    "The server sees the virtual address as its own and names it by itself. (Behind REDIRECT it does not: "
+    "add pasv_address with the virtual address.)"
+)
+
+
+def ways(need: Need) -> Iterator[Setup]:
+    """vsftpd's lines, when one of the virtual servers has port 21."""
+    serving = [one for one in need.virtual_servers if serves_ftp(one)]
+    if not serving:
+        return
+    lines = list(_lines(need, serving))
+    recipe = Recipe(
+        way=need.way(f"ftp-{need.forwarding}"),
+        title="The FTP server vsftpd",
+        when="For the virtual servers with port 21. Another FTP server needs the same by other names.",
+        by_hand=(
+            "In passive mode the FTP server names a port of its own, to which the client connects: it must "
+            "be one that the virtual server's firewall mark gathers, so both have the same range. In active "
+            f"mode the server connects to the client from port {FTP_DATA}.",
+            _NAMES_NAT if need.forwarding is Forwarding.NAT else _NAMES_ITSELF,
+            "In /etc/vsftpd.conf (Fedora, RHEL: /etc/vsftpd/vsftpd.conf), then `systemctl restart vsftpd`:",
+            commands(*lines),
+        ),
+        body=_BODY.replace("@LINES@", "\n".join(lines)),
+        files=("/etc/vsftpd.conf",),
+    )
+    yield setup(need, recipe, {}, tuple(_warnings(need, serving)))
+
+
+def _lines(need: Need, serving: list[VirtualServer]) -> Iterator[str]:
+    yield "pasv_enable=YES"
+    if passive := passive_ports(serving[0]):
+        yield f"pasv_min_port={passive.first}"
+        yield f"pasv_max_port={passive.last}"
+    yield "port_enable=YES"
+    yield "connect_from_port_20=YES"
+    if need.forwarding is Forwarding.NAT and (addresses := _addresses(serving)):
+        yield f"pasv_address={addresses[0]}"
+        yield "pasv_addr_resolve=NO"
+
+
+def _addresses(serving: list[VirtualServer]) -> list[Address]:
+    """The IPv4 ones, each once: what EPSV answers (RFC 2428) has no address in it."""
+    found = (one.address.address for one in serving if one.address)
+    return list(dict.fromkeys(one for one in found if one.version == 4 and not one.is_unspecified))
+
+
+def passive_ports(virtual_server: VirtualServer) -> PortRange | None:
+    """The ports for passive connections: its widest range beyond the reserved ports, None without one."""
+    ranges = [one for one in virtual_server.ports if one.last > one.first and one.last >= UNRESERVED]
+    if not ranges:
+        return None
+    widest = max(ranges, key=lambda one: one.last - one.first)
+    return PortRange(max(widest.first, UNRESERVED), widest.last)
+
+
+def _warnings(need: Need, serving: list[VirtualServer]) -> Iterator[str]:
+    for one in serving:
+        if passive_ports(one) is None:
+            yield (
+                f"{one.name} has no ports for passive mode, so only active mode works: give it further "
+                "ports such as 10000:20000, a firewall mark and persistence"
+            )
+        elif not one.persistence:
+            yield (
+                f"{one.name} has no persistence, so a client's data connection may go to another real server "
+                "than its control connection: set persistent"
+            )
+    if len({passive_ports(one) for one in serving}) > 1:
+        yield "the virtual servers differ in their passive ports, but vsftpd has one range: make them equal"
+    if need.forwarding is Forwarding.NAT and len(_addresses(serving)) > 1:
+        yield "vsftpd names one virtual address only: run one vsftpd for each, or use direct routing"

@@ -1,0 +1,107 @@
+"""What one real server must be set up for: its forwarding methods, their virtual addresses and ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lvs.config.model import Address, Forwarding, LvsConfig, PortRange, Protocol, RealServer, VirtualServer
+
+FTP, FTP_DATA = 21, 20
+Ports = tuple[Protocol, tuple[PortRange, ...]]  # a protocol and its ports, ascending, none twice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One forwarding method of a real server, and the virtual servers (one at least) that use it so."""
+
+    name: str
+    address: Address
+    forwarding: Forwarding
+    virtual_servers: tuple[VirtualServer, ...]
+
+    def way(self, word: str) -> str:
+        """A way by its name: with a 6 for an IPv6 address, since a machine often has one of each."""
+        return f"{word}6" if self.address.version == 6 else word
+
+    @property
+    def virtual_addresses(self) -> tuple[Address, ...]:
+        """Each once, in the order of the file."""
+        found = (one.address.address for one in self.virtual_servers if one.address)
+        return tuple(dict.fromkeys(one for one in found if not one.is_unspecified))
+
+    def ports_at(self, address: Address) -> tuple[Ports, ...]:
+        """The ports that clients ask for at a virtual address."""
+        return _gathered(
+            (one.protocol, ports)
+            for one in self.virtual_servers
+            if one.address and one.address.address == address
+            for ports in asked_ports(one)
+        )
+
+    def answering_ports(self) -> tuple[Ports, ...]:
+        """The ports from which it answers: its own where it has one, else the virtual server's."""
+        return _gathered(
+            (one.protocol, ports)
+            for one in self.virtual_servers
+            for real in one.real_servers
+            if real.address == self.address
+            for ports in ((PortRange(real.port, real.port),) if real.port else _with_data(asked_ports(one)))
+        )
+
+
+def needs(
+    config: LvsConfig, virtual_server: VirtualServer | None, real_server: RealServer
+) -> tuple[Need, ...]:
+    """What the machine with real_server's address is needed for; () while it has none.
+
+    virtual_server: only what this one needs; None: all that name the machine, active or not, since a machine
+    is set up before it is put in service.
+    """
+    address = real_server.address
+    if address is None:
+        return ()
+    looked_at = config.virtual_servers if virtual_server is None else (virtual_server,)
+    using = [one for one in looked_at if any(real.address == address for real in one.real_servers)]
+    found = []
+    for method in Forwarding:
+        own = tuple(one for one in using if config.forwarding_of(one) is method)
+        if own:
+            found.append(Need(name=real_server.name, address=address, forwarding=method, virtual_servers=own))
+    return tuple(found)
+
+
+def asked_ports(virtual_server: VirtualServer) -> tuple[PortRange, ...]:
+    """All ports of a virtual server."""
+    return (PortRange(virtual_server.port, virtual_server.port), *virtual_server.ports)
+
+
+def serves_ftp(virtual_server: VirtualServer) -> bool:
+    """Whether it has FTP's control port."""
+    return virtual_server.protocol is Protocol.TCP and any(
+        ports.first <= FTP <= ports.last for ports in asked_ports(virtual_server)
+    )
+
+
+def _with_data(ports: tuple[PortRange, ...]) -> tuple[PortRange, ...]:
+    """An FTP server sends from port 20 too (active mode, RFC 959 3.2)."""
+    control = any(one.first <= FTP <= one.last for one in ports)
+    return (*ports, PortRange(FTP_DATA, FTP_DATA)) if control else ports
+
+
+def _gathered(pairs: Iterator[tuple[Protocol, PortRange]]) -> tuple[Ports, ...]:
+    of: dict[Protocol, list[PortRange]] = {}
+    for protocol, ports in pairs:
+        of.setdefault(protocol, []).append(ports)
+    return tuple((protocol, tuple(_merged(sorted(ranges)))) for protocol, ranges in of.items())
+
+
+def _merged(ranges: list[PortRange]) -> Iterator[PortRange]:
+    """Ascending ranges without overlaps: nftables refuses a set with any."""
+    first, last = ranges[0].first, ranges[0].last
+    for one in ranges[1:]:
+        if one.first > last:
+            yield PortRange(first, last)
+            first = one.first
+        last = max(last, one.last)
+    yield PortRange(first, last)
