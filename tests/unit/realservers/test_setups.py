@@ -304,8 +304,8 @@ def test_the_text_of_the_usual_way_reads_so() -> None:
     way = found(virtual("192.0.2.20", Forwarding.DIRECT, server), server=server)["direct"]
     assert way.text == (
         "The router sends clients' packets on as they are, so the machine must take what comes for the "
-        "virtual address, and answers the client by itself. It must never say in ARP that the address is its own, or "
-        "clients come to it past the router.\n\n"
+        "virtual address, and answers the client by itself. It must never say in ARP that the address is its "
+        "own, or clients come to it past the router.\n\n"
         "Silence first, then the address:\n\n"
         "    sysctl -w net.ipv4.conf.all.arp_ignore=1\n"
         "    sysctl -w net.ipv4.conf.all.arp_announce=2\n"
