@@ -299,7 +299,9 @@ def add_order(one: argparse.ArgumentParser) -> None:
         text = "go out then, with the connections that are left: 90, 30m, 2h"
         ends.add_argument("--within", metavar="LENGTH", help=text)
         return
-    ends.add_argument("--until", metavar="TIME", help="14:30 or 2030-01-31 08:00; then the checks decide")
+    ends.add_argument(
+        "--until", metavar="TIME", help="14:30, tomorrow 08:00 or 2030-01-31 08:00; then the checks decide"
+    )
     ends.add_argument(
         "--for", dest="within", metavar="LENGTH", help="90, 30m, 2h, 1d; then the checks decide"
     )

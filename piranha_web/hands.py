@@ -48,8 +48,8 @@ VERBS = {
             meaning="A real server in maintenance gets no new connections and keeps those that it has. At "
             "the end its checks decide again, by themselves.",
             end_label="Ends",
-            end_help="30 min, 2 h, 1 d, 14:30 or 2030-01-31 08:00. Blank: when somebody puts it back to "
-            "automatic.",
+            end_help="30 min, 2 h, 1 d, 14:30, tomorrow 08:00 or 2030-01-31 08:00. Blank: when somebody "
+            "puts it back to automatic.",
             needs_reason=True,
             takes_out=True,
         ),

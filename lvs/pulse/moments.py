@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 from lvs.errors import RouterError
 
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+_CLOCK = re.compile(r"(tomorrow\s+)?(\d{1,2}:\d\d(?::\d\d)?)", re.ASCII | re.IGNORECASE)
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.ASCII)
 
 
@@ -20,20 +21,22 @@ def length(text: str) -> float:
 
 
 def moment(text: str, now: float) -> float:
-    """The time that "14:30" (the next one) or "2030-01-31 08:00" means on this machine; RouterError for none.
+    """The time that "14:30" (the next one), "tomorrow 08:00" or "2030-01-31 08:00" means on this machine.
+
+    RouterError for none.
 
     now and the result: seconds since the epoch. A time that has gone by is none either.
     """
     text = text.strip()
     today = datetime.fromtimestamp(now)
     try:
-        if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", text, re.ASCII):
-            at = datetime.combine(today.date(), time.fromisoformat(text.rjust(5, "0")))
-            found = (at if at > today else at + timedelta(days=1)).timestamp()
+        if clock := _CLOCK.fullmatch(text):
+            at = datetime.combine(today.date(), time.fromisoformat(clock[2].rjust(5, "0")))
+            found = (at if at > today and not clock[1] else at + timedelta(days=1)).timestamp()
         else:
             found = datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError) as error:
-        raise RouterError(f"{text!r} is no time: write 14:30 or 2030-01-31 08:00.") from error
+        raise RouterError(f"{text!r} is no time: write 14:30, tomorrow 08:00 or 2030-01-31 08:00.") from error
     if found <= now:
         raise RouterError(f"{text!r} has gone by: name a time to come.")
     return found

@@ -20,6 +20,7 @@ from lvs.pulse.client import PulseClient
 from lvs.pulse.moments import length, moment
 from lvs.pulse.terminal import STATUS_SECONDS, attempted, span
 
+MOST_MEANT = 3  # names that an error suggests
 ORDER_SECONDS = 30
 TEST_SECONDS = 120  # the longest time limit of a check, and some more
 
@@ -102,7 +103,7 @@ def chosen(status: Document, wanted: Wanted) -> list[Pair]:
         for of in status["virtual_servers"]
         for one in of["real_servers"]
     }
-    targets = [known.get(name) or _halves(name) for name in wanted.names]
+    targets = [known.get(name) or _halves(name, known) for name in wanted.names]
     if wanted.address is not None:
         of_machine = [
             (of["name"], one["name"])
@@ -118,10 +119,12 @@ def chosen(status: Document, wanted: Wanted) -> list[Pair]:
     return list(dict.fromkeys(targets))
 
 
-def _halves(name: str) -> Pair:
+def _halves(name: str, known: Mapping[str, Pair]) -> Pair:
     virtual_server, slash, real_server = name.partition("/")
     if not (slash and virtual_server and real_server):
-        raise RouterError(f"{name!r} names no real server: write VIRTUAL_SERVER/REAL_SERVER.")
+        meant = [whole for whole, pair in known.items() if name in pair][:MOST_MEANT]
+        of = f", such as {' or '.join(meant)}" if meant else ""
+        raise RouterError(f"{name!r} names no real server: write VIRTUAL_SERVER/REAL_SERVER{of}.")
     return virtual_server, real_server
 
 

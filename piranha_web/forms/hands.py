@@ -17,10 +17,11 @@ from piranha_web.forms.layout import Row, column
 from piranha_web.hands import LONGEST_REASON, Verb
 
 LENGTHS = [("30 min", "half an hour"), ("2 h", "two hours"), ("8 h", "a working day"), ("1 d", "a day")]
-UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
+UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 LONGEST = timedelta(days=366)
-_LENGTH = re.compile(r"(\d{1,6})\s*(s|min|h|d)")
-_NEVER = "Write a length of time (30 min, 2 h, 1 d), a time of day (14:30) or a date and time."
+_LENGTH = re.compile(r"(\d{1,6})\s*(s|m|min|h|d)")
+_TOMORROW = "tomorrow %H:%M"
+_NEVER = "Write a length of time (30 min, 2 h, 1 d), a time (14:30, tomorrow 08:00), or a date and time."
 
 
 class EndField(WordsField):
@@ -46,15 +47,15 @@ def end_of(text: str, now: datetime) -> datetime:
             return now + timedelta(seconds=int(length[1]) * UNITS[length[2]])
         except OverflowError as error:
             raise ValidationError("It must end after now, and within a year.") from error
-    for form in ("%Y-%m-%d %H:%M", "%Y-%m-%dt%H:%M", "%H:%M"):
+    for form in ("%Y-%m-%d %H:%M", "%Y-%m-%dt%H:%M", _TOMORROW, "%H:%M"):
         try:
             read = datetime.strptime(text, form)
         except ValueError:
             continue
-        if form != "%H:%M":
+        if form.startswith("%Y"):
             return read.replace(tzinfo=now.tzinfo)
         end = now.replace(hour=read.hour, minute=read.minute, second=0, microsecond=0)
-        return end if end > now else end + timedelta(days=1)
+        return end if end > now and form != _TOMORROW else end + timedelta(days=1)
     raise ValidationError(_NEVER)
 
 

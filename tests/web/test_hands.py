@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
 
 from lvs import models, orders, reports, store
+from piranha_web.forms.hands import end_of
 from tests.conftest import RedisServer
 from tests.web.answering import answering
 from tests.web.conftest import CONFIG, SHOP
@@ -63,6 +65,22 @@ def test_maintenance_says_why_or_is_not_begun(administrator: Client) -> None:
     assert response.status_code == 200
     assert "required" in str(response.context["form"].errors["reason"])
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("30m", "2030-01-31 12:30"),
+        ("30 min", "2030-01-31 12:30"),
+        ("14:30", "2030-01-31 14:30"),
+        ("9:00", "2030-02-01 09:00"),
+        ("tomorrow 14:30", "2030-02-01 14:30"),
+        ("2030-03-01 08:00", "2030-03-01 08:00"),
+    ],
+)
+def test_an_end_is_typed_as_at_a_terminal(text: str, end: str) -> None:
+    noon = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
+    assert end_of(text, noon) == datetime.fromisoformat(f"{end}+00:00")
 
 
 @pytest.mark.parametrize(

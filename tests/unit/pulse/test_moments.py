@@ -40,6 +40,8 @@ def test_what_is_no_length_is_said_to_be_none(text: str) -> None:
         ("14:30", NOON + timedelta(hours=2, minutes=30)),
         ("9:05", NOON + timedelta(hours=21, minutes=5)),
         ("12:00", NOON + timedelta(days=1)),
+        ("tomorrow 08:00", NOON + timedelta(hours=20)),
+        ("Tomorrow 14:30", NOON + timedelta(hours=26, minutes=30)),
         ("2030-02-01 08:00", NOON + timedelta(hours=20)),
         ("2030-02-01T08:00:30", NOON + timedelta(hours=20, seconds=30)),
     ],

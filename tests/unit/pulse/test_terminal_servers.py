@@ -206,7 +206,9 @@ def test_a_machine_is_meant_in_every_virtual_server(pulse: Pulse) -> None:
     ("words", "reason"),
     [
         (["drain"], "Name a real server"),
-        (["drain", "shop"], "names no real server"),
+        (["drain", "nobody"], "names no real server: write VIRTUAL_SERVER/REAL_SERVER.\n"),
+        (["drain", "web2"], "write VIRTUAL_SERVER/REAL_SERVER, such as shop/web2 or mail/in/web2."),
+        (["drain", "shop"], "such as shop/web1 or shop/web2 or shop/web3."),
         (["drain", "--address", "10.9.9.9"], "No active real server has the address"),
         (["drain", "shop/web1", "--within", "soon"], "is no length of time"),
         (["down", "shop/web1", "--until", "2001-01-01"], "has gone by"),
