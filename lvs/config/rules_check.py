@@ -32,7 +32,7 @@ _HOST = re.compile(
     r"[0-9A-Za-z_](?:[0-9A-Za-z_.-]*[0-9A-Za-z_])?(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?"
 )
 _NAME = re.compile(r"[0-9A-Za-z_](?:[0-9A-Za-z_.-]*[0-9A-Za-z_])?")
-_DNS_NAME = re.compile(r"\.|(?:[!-~]{1,63}\.)*[!-~]{1,63}\.?")
+_DNS_NAME = re.compile(r"\.|(?:[!-\-/-~]{1,63}\.)*[!-\-/-~]{1,63}\.?")
 _COPY = "only programs of the folder checks beside lvs.cf are run: copy {name} there, owned by root"
 _PIRANHA_MONITORS = ("uptime", "rup", "ruptime")
 

@@ -190,6 +190,7 @@ ERRORS = [
         "out of range",
     ),
     ("a name with a blank", check_of(kind=CheckKind.DNS, dns_name="a b"), "dns_name", "name of the DNS"),
+    ("a name with an empty label", check_of(kind=CheckKind.DNS, dns_name="a..b"), "dns_name", "of the DNS"),
     ("an agent without its port", shop(load_monitor="agent"), "agent_port", "set agent_port"),
     ("a monitor without a name", shop(load_monitor="/bin/"), "load_monitor", "names no program"),
     ("more protection than all", shop(protection=101), "protection", "out of range"),
