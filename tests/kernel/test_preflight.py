@@ -157,9 +157,9 @@ def balanced(lab: Lab) -> Iterator[None]:
 
 
 def chain(hook: str, *rules: str, policy: str = "drop", prio: int = 0) -> str:
-    lines = "\n".join(rules)
-    return "table inet t "
-    f"{{\nchain c {{\ntype filter hook {hook} priority {prio}; policy {policy};\n{lines}\n}}\n}}\n"
+    head = f"type filter hook {hook} priority {prio}; policy {policy};"
+    lines = "\n".join((head, *rules))
+    return f"table inet t {{\nchain c {{\n{lines}\n}}\n}}\n"
 
 
 ESTABLISHED = "ct state established,related accept"
