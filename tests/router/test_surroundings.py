@@ -74,7 +74,9 @@ def machines(namespaces: Callable[[], Namespace]) -> tuple[Namespace, Namespace]
     router.run("ip", "address", "add", "10.0.0.8/24", "dev", "eth1")
     router.run("ip", "route", "add", "default", "via", "192.0.2.254")
     eventually(
-        lambda: all(each.carries for each in router.call(seen, SILENT).interfaces.values()),
+        lambda: all(
+            each.carries for one in (router, far) for each in one.call(seen, SILENT).interfaces.values()
+        ),
         "the cables carry",
         limit=10,
     )
