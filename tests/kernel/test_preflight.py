@@ -130,11 +130,12 @@ def test_timeouts_and_parameters_of_ipvs_are_in_the_table(lab: Lab) -> None:
 
 def test_a_real_server_that_answers_arp_for_the_virtual_address_is_named(lab: Lab) -> None:
     lab.run("s1", ["ip", "address", "add", f"{network.NAT_VIP}/32", "dev", "eth1"])
-    write_sysctls("s1", {"net/ipv4/conf/all/arp_ignore": "0", "net/ipv4/conf/eth1/arp_ignore": "0"})
+    write_sysctls("s1", {"net/ipv4/conf/all/arp_ignore": "0"})
     try:
         (found,) = said("addresses")
         assert f"Another machine answers for the floating address {network.NAT_VIP}" in found.what
     finally:
+        write_sysctls("s1", {"net/ipv4/conf/all/arp_ignore": "1"})  # as the lab has it, for the tests to come
         lab.run("s1", ["ip", "address", "del", f"{network.NAT_VIP}/32", "dev", "eth1"])
 
 
