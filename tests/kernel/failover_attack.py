@@ -1,6 +1,8 @@
 """Somebody on the public network who sends heartbeats that are none.
 
-    python -m tests.kernel.failover_attack COUNT
+    python -m tests.kernel.failover_attack COUNT [PORT]
+
+PORT: where they are sent to, instead of the heart's.
 
 Listens at the switch first, so that it has real heartbeats to replay and to spoil; then sends to both, mostly
 in the name of the other router. Prints how many of which kind it sent, as JSON.
@@ -63,14 +65,14 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def packet(source: str, target: str, port: int, payload: bytes) -> bytes:
+def packet(source: tuple[str, int], target: tuple[str, int], payload: bytes) -> bytes:
     """An IPv4 packet with a UDP datagram without checksum, which a receiver must accept (RFC 768)."""
-    udp = struct.pack("!HHHH", port, PORT, 8 + len(payload), 0) + payload
+    udp = struct.pack("!HHHH", source[1], target[1], 8 + len(payload), 0) + payload
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0)
-    return head + socket.inet_aton(source) + socket.inet_aton(target) + udp
+    return head + socket.inet_aton(source[0]) + socket.inet_aton(target[0]) + udp
 
 
-def main(count: int) -> None:
+def main(count: int, to: int = PORT) -> None:
     os.nice(19)  # in truth it is another machine, and takes no time of the processor
     dice = random.Random(SEED)
     real = capture()
@@ -86,10 +88,10 @@ def main(count: int) -> None:
             # What went to the other router is replayed here as well.
             payload = KINDS[kind](dice, dice.choice(real[dice.choice(targets)]))
             port = PORT if dice.random() < 0.9 else dice.randrange(1024, 65536)
-            opened.sendto(packet(source, target, port, payload), (target, 0))
+            opened.sendto(packet((source, port), (target, to), payload), (target, 0))
             sent[kind] += 1
     print(json.dumps(sent))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(int, sys.argv[1:]))

@@ -17,6 +17,7 @@ from lvs.pulse.heart.core import Core
 from lvs.pulse.heart.door import Connection, Door, message_of
 from lvs.pulse.heart.log import log
 from lvs.pulse.heart.messages import SOCKET, Message
+from lvs.pulse.heart.pace import AT_ONCE, Pace
 from lvs.pulse.heart.settings import Settings
 from lvs.pulse.heart.wires import RETRY_EVERY, Wire, Wires
 from lvs.pulse.heartbeat import Link
@@ -72,6 +73,8 @@ class Loop:
         self._wires = Wires(self._wire_opened, self._wire_closing)
         self._retry_at = boottime()
         self._ended = False
+        self._pace = Pace(boottime())
+        self._read = False  # datagrams were read in this round
         self._eyes = Eyes()
         self._open_eyes()
         self._door = Door(state / SOCKET)
@@ -86,7 +89,9 @@ class Loop:
         """Until the core ends it."""
         while not self._ended:
             pause = min(self.core.next_at(boottime()), self._retry_at) - boottime()
-            for key, _ in self._selector.select(max(pause, 0)):
+            events = self._selector.select(max(pause, 0))
+            begun = boottime()
+            for key, _ in events:
                 key.data()
             self._sweep()
             if boottime() >= self._retry_at:
@@ -94,6 +99,16 @@ class Loop:
                 self._wires.retry()
                 self._open_eyes()
             self.core.tick(boottime())
+            if self._read:
+                self._rest(begun)
+
+    def _rest(self, begun: float) -> None:
+        """After datagrams, leaves the processor to others if it is time, but only until the next tick."""
+        now, self._read = boottime(), False
+        self._pace.worked(begun, now)
+        rest = min(self._pace.rest(now), self.core.next_at(now) - now)
+        if rest > 0:
+            time.sleep(rest)
 
     def _register(self, what: socket.socket | int, call: Callable[[], None]) -> None:
         self._selector.register(what, selectors.EVENT_READ, call)
@@ -147,8 +162,12 @@ class Loop:
         self._selector.unregister(closing)
 
     def _receive(self, wire: Wire) -> None:
+        begun = now = boottime()
         for datagram, from_peer in wire.read():
-            self.core.received(boottime(), wire.link, datagram, from_peer=from_peer)
+            self.core.received(now, wire.link, datagram, from_peer=from_peer)
+            now, self._read = boottime(), True
+            if now - begun >= AT_ONCE:
+                break
 
     def _open_eyes(self) -> None:
         if self._eyes.open():
