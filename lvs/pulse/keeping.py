@@ -65,6 +65,10 @@ class Partner:
         """Whether this router may not be active any more; asked by the kernel's thread as well."""
         return False
 
+    def yields(self) -> bool:
+        """Whether this active router has asked the other one to take over; asked by that thread as well."""
+        return False
+
 
 class Keeper:
     """The kernel, what is wanted of it, and what came of that.
@@ -190,9 +194,7 @@ class Keeper:
             try:
                 if soft and role is Role.ACTIVE:
                     await self._hush(self.running)
-                outcome = await self.reconcile(reason, whole=False, role=True)
-                if parting:
-                    await self._tell_rest()
+                outcome = await (self._part(reason) if parting else self._change_role(reason))
             except LvsError as error:
                 self.wake(whole=True)  # what failed is tried again
                 return (str(error),)
@@ -259,7 +261,11 @@ class Keeper:
         return self.role is Role.ACTIVE and not self.partner.in_doubt()
 
     async def _announce(self, addresses: Collection[InterfaceAddress]) -> None:
-        await self.work.announce(addresses, still=self._holds)
+        await self.work.announce(addresses, still=self._announces)
+
+    def _announces(self) -> bool:
+        # The neighbours believe who announced last, which must not be the one that hands over.
+        return self._holds() and not self.partner.yields()
 
     def _look_when_quiet(self) -> None:
         """Have `keep` look at everything, as a change of role does not for speed's sake, but not at once."""
@@ -321,6 +327,15 @@ class Keeper:
             self.events.warning(f"TCP resets of the floating addresses are still held back: {error}")
         else:
             self._hushed_until = None
+
+    async def _change_role(self, reason: str) -> Outcome:
+        return await self.reconcile(reason, whole=False, role=True)
+
+    async def _part(self, reason: str) -> Outcome:
+        await self._tell_rest()  # clients' packets go to the other router by now, if it has announced itself
+        outcome = await self._change_role(reason)
+        await self._tell_rest()  # what came here until this moment
+        return outcome
 
     async def _tell_rest(self) -> None:
         """Have the other router know the youngest connections before their clients send again."""

@@ -16,7 +16,7 @@ from lvs.config.model import Address, LvsConfig
 from lvs.errors import KernelError, RouterError
 from lvs.pulse import keys
 from lvs.pulse.condition import condition
-from lvs.pulse.election.failover import Order
+from lvs.pulse.election.failover import Order, Stage
 from lvs.pulse.heart.messages import Message
 from lvs.pulse.heartline import HeartLine
 from lvs.pulse.keeping import Keeper, Partner
@@ -80,6 +80,10 @@ class Pair(Partner):
     def in_doubt(self) -> bool:
         """Whether the heart may have said, or has said, that this router is not the active one."""
         return self._keeper.assigned is not None and self.line.in_doubt
+
+    def yields(self) -> bool:
+        """Whether the heart has asked the other router to take over, and waits for it."""
+        return (self.line.status or {}).get("stage") == Stage.YIELDING
 
     # ---- configuration and keys
 

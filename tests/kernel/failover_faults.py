@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
+from lvs.errors import RouterError
 from tests.kernel.failover_clients import Clients
 from tests.kernel.failover_lab import OTHER, PRIVATE, PUBLIC, Pair, Routers, boot, crash, start_machines
 from tests.kernel.traffic import until
@@ -110,7 +111,17 @@ def nothing(pair: Any, router: str) -> None:
 
 
 def hand_over(pair: Pair, router: str) -> None:
-    pair.machines[router].client.hand_over()
+    """On a very busy machine it may be refused at first: then this router stays, and nothing has happened."""
+
+    def done() -> bool:
+        try:
+            pair.machines[router].client.hand_over()
+        except RouterError as error:
+            print(f"the hand-over was refused: {error}")
+            return False
+        return True
+
+    until(done, f"{router} hands over", pair.told)
 
 
 def mend(pair: Routers, router: str) -> None:

@@ -15,6 +15,7 @@ from tests.unit.pulse.scripted_heart import heart
 from tests.unit.pulse.world import KEY, TWO, World, installed, lvs_cf, play, until
 
 COPYING = TWO + "syncdaemon = 1\nsyncd_iface = eth0\nsyncd_maxlen = 80\n"
+ALL = ["wlc", "wlc", "half-open", "half-open"]  # before the addresses go down, and after
 
 
 class Talking(MemoryKernel):
@@ -45,7 +46,7 @@ def world(tmp_path: Path) -> World:
     return made
 
 
-def test_the_youngest_connections_are_told_once_the_addresses_are_down(world: World) -> None:
+def test_the_youngest_connections_are_told_before_the_addresses_go_down_and_after(world: World) -> None:
     kernel = world.kernel = Talking()
 
     async def story() -> None:
@@ -56,9 +57,9 @@ def test_the_youngest_connections_are_told_once_the_addresses_are_down(world: Wo
             scripted.say("role", role="standby", reason="partner active", soft=False)
             await scripted.told("lowered")
             # What takes long, looking through the whole table, holds nobody up.
-            assert [(what, up) for what, _, up in kernel.told] == [("wlc", False)]
+            assert [(what, up) for what, _, up in kernel.told] == [("wlc", True), ("wlc", False)]
             kernel.listed.set()
-            await until(lambda: [what for what, _, _ in kernel.told] == ["wlc", "half-open"])
+            await until(lambda: [what for what, _, _ in kernel.told] == ALL)
             assert {(half.state, half.maxlen) for _, half, _ in kernel.told} == {(SyncState.MASTER, 80)}
 
     play(story())
@@ -74,7 +75,7 @@ def test_pulse_ends_only_when_it_has_told_all(world: World) -> None:
             scripted.say("role", role="standby", reason="partner active", soft=False)
             await scripted.told("lowered")
             threading.Timer(0.05, kernel.listed.set).start()
-        assert [what for what, _, _ in kernel.told] == ["wlc", "half-open"]
+        assert [what for what, _, _ in kernel.told] == ALL
 
     play(story())
 
@@ -89,7 +90,7 @@ def test_a_kernel_that_cannot_be_pushed_is_no_reason_to_keep_the_role(world: Wor
             await scripted.told("raised")
             scripted.say("role", role="standby", reason="partner active", soft=False)
             await scripted.told("lowered")
-            await until(lambda: [what for what, _, _ in kernel.told] == ["wlc", "half-open"])
+            await until(lambda: sorted(what for what, _, _ in kernel.told) == sorted(ALL))
 
     play(story())
 
@@ -106,5 +107,24 @@ def test_a_standby_that_stays_one_and_a_pair_that_copies_nothing_tell_nothing(wo
             scripted.say("role", role="standby", reason="partner active", soft=False)
             await scripted.told("lowered", 2)
         assert kernel.told == []
+
+    play(story())
+
+
+def test_a_router_that_hands_over_announces_no_more_unless_it_stays(world: World) -> None:
+    kernel = world.kernel = Talking()
+
+    async def story() -> None:
+        installed(world, lvs_cf(pair=TWO))
+        async with heart(world.state, "active") as scripted, world.pulse() as lvsd:
+            await scripted.told("raised")
+            scripted.say("status", redundancy={"stage": "yielding"})
+            await until(lvsd.pair.yields)
+            announced = len(kernel.announced)
+            await lvsd.keeper._announce(lvsd.keeper.held_addresses())
+            assert len(kernel.announced) == announced
+            scripted.say("status", redundancy={"stage": "active"})
+            scripted.say("announce", reason="the other router did not take over")
+            await until(lambda: len(kernel.announced) > announced)
 
     play(story())
