@@ -50,6 +50,8 @@ def packed(value: Any) -> Any:
         return value.value
     if isinstance(value, IPv4Address | IPv6Address):
         return str(value)
+    if isinstance(value, PortRange) and value.protocol:
+        return [value.first, value.last, value.protocol.value]
     if isinstance(value, PortRange | StatusRange):
         return [value.first, value.last]
     if isinstance(value, tuple):
@@ -72,6 +74,12 @@ def to_columns(value: Any, leave_out: tuple[str, ...] = ()) -> Columns:
     return columns
 
 
+def _port_range(column: list[Any]) -> PortRange:
+    """Of first, last, and a protocol where it is not the virtual server's."""
+    first, last, *protocol = column
+    return PortRange(first, last, *map(Protocol, protocol))
+
+
 _UNPACK: dict[Any, Callable[[Any], Any]] = {
     Address | None: lambda text: ip_address(text) if text else None,
     Service: Service,
@@ -80,7 +88,7 @@ _UNPACK: dict[Any, Callable[[Any], Any]] = {
     Protocol: Protocol,
     Scheduler: Scheduler,
     tuple[SchedulerFlag, ...]: lambda words: tuple(map(SchedulerFlag, words)),
-    tuple[PortRange, ...]: lambda pairs: tuple(PortRange(*pair) for pair in pairs),
+    tuple[PortRange, ...]: lambda ranges: tuple(map(_port_range, ranges)),
     tuple[StatusRange, ...]: lambda pairs: tuple(StatusRange(*pair) for pair in pairs),
     CheckKind: CheckKind,
     HttpMethod: HttpMethod,

@@ -92,15 +92,24 @@ class SchedulerFlag(StrEnum):
     MH_PORT = "mh-port"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class PortRange:
-    """Ports first..last, both included; one port when they are equal."""
+    """Ports first..last, both included; one port when they are equal.
+
+    protocol: whose ports they are, where that is not the virtual server's (None). Ordered by the ports.
+    """
 
     first: int
     last: int
+    protocol: Protocol | None = None
+
+    def __lt__(self, other: PortRange) -> bool:
+        own, others = (self.first, self.last), (other.first, other.last)
+        return own < others or (own == others and (self.protocol or "") < (other.protocol or ""))
 
     def __str__(self) -> str:
-        return str(self.first) if self.first == self.last else f"{self.first}:{self.last}"
+        ports = str(self.first) if self.first == self.last else f"{self.first}:{self.last}"
+        return f"{self.protocol}/{ports}" if self.protocol else ports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +230,7 @@ class VirtualServer:
     fwmark: int = 0  # 0: none
     protocol: Protocol = Protocol.TCP
     port: int = 80
-    ports: tuple[PortRange, ...] = ()  # further ports that the firewall mark gathers, besides `port`
+    ports: tuple[PortRange, ...] = ()  # further ports that the firewall mark gathers (lvs.config.ports)
     forwarding: Forwarding | None = None  # network in a virtual block; None: the cluster's
     scheduler: Scheduler = Scheduler.WLC
     scheduler_flags: tuple[SchedulerFlag, ...] = ()

@@ -21,6 +21,7 @@ from lvs.config.model import (
     Service,
     VirtualServer,
 )
+from lvs.config.ports import asked_ports
 from lvs.config.sentences import Place, error, warning
 
 SHORTEST_USUAL = 0.1  # seconds between heartbeats that any two machines keep up
@@ -232,10 +233,8 @@ def _same_ports(active: tuple[VirtualServer, ...]) -> Iterator[Problem]:
     for service in active:
         if service.address is None or service.address.address.is_unspecified:
             continue
-        key = (service.address.address, service.protocol)
-        taken[key] += [
-            (ports, service.name) for ports in (PortRange(service.port, service.port), *service.ports)
-        ]
+        for protocol, ports in asked_ports(service):
+            taken[service.address.address, protocol].append((ports, service.name))
     for (address, protocol), ranges in taken.items():
         ranges.sort(key=lambda item: item[0])
         last, owner = ranges[0]

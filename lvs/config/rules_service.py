@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lvs.config.model import (
     Address,
     Forwarding,
+    PortRange,
     Problem,
     Protocol,
     RealServer,
@@ -73,15 +74,18 @@ def _ports(place: Place, service: VirtualServer) -> Iterator[Problem]:
         yield error(
             place, "ports", "several ports are gathered by a firewall mark: set fwmark to a free number"
         )
-    last, end = None, 0
+    reached: dict[Protocol, PortRange] = {}
     for ports in sorted(service.ports):
-        if ports.first <= end:
+        protocol = ports.protocol or service.protocol
+        last = reached.get(protocol)
+        if last and ports.first <= last.last:
             yield error(place, "ports", f"ports {last} and {ports} overlap: name each port once")
-        if ports.first <= service.port <= ports.last:
+        if protocol is service.protocol and ports.first == ports.last == service.port:
             yield error(
                 place, "ports", f"ports has {service.port}, which port has already: leave it out of ports"
             )
-        last, end = ports, max(end, ports.last)
+        if last is None or ports.last > last.last:
+            reached[protocol] = ports
 
 
 def _scheduling(place: Place, service: VirtualServer) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from math import isfinite
@@ -245,21 +245,26 @@ class Choices(Kind):
 
 
 class Ports(Kind):
-    """Ports and ranges of ports, with commas: 443,10000:20000."""
+    """Ports and ranges of ports, with commas, of another protocol after its name: 443,10000:20000,udp/443."""
 
     words = None
-    says = "ports and FIRST:LAST ranges, with commas"
+    says = "ports and FIRST:LAST ranges, with commas; of another protocol: PROTOCOL/PORTS"
 
     def parse(self, words: Sequence[str], context: Context) -> tuple[PortRange, ...]:
         return tuple(self._range(word, context) for word in _comma_list(words))
 
     @staticmethod
     def _range(word: str, context: Context) -> PortRange:
-        first, colon, last = word.partition(":")
+        name, slash, ports = word.rpartition("/")
+        protocol: Protocol | None = None
+        if slash:
+            protocol = Protocol(Choice(Protocol).parse([name], context))
+            context = replace(context, protocol=protocol)
+        first, colon, last = ports.partition(":")
         if not first or (colon and not last):
             raise BadValue(f"{shown(word)} is not a range of ports: write one such as 10000:20000")
         low = _port(first, context)
-        return PortRange(low, _port(last, context) if colon else low)
+        return PortRange(low, _port(last, context) if colon else low, protocol)
 
     def format(self, value: tuple[PortRange, ...], context: Context) -> str:
         return ",".join(str(ports) for ports in value)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lvs.config.model import Address, Forwarding, PortRange, VirtualServer
-from lvs.realservers.needs import FTP_DATA, Need, serves_ftp
+from lvs.config.model import Address, Forwarding, VirtualServer
+from lvs.config.ports import FTP_DATA, passive_ports, serves_ftp
+from lvs.realservers.needs import Need
 from lvs.realservers.setup import Setup, commands
 from lvs.realservers.shell import Recipe, setup
 
@@ -46,7 +47,6 @@ out_lines() {
 }
 """
 
-UNRESERVED = 1024
 _NAMES_NAT = (
     "With NAT the server must also name the virtual address in place of its own. (IPv6 clients ask with "
     "EPSV, which names none.)"
@@ -97,15 +97,6 @@ def _addresses(serving: list[VirtualServer]) -> list[Address]:
     """The IPv4 ones, each once: what EPSV answers (RFC 2428) has no address in it."""
     found = (one.address.address for one in serving if one.address)
     return list(dict.fromkeys(one for one in found if one.version == 4 and not one.is_unspecified))
-
-
-def passive_ports(virtual_server: VirtualServer) -> PortRange | None:
-    """The ports for passive connections: its widest range beyond the reserved ports, None without one."""
-    ranges = [one for one in virtual_server.ports if one.last > one.first and one.last >= UNRESERVED]
-    if not ranges:
-        return None
-    widest = max(ranges, key=lambda one: one.last - one.first)
-    return PortRange(max(widest.first, UNRESERVED), widest.last)
 
 
 def _warnings(need: Need, serving: list[VirtualServer]) -> Iterator[str]:

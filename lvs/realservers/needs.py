@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lvs.config.model import Address, Forwarding, LvsConfig, PortRange, Protocol, RealServer, VirtualServer
+from lvs.config.ports import FTP_DATA, asked_ports, serves_ftp
 
-FTP, FTP_DATA = 21, 20
 Ports = tuple[Protocol, tuple[PortRange, ...]]  # a protocol and its ports, ascending, none twice
 
 
@@ -33,7 +33,7 @@ class Need:
     def ports_at(self, address: Address) -> tuple[Ports, ...]:
         """The ports that clients ask for at a virtual address."""
         return _gathered(
-            (one.protocol, ports)
+            ports
             for one in self.virtual_servers
             if one.address and one.address.address == address
             for ports in asked_ports(one)
@@ -42,11 +42,11 @@ class Need:
     def answering_ports(self) -> tuple[Ports, ...]:
         """The ports from which it answers: its own where it has one, else the virtual server's."""
         return _gathered(
-            (one.protocol, ports)
+            ports
             for one in self.virtual_servers
             for real in one.real_servers
             if real.address == self.address
-            for ports in ((PortRange(real.port, real.port),) if real.port else _with_data(asked_ports(one)))
+            for ports in _answered(one, real.port)
         )
 
 
@@ -71,22 +71,14 @@ def needs(
     return tuple(found)
 
 
-def asked_ports(virtual_server: VirtualServer) -> tuple[PortRange, ...]:
-    """All ports of a virtual server."""
-    return (PortRange(virtual_server.port, virtual_server.port), *virtual_server.ports)
-
-
-def serves_ftp(virtual_server: VirtualServer) -> bool:
-    """Whether it has FTP's control port."""
-    return virtual_server.protocol is Protocol.TCP and any(
-        ports.first <= FTP <= ports.last for ports in asked_ports(virtual_server)
-    )
-
-
-def _with_data(ports: tuple[PortRange, ...]) -> tuple[PortRange, ...]:
-    """An FTP server sends from port 20 too (active mode, RFC 959 3.2)."""
-    control = any(one.first <= FTP <= one.last for one in ports)
-    return (*ports, PortRange(FTP_DATA, FTP_DATA)) if control else ports
+def _answered(virtual_server: VirtualServer, own_port: int | None) -> Iterator[tuple[Protocol, PortRange]]:
+    """From where a real server with own_port answers; FTP also from its data port (RFC 959, 3.2)."""
+    if own_port is None:
+        yield from asked_ports(virtual_server)
+    else:
+        yield from ((protocol, PortRange(own_port, own_port)) for protocol, _ in asked_ports(virtual_server))
+    if own_port is None and serves_ftp(virtual_server):
+        yield Protocol.TCP, PortRange(FTP_DATA, FTP_DATA)
 
 
 def _gathered(pairs: Iterator[tuple[Protocol, PortRange]]) -> tuple[Ports, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lvs.config.memo import Last
-from lvs.config.model import Address, Forwarding, PortRange, VirtualServer
+from lvs.config.model import Address, Forwarding, VirtualServer
+from lvs.config.ports import asked_ports
 from lvs.router.state import MarkRule, Netfilter
 
 Passing = tuple[tuple[MarkRule, ...], tuple[Address, ...]]  # for one virtual server; what to masquerade last
@@ -13,11 +14,9 @@ def passing(virtual_server: VirtualServer, forwarding: Forwarding) -> Passing:
     """What netfilter does for one virtual server: marks, and the real servers to masquerade."""
     marks: tuple[MarkRule, ...] = ()
     if virtual_server.fwmark and virtual_server.address:
-        address, protocol = virtual_server.address.address, virtual_server.protocol
-        own = PortRange(virtual_server.port, virtual_server.port)
         marks = tuple(
-            MarkRule(address, protocol, ports, virtual_server.fwmark)
-            for ports in (own, *virtual_server.ports)
+            MarkRule(virtual_server.address.address, protocol, ports, virtual_server.fwmark)
+            for protocol, ports in asked_ports(virtual_server)
         )
     if forwarding is not Forwarding.NAT:
         return marks, ()

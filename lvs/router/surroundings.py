@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from lvs.config.model import Address, LvsConfig, Protocol
+from lvs.config.ports import asked_ports
 from lvs.errors import KernelError
 from lvs.router import addresses, ipvs, nft, plan, sysctl
 from lvs.router import surroundings_files as files
@@ -321,9 +322,10 @@ def _ports(config: LvsConfig) -> frozenset[tuple[Protocol, int]]:
     found = set()
     for each in config.virtual_servers:
         if each.active and each.address:
-            found.add((each.protocol, each.port))
             found |= {
-                (each.protocol, port) for ports in each.ports for port in range(ports.first, ports.last + 1)
+                (protocol, port)
+                for protocol, ports in asked_ports(each)
+                for port in range(ports.first, ports.last + 1)
             }
     return frozenset(found)
 

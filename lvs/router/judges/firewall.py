@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from lvs.config.model import Address, Forwarding, LvsConfig, Protocol, VirtualServer
+from lvs.config.ports import asked_ports
 from lvs.router import sync
 from lvs.router.judges.network import active_ones, own_pairs
 from lvs.router.judges.words import some
@@ -187,22 +188,21 @@ def _requests(active: list[VirtualServer]) -> Iterator[Flow]:
         if each.address is None:
             continue
         address = each.address.address
-        own = ((each.port, str(each.port)), *((ports.first, str(ports)) for ports in each.ports))
-        for port, ports in own:
+        for protocol, ports in asked_ports(each):
             packet = Packet(
                 address.version,
-                PROTOCOL_NAMES[each.protocol],
+                PROTOCOL_NAMES[protocol],
                 destination=address,
-                destination_port=port,
+                destination_port=ports.first,
                 arrives=each.address.interface,
                 is_local=True,
             )
             yield Flow(
                 "requests",
-                f"{address} {each.protocol} port {ports}",
+                f"{address} {protocol} port {ports}",
                 ("ingress", "prerouting", "input"),
                 (packet,),
-                f"{_ip(address)} daddr {address} {each.protocol} dport {ports.replace(':', '-')}",
+                f"{_ip(address)} daddr {address} {protocol} dport {str(ports).replace(':', '-')}",
                 below=IPVS_PRIORITY,
             )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from lvs.config.model import Forwarding, LvsConfig, Protocol, VirtualServer
+from lvs.config.model import Forwarding, LvsConfig
+from lvs.config.ports import serves_ftp
 from lvs.router.judges.words import some
 from lvs.router.parameter_table import gateways, interfaces
 from lvs.router.seen import About, Level, Remark, Seen
 
-FTP_PORT = 21
 ENOUGH_TRACKED = 65536  # entries of nf_conntrack: some tens of megabytes
 ENOUGH_PORTS = 4096  # as many checks as pulse has under way at once
 FULL = 0.8
@@ -79,13 +79,6 @@ def needed(config: LvsConfig) -> Needs:
         why = f"It lets the data connections of FTP through to {each.name}'s NAT real servers."
         needs.setdefault("ip_vs_ftp", (Level.WARNING, why))
     return needs
-
-
-def serves_ftp(virtual_server: VirtualServer) -> bool:
-    """Whether it has the port of FTP's control connections."""
-    ranges = ((each.first, each.last) for each in virtual_server.ports)
-    has_port = virtual_server.port == FTP_PORT or any(first <= FTP_PORT <= last for first, last in ranges)
-    return virtual_server.protocol is Protocol.TCP and has_port
 
 
 def _missing(seen: Seen, name: str) -> tuple[str, str]:

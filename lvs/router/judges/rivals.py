@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import PurePath
 
-from lvs.config.model import LvsConfig, Protocol
+from lvs.config.model import LvsConfig, PortRange, Protocol
+from lvs.config.ports import asked_ports
 from lvs.router import plan
 from lvs.router.judges.words import some
 from lvs.router.parameters import copies_connections
@@ -170,22 +172,16 @@ def listeners(seen: Seen, config: LvsConfig) -> Iterator[Remark]:
     for each in config.virtual_servers:
         if not each.active or each.address is None:
             continue
-        for port in _ports(each.port, by_port, each.protocol, [(one.first, one.last) for one in each.ports]):
-            for listener in by_port.get((each.protocol, port), ()):
+        for protocol, ports in asked_ports(each):
+            heard = (found for at, found in by_port.items() if at[0] is protocol and _is_in(at[1], ports))
+            for listener in chain.from_iterable(heard):
                 remark = _heard(listener, each.address.address, each.name)
                 if remark:
                     yield remark
 
 
-def _ports(
-    own: int,
-    by_port: dict[tuple[Protocol, int], list[Listener]],
-    protocol: Protocol,
-    ranges: list[tuple[int, int]],
-) -> list[int]:
-    """The virtual server's ports that somebody listens at."""
-    there = [port for kind, port in by_port if kind is protocol]
-    return [port for port in there if port == own or any(first <= port <= last for first, last in ranges)]
+def _is_in(port: int, ports: PortRange) -> bool:
+    return ports.first <= port <= ports.last
 
 
 def _heard(listener: Listener, virtual: object, name: str) -> Remark | None:

@@ -152,9 +152,12 @@ def _statuses() -> st.SearchStrategy[StatusRange]:
 
 @st.composite
 def _port_sets(draw: st.DrawFn, port: int) -> tuple[PortRange, ...]:
-    """Ranges that neither overlap nor hold `port`."""
+    """Ranges that neither overlap nor hold `port`, each of any protocol."""
     edges = sorted(draw(st.sets(PORT, max_size=6)))
-    ranges = [PortRange(first, last) for first, last in zip(edges[::2], edges[1::2], strict=False)]
+    protocols = st.sampled_from((None, *Protocol))
+    ranges = [
+        PortRange(first, last, draw(protocols)) for first, last in zip(edges[::2], edges[1::2], strict=False)
+    ]
     return tuple(ports for ports in ranges if not ports.first <= port <= ports.last)
 
 

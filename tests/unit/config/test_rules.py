@@ -13,6 +13,7 @@ from lvs.config.model import (
     GlobalSettings,
     HealthCheck,
     PortRange,
+    Protocol,
     RealServer,
     Redundancy,
     Scheduler,
@@ -151,7 +152,20 @@ ERRORS = [
         "ports",
         "overlap",
     ),
-    ("the port once more among the ports", shop(MARKED, ports=(PortRange(1, 90),)), "ports", "leave it out"),
+    ("the port once more among the ports", shop(MARKED, ports=(PortRange(80, 80),)), "ports", "leave it out"),
+    (
+        "ranges of another protocol that overlap",
+        shop(
+            MARKED,
+            ports=(
+                PortRange(443, 443, Protocol.UDP),
+                PortRange(440, 450),
+                PortRange(400, 500, Protocol.UDP),
+            ),
+        ),
+        "ports",
+        "ports udp/400:500 and udp/443 overlap",
+    ),
     (
         "a scheduler flag of another scheduler",
         shop(scheduler=Scheduler.SH, scheduler_flags=(SchedulerFlag.MH_PORT,)),
@@ -265,6 +279,15 @@ ERRORS = [
         ),
         "port",
         "belongs to virtual server shop",
+    ),
+    (
+        "a port of another protocol inside the ports of another",
+        cluster(
+            replace(MARKED, ports=(PortRange(100, 900, Protocol.SCTP),)),
+            other(address=SHOP.address, port=443, protocol=Protocol.SCTP),
+        ),
+        "port",
+        "sctp port 443 belongs to virtual server shop",
     ),
     (
         "one address on two devices",

@@ -165,6 +165,16 @@ def test_a_mark_gathers_ports_which_real_servers_keep():
     ]
 
 
+def test_a_mark_gathers_ports_of_several_protocols():
+    state = planned(virtual(fwmark=7, port=443, ports=(PortRange(443, 443, Protocol.UDP), PortRange(80, 80))))
+    assert state.netfilter is not None
+    assert [(rule.protocol, rule.ports) for rule in state.netfilter.marks] == [
+        (Protocol.TCP, PortRange(80, 80)),
+        (Protocol.TCP, PortRange(443, 443)),
+        (Protocol.UDP, PortRange(443, 443)),
+    ]
+
+
 def test_a_mark_without_further_ports_is_set_for_its_own():
     state = planned(virtual("six", "2001:db8::1", fwmark=7, protocol=Protocol.UDP, port=53, real_servers=()))
     rule = MarkRule(ip_address("2001:db8::1"), Protocol.UDP, PortRange(53, 53), 7)
