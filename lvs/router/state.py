@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 
 from lvs.config.model import Address, Forwarding, PortRange, Protocol
 from lvs.router.floating import InterfaceAddress as InterfaceAddress
 from lvs.router.floating import Node as Node
 from lvs.router.floating import Role as Role
+
+Network = IPv4Network | IPv6Network
 
 
 class Health(StrEnum):
@@ -135,8 +138,21 @@ class MarkRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """Who may reach the panel's TCP port of this machine: these networks, and the machine itself."""
+
+    port: int
+    networks: tuple[Network, ...]
+
+    def __post_init__(self) -> None:
+        found = sorted(set(self.networks), key=lambda net: (_place(net.network_address), net.prefixlen))
+        object.__setattr__(self, "networks", tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
 class Netfilter:
-    """What the table `inet piranha` does: marks for port sets; masquerade for what NAT real servers send out.
+    """What the table `inet piranha` does: marks for port sets; masquerade for what NAT real servers send out;
+    the guard of the panel's port.
 
     Kept in one order, without duplicates, overlapping port ranges of one mark joined: two values that have
     the same effect are equal, however they were put together. drift: a sentence for each thing in the table
@@ -146,6 +162,7 @@ class Netfilter:
     marks: tuple[MarkRule, ...] = ()
     masquerade: tuple[Address, ...] = ()  # the real servers' own addresses
     drift: tuple[str, ...] = ()
+    guard: Guard | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "marks", _joined(self.marks))
@@ -217,6 +234,7 @@ class KernelState:
 
     services: the IPVS table. addresses: the floating ones when wanted, all when actual. sysctls: path below
     /proc/sys with "/" (net/ipv4/ip_forward) to value. netfilter: None when actual state has no such table.
+    modules: kernel modules by name, those that must be loaded when wanted; of these, what is when actual.
     floating (only wanted): what either router of a pair may have to raise, whatever its role now: pulse's own
     on both, so that a standby takes down one that it finds and a takeover has nothing to write down first.
     """
@@ -228,6 +246,7 @@ class KernelState:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
     sync: frozenset[SyncDaemon] = frozenset()
+    modules: frozenset[str] = frozenset()
     floating: frozenset[InterfaceAddress] = frozenset()
 
 
@@ -250,6 +269,7 @@ class Verb(StrEnum):
 class Part(StrEnum):
     """Which edge carries a change out."""
 
+    MODULE = "module"
     SYSCTL = "sysctl"
     TIMEOUTS = "timeouts"
     SERVICE = "service"
@@ -265,7 +285,7 @@ class Change:
 
     Exactly the attributes that part needs are set: SERVICE service_key and (unless REMOVE) service;
     DESTINATION service_key, destination_key and (unless REMOVE) destination; ADDRESS address; NETFILTER
-    netfilter; SYSCTL sysctl (path, value); TIMEOUTS timeouts; SYNC sync.
+    netfilter; MODULE module; SYSCTL sysctl (path, value); TIMEOUTS timeouts; SYNC sync.
     """
 
     part: Part
@@ -280,3 +300,4 @@ class Change:
     sysctl: tuple[str, str] | None = None
     timeouts: Timeouts | None = None
     sync: SyncDaemon | None = None
+    module: str | None = None
