@@ -15,6 +15,7 @@ from lvs.config.model import Address, PortRange, Protocol
 from lvs.errors import KernelError
 from lvs.router import netfilter, nft, sysctl
 from lvs.router.apply import LinuxKernel
+from lvs.router.netfilter import moments
 from lvs.router.state import MarkRule, Netfilter
 from tests.conftest import eventually
 from tests.router.conftest import Namespace
@@ -173,7 +174,7 @@ def segment(source: str, destination: str, flags: int) -> bytes:
 def test_the_kernel_lets_resets_out_by_itself_when_pulse_does_not(
     both: Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(netfilter, "HOLD_SECONDS", 1)
+    monkeypatch.setattr(moments, "HOLD_SECONDS", 1)
     both.call(netfilter.hold_resets, FLOATING)
     eventually(lambda: both.call(heard, FLOATING) == {"ConnectionRefusedError"}, "resets are let out")
 
