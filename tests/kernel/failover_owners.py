@@ -98,6 +98,11 @@ class Owners:
                 if address in held and router not in self._owned.left_out
             }
 
+    def holds(self, router: str) -> bool:
+        """Whether its kernel has any of the addresses, counted or not."""
+        with self._lock:
+            return bool(self._holds[router])
+
     def owner(self) -> str | None:
         """The one router that holds all of the addresses while the other holds none; or None."""
         found = [self.now(address) for address in self.addresses]

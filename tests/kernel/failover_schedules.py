@@ -10,9 +10,9 @@ be fair as a claim that the address is down: the kernel there holds it. No rule 
 that, since nothing that could apply a rule runs. What ends it is the service manager, so each machine has one
 here, which starts a killed pulse again as systemd would. What is left is the time until pulse and heart are
 loaded, and the times in which nobody is to start anything: a service that was stopped, a pulse that hangs
-beside a dead heart (`Seen.powerless`). So `holders` has a bound of its own, made of these
-(test_failover_schedules.py). And every second schedule gets its network back before its programs, which is
-when everybody would find such an address.
+beside a dead heart (`Seen.powerless`). That time is measured (`Seen.helpless`), and what comes after it has a
+bound of its own (test_failover_schedules.py). And every second schedule gets its network back before its
+programs, which is when everybody would find such an address.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Seen:
     """What a schedule came to. healing: seconds until all was well.
 
     owning: its `none` counts only while one router was hindered by nothing. helpless: the longest time in
-    which a machine was cut off and no heart decided on it. powerless: how much of that nobody was to start
-    one. late: how long the processor was not to be had, at the worst.
+    which a machine was cut off with addresses and no heart decided on it. powerless: how much of that nobody
+    was to start one. late: how long the processor was not to be had, at the worst.
     """
 
     owning: Owning
@@ -178,9 +178,9 @@ class Schedule:
             machine.set_apart = helpless
             (self.pair.owners.set_apart if helpless else self.pair.owners.count_again)(router)
         hangs = machine.hangs and self.pair.machines[router].runs()
-        alive = helpless and not machine.crashed
-        machine.helpless.note(monotonic(), alive)
-        machine.powerless.note(monotonic(), alive and (machine.stops or hangs))
+        holds = helpless and not machine.crashed and self.pair.owners.holds(router)
+        machine.helpless.note(monotonic(), holds)
+        machine.powerless.note(monotonic(), holds and (machine.stops or hangs))
 
     def _start(self, router: str) -> None:
         machine = self.machines[router]
