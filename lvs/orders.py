@@ -35,6 +35,7 @@ TEXT_SECONDS = 8.0  # and for the text of its lvs.cf
 SERVER_SECONDS = 10.0  # for each router that is asked to take an order for real servers
 EXPLAIN_SECONDS = 8.0  # for what the routers know of a real server
 TEST_SECONDS = 25.0  # and for a check that they make meanwhile
+EXAMINE_SECONDS = 10.0  # for a real server that a router examines, and another one before it
 MOST_SENTENCES = 4  # of what a router changed, before the rest is counted
 
 State = models.Deployment.State
@@ -62,6 +63,14 @@ class Explained:
     """What a router knows of a real server (ARCHITECTURE.md: `explain`), or why that is not known."""
 
     router: models.Router
+    document: Mapping[str, Any] | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a router told, in the shape of pulse's own answer (ARCHITECTURE.md), or why it did not."""
+
     document: Mapping[str, Any] | None = None
     problem: str | None = None
 
@@ -239,6 +248,22 @@ def explained(router: models.Router, said: Answer | NotPossible) -> Explained:
     if not said["ok"]:
         return Explained(router=router, problem=f"{router.name}: {said['error']['message']}")
     return Explained(router=router, document=said["result"])
+
+
+def examine(router: models.Router, virtual_server: str, real_server: str) -> Told:
+    """*Check this real server* from one router: remarks, and what was tried."""
+    return told_by(router, tasks.examine, [virtual_server, real_server], EXAMINE_SECONDS)
+
+
+def told_by(router: models.Router, task: Task, arguments: Sequence[object], seconds: float) -> Told:
+    """What a router tells when it is asked now."""
+    try:
+        answer = ask(router, task, arguments, seconds)
+    except NotPossible as error:
+        return Told(problem=str(error))
+    if not answer["ok"]:
+        return Told(problem=f"{router.name}: {answer['error']['message']}")
+    return Told(answer["result"])
 
 
 def outside(router: models.Router) -> Outside:

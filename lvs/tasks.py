@@ -32,6 +32,7 @@ PREFLIGHT_SECONDS = 6
 CONFIRM_SECONDS = 10
 SERVER_SECONDS = 8
 EXPLAIN_SECONDS = 6
+EXAMINE_SECONDS = 8  # two examinations, one after the other
 TEST_SECONDS = 22  # a check with a longer limit is tried at the router, by `piranha server test`
 HAND_OVER_SECONDS = 30  # pulse waits for the dead time and five seconds more at most
 ANSWER_SECONDS = 60  # how long a Redis that is away is waited for
@@ -110,6 +111,12 @@ def explain(self: Task, virtual_server: str, real_server: str, test: bool = Fals
     """What pulse knows of a real server. test: its check is made now; nobody waiting, it is not made."""
     seconds = TEST_SECONDS if test else EXPLAIN_SECONDS
     if_wanted(self, lambda: pulse(seconds).explain(virtual_server, real_server, test=test))
+
+
+@shared_task(name="piranha.examine", bind=True)
+def examine(self: Task, virtual_server: str, real_server: str) -> None:
+    """What is wrong with a real server's set-up, found out from here. Nobody waiting, nothing is sent."""
+    if_wanted(self, lambda: pulse(EXAMINE_SECONDS).examine(virtual_server, real_server))
 
 
 @shared_task(name="piranha.plan", bind=True)

@@ -112,6 +112,10 @@ class PulseClient:
             {"call": "explain", "virtual_server": virtual_server, "real_server": real_server, "test": test}
         )
 
+    def examine(self, virtual_server: str, real_server: str) -> dict[str, Any]:
+        """What is wrong with a real server's set-up, found out from this router within a few seconds."""
+        return self._call({"call": "examine", "virtual_server": virtual_server, "real_server": real_server})
+
     def running(self) -> dict[str, Any]:
         """The installed lvs.cf, its hash and its serial number."""
         return self._call({"call": "running"})

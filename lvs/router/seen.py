@@ -36,6 +36,7 @@ class About(StrEnum):
     PARAMETERS = "parameters"
     LIMITS = "limits"
     CLOCK = "clock"
+    REAL_SERVER = "real server"  # of `lvs.router.examination` alone
 
 
 @dataclass(frozen=True, slots=True)
