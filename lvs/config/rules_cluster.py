@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lvs.config.addresses import device_faults
+from lvs.config.marks import free_marks
 from lvs.config.memo import Last, Memo
 from lvs.config.model import (
     Address,
@@ -35,6 +36,7 @@ def cluster_problems(config: LvsConfig) -> Iterator[Problem]:
     yield from _takeover(config)
     yield from _gateways(config)
     yield from _kept_only(config)
+    yield from _without_mark(config)
     own = (replace(config.global_settings, serial_no=0), config.redundancy)
     yield from _between((*own, tuple(_front(one) for one in config.virtual_servers if one.active)))
 
@@ -209,6 +211,16 @@ def _kept_only(config: LvsConfig) -> Iterator[Problem]:
             ("failover", first),
             None,
             "failover services are kept in the file but not run: use virtual servers",
+        )
+
+
+def _without_mark(config: LvsConfig) -> Iterator[Problem]:
+    several = [one for one in config.virtual_servers if one.ports and not one.fwmark]
+    for service, mark in zip(several, free_marks(config, [one.port for one in several]), strict=True):
+        yield error(
+            ("virtual", service.name),
+            "ports",
+            f"several ports are gathered by a firewall mark: write fwmark = {mark}, which is free",
         )
 
 

@@ -68,12 +68,6 @@ def _presence(place: Place, service: VirtualServer) -> Iterator[Problem]:
 
 
 def _ports(place: Place, service: VirtualServer) -> Iterator[Problem]:
-    if not service.ports:
-        return
-    if not service.fwmark:
-        yield error(
-            place, "ports", "several ports are gathered by a firewall mark: set fwmark to a free number"
-        )
     reached: dict[Protocol, PortRange] = {}
     for ports in sorted(service.ports):
         protocol = ports.protocol or service.protocol

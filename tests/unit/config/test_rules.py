@@ -143,7 +143,7 @@ ERRORS = [
     ("a mask over 128 for IPv6", shop(SHOP6, address_mask=129), "address_mask", "choose 1 to 128"),
     ("a negative firewall mark", shop(fwmark=-1), "fwmark", "out of range"),
     ("a firewall mark over 32 bits", shop(fwmark=2**32), "fwmark", "out of range"),
-    ("ports without a firewall mark", shop(ports=(PortRange(443, 443),)), "ports", "set fwmark"),
+    ("ports without a firewall mark", shop(ports=(PortRange(443, 443),)), "ports", "write fwmark = 80"),
     ("a range that runs backwards", shop(MARKED, ports=(PortRange(9, 5),)), "ports", "the lower one first"),
     ("a range past 65535", shop(MARKED, ports=(PortRange(900, 70000),)), "ports", "1 to 65535"),
     (
