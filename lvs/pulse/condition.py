@@ -27,7 +27,8 @@ def condition(
     """The message `condition` (ARCHITECTURE.md). dying: what of pulse does not stay up."""
     if running is None:
         return {"say": "condition", "unfit": ["no lvs.cf is in force"], "serial": 0, "sha256": None} | NOBODY
-    healths = keeper.checker.health.values()
+    by_hand = keeper.weighing.ordered  # what they answer to checks decides nothing, here or there
+    healths = [health for place, health in keeper.checker.health.items() if place not in by_hand]
     return {
         "say": "condition",
         "unfit": [*dying, *_unfit(keeper, running, file_problem, missing_interfaces)],

@@ -70,7 +70,7 @@ class Heartbeat:
     released: it does not hold all floating addresses (yet, or any more); if it leaves: it holds none. hears:
     it has accepted a heartbeat of the receiver within its dead time. forced: its administrator made it
     active. serial, sha256: the installed lvs.cf (0 and 32 zero bytes: none). healthy, total: its real
-    servers. keepalive, deadtime: its own, in seconds.
+    servers, but those that an order by hand is about. keepalive, deadtime: its own, in seconds.
     """
 
     node: Node

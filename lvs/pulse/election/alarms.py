@@ -68,10 +68,19 @@ def _against_standby(view: View, word: Heartbeat) -> list[str]:
             " apply the revision to both routers first."
         )
     here, there = f"{view.own.healthy} of {view.own.total}", f"{word.healthy} of {word.total}"
-    if view.role is Role.ACTIVE and word.healthy < view.own.healthy:
-        found.append(f"The other router finds only {there} real servers healthy, this one {here}.")
-    if view.role is Role.STANDBY and view.own.healthy < word.healthy:
-        found.append(f"This router finds only {here} real servers healthy, the active one {there}.")
+    # Those that fail are compared, not those that are well: of real servers in the administrator's hand
+    # neither router counts any, and of an order that was given just now one may not have heard yet.
+    more = (word.total - word.healthy) - (view.own.total - view.own.healthy)
+    if view.role is Role.ACTIVE and more > 0:
+        found.append(
+            f"The other router finds only {there} real servers healthy, this one {here}: look there at what"
+            " its checks say, or wait for its next ones."
+        )
+    if view.role is Role.STANDBY and more < 0:
+        found.append(
+            f"This router finds only {here} real servers healthy, the active one {there}: look here at what"
+            " its checks say, or wait for its next ones."
+        )
     return found
 
 

@@ -52,6 +52,12 @@ def test_a_hand_over_is_refused_with_the_reason(heard: dict[str, Any], says: str
     assert router.stage is (Stage.YIELDING if anyway else Stage.ACTIVE)
 
 
+def test_an_order_by_hand_that_one_router_has_not_heard_of_yet_refuses_no_hand_over() -> None:
+    router = active()
+    router.hear(healthy=3, total=3)  # there a real server is drained, which here is healthy
+    assert router.failover.refusals(router.now) == ()
+
+
 def test_nobody_to_hand_over_to_is_a_refusal_too() -> None:
     router = active()
     router.wait(4.0)

@@ -11,6 +11,7 @@ import pytest
 
 from lvs.config.model import Address
 from lvs.errors import RouterError
+from lvs.nanny.hand import Order
 from lvs.pulse import heartline, keys
 from lvs.router.memory import MemoryKernel
 from lvs.router.state import InterfaceAddress, Part, Role, SyncState, Verb
@@ -261,6 +262,9 @@ def test_a_standby_without_the_interfaces_is_not_fit(world: World) -> None:
             last = scripted.said("condition")[-1]
             assert (last["serial"], last["total"]) == (1, 2)
             assert last["sha256"] == (await lvsd.running_text())["sha256"]
+            await lvsd.server([("web", "s2")], Order.DRAIN, by="", reason="", until=None)
+            await until(lambda: scripted.said("condition")[-1]["total"] == 1)
+            assert scripted.said("condition")[-1]["healthy"] == 1
             world.installation.path.write_text("scheduler\n")
             await lvsd.reread()
             await until(lambda: "is not valid" in "".join(scripted.said("condition")[-1]["unfit"]))
