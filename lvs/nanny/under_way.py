@@ -101,6 +101,7 @@ class UnderWay:
         talk: the one of this check and this record, where it is kept from round to round.
         """
         self._left += 1
+        record.begin()
         ended = partial(self._end, time.monotonic(), done)
         if self._swift is not None:
             talk = talk or talk_of(check, record)

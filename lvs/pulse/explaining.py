@@ -17,7 +17,7 @@ from lvs.nanny.descriptions import describe
 from lvs.nanny.health import Verdict
 from lvs.nanny.history import Run
 from lvs.nanny.loads import Load
-from lvs.nanny.probes.finding import Entry, Record
+from lvs.nanny.probes.finding import Entry, Record, What
 from lvs.pulse.keeping import Keeper
 from lvs.pulse.status import hand_document
 from lvs.pulse.words import NO_CONFIGURATION
@@ -128,8 +128,13 @@ async def _test(checker: Checker, check: Check | None) -> Document:
         "reason": result.reason,
         "warning": result.warning,
         "duration": result.duration,
-        "transcript": transcript(record.entries),
+        "transcript": [_beginning(check), *transcript(record.entries)],
     }
+
+
+def _beginning(check: Check) -> Document:
+    text = f"begins: {describe(check)}, {check.address}"
+    return {"at": 0.0, "what": What.NOTE.value, "text": escaped(text.encode())}
 
 
 def transcript(entries: Iterable[Entry]) -> list[Document]:

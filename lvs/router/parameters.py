@@ -93,7 +93,7 @@ SYSCTLS = (
         "1",
         lambda use: use.services and not (use.sync and use.standby),
         "always, but on a standby that connections are copied to",
-        "clients of a real server that was taken out are reset at once instead of hanging",
+        "a client of a real server that was taken out is reset when it sends again, instead of hanging",
     ),
     # With 1 the connections go with the real server, and idle ones are never told of again. With 0 they are
     # bound to it once more when it comes back (ip_vs_trash_get_dest); those of one that is not in the table

@@ -70,6 +70,10 @@ class Record:
         self._begun = time.monotonic()
         self._left = self.LIMIT
 
+    def begin(self) -> None:
+        """The check begins now: what is kept from here on has its time since this."""
+        self._begun = time.monotonic()
+
     def sent(self, data: bytes) -> None:
         self._add(What.SENT, data)
 
@@ -87,6 +91,9 @@ class Record:
 
 class NoRecord(Record):
     """Keeps nothing: what the checks of every day are given."""
+
+    def begin(self) -> None:
+        pass
 
     def _add(self, what: What, data: bytes) -> None:
         pass

@@ -250,6 +250,25 @@ def test_a_check_is_tested_beside_the_rhythm_and_its_exchange_is_kept() -> None:
     run(rounds, story)
 
 
+def test_the_times_of_a_test_count_from_its_begin_and_not_from_the_wait_for_its_turn() -> None:
+    network = Network()
+    rounds = Rounds(nobody, network, limit=1)
+    record = Record()
+
+    async def story() -> None:
+        network.hanging[a_check(1)] = asyncio.Event()
+        first = asyncio.create_task(rounds.try_out([a_check(1)], within=10))
+        test = asyncio.create_task(rounds.test(a_check(2), record))
+        while not network.calls[a_check(1)]:
+            await asyncio.sleep(0)
+        network.hanging[a_check(1)].set()
+        await first
+        result = await test
+        assert 0 <= record.entries[0].at <= result.duration
+
+    run(rounds, story)
+
+
 @pytest.mark.parametrize("own", [False, True])
 def test_hundreds_of_checks_run_on_without_growth_of_descriptors_or_tasks(own: bool) -> None:
     """own: through a probe of the test's, a coroutine each."""
