@@ -42,6 +42,7 @@ COUNTED = {
 }
 WORST_FIRST = (
     "unserved",
+    "on_sorry",
     "protected",
     "failed",
     "unknown",
@@ -54,6 +55,8 @@ WORST_FIRST = (
     "maintenance",
     "warning",
 )
+UNSERVED = ("unserved", "on_sorry")  # states of a virtual server that no real server serves
+NO_MEMBERS = "it has no active real server"
 NEAR = timedelta(hours=12)  # within which a time of day says enough
 MOST_ROWS = 200  # of what needs attention; the rest is counted
 
@@ -252,21 +255,33 @@ def departing(state: RouterState) -> Iterator[Attention]:
             )
 
 
+def service_state(virtual_server: Mapping[str, Any]) -> str:
+    """The state of a virtual server of the status document: who takes its new connections, if anybody."""
+    if not virtual_server["in_kernel"]:
+        return "inactive"
+    if any(one["weight"] for one in virtual_server["real_servers"]):
+        return "in_service"
+    sorry = virtual_server["sorry_server"]
+    return "on_sorry" if sorry and sorry["weight"] else "unserved"
+
+
 def unserved(state: RouterState) -> Iterator[Attention]:
     """The virtual servers in which no real server takes new connections."""
     for virtual_server in state.pulse["virtual_servers"] if state.pulse else ():
-        real_servers = virtual_server["real_servers"]
-        if not real_servers or not virtual_server["in_kernel"] or any(one["weight"] for one in real_servers):
+        how = service_state(virtual_server)
+        if how not in UNSERVED:
             continue
+        nobody = "no real server takes new connections" if virtual_server["real_servers"] else NO_MEMBERS
         sorry = virtual_server["sorry_server"]
-        serves = bool(sorry and sorry["weight"])
+        serves = (
+            f"the sorry server {sorry['address']} answers" if how == "on_sorry" else "clients get no answer"
+        )
         yield Attention(
             virtual_server=virtual_server["name"],
             name="",
             address=virtual_server["key"],
-            state="unserved",
-            words="no real server takes new connections: "
-            + ("the sorry server answers" if serves else "clients get no answer"),
+            state=how,
+            words=f"{nobody}: {serves}",
         )
 
 

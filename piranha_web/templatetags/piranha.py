@@ -27,10 +27,11 @@ STATES = {
     "protected": ("✖", "danger", "failed, kept in"),
     "forced_up": ("✔", "warning", "forced up"),
     "forced_down": ("✖", "warning", "forced down"),
-    "unserved": ("✖", "danger", "not served"),
+    "unserved": ("✖", "danger", "no real server serves it"),
+    "on_sorry": ("!", "warning", "only the sorry server serves it"),
     "sorry": ("!", "warning", "sorry server"),
     "inactive": ("◌", "secondary", "inactive"),
-    "in_table": ("✔", "success", "in service"),
+    "in_service": ("✔", "success", "in service"),
 }
 DEPLOYMENTS = {
     "queued": ("◌", "secondary", "queued"),

@@ -109,6 +109,7 @@ def with_counts(shown: RouterState, virtual_server: Mapping[str, Any]) -> dict[s
     name = virtual_server["name"]
     return {
         **virtual_server,
+        "state": servers.service_state(virtual_server),
         "real_servers": [
             {**one, "found": servers.server_of(shown, name, one)} for one in virtual_server["real_servers"]
         ],

@@ -92,8 +92,29 @@ def test_a_virtual_server_that_nobody_serves_is_the_worst_of_all(administrator: 
         "counters": COUNTERS,
     }
     report("r1", document)
-    assert "the sorry server answers" in attention_of(administrator)
+    assert "the sorry server 10.11.12.9 answers" in attention_of(administrator)
     assert "1 virtual server served by no real server" in text_of(administrator.get("/history"))
+
+
+@pytest.mark.parametrize(
+    ("real_servers", "sorry", "says"),
+    [
+        ([real_server("web1", "10.11.12.1")], None, "✔ in service"),
+        ([real_server("web1", "10.11.12.1", "failed")], None, "✖ no real server serves it"),
+        ([real_server("web1", "10.11.12.1", "failed", weight=0)], None, "✖ no real server serves it"),
+        ([real_server("web1", "10.11.12.1", "failed")], 1, "! only the sorry server serves it"),
+        ([real_server("web1", "10.11.12.1", "failed")], None, "clients get no answer"),
+        ([], None, "it has no active real server"),
+    ],
+)
+def test_control_says_of_a_virtual_server_who_serves_it(
+    administrator: Client, real_servers: list[dict[str, Any]], sorry: int | None, says: str
+) -> None:
+    place = {"address": "10.11.12.9", "port": 80, "weight": sorry, "counters": COUNTERS if sorry else None}
+    report("r1", shop_with(*real_servers, sorry_server=place))
+    page = plain(text_of(administrator.get("/")))
+    assert says in page
+    assert ("✔ in service" in page) == ("in service" in says)
 
 
 def test_a_deleted_real_server_shows_until_its_connections_are_gone(
