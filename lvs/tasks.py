@@ -30,6 +30,7 @@ APPLY_SECONDS = 60  # pulse's first checks of new real servers and the largest t
 PLAN_SECONDS = 20
 PREFLIGHT_SECONDS = 6
 CONFIRM_SECONDS = 10
+GUARD_SECONDS = 10
 SERVER_SECONDS = 8
 EXPLAIN_SECONDS = 6
 EXAMINE_SECONDS = 8  # two examinations, one after the other
@@ -133,6 +134,12 @@ def preflight(self: Task, document: dict[str, Any] | None = None) -> None:
     """
     text = None if document is None else rendered(document)
     if_wanted(self, lambda: pulse(PREFLIGHT_SECONDS).preflight(text))
+
+
+@shared_task(name="piranha.guard", bind=True)
+def guard(self: Task, port: int | None, networks: list[str]) -> None:
+    """Has only these networks reach the panel's port; port None: anybody."""
+    if_wanted(self, lambda: pulse(GUARD_SECONDS).guard(port, networks))
 
 
 @shared_task(name="piranha.running", bind=True)

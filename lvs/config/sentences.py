@@ -1,10 +1,15 @@
-"""How the rules say what is wrong: with the place in front, so that a sentence stands by itself anywhere."""
+"""How the rules say what is wrong: with the place in front, so that a sentence stands by itself anywhere.
+And how any sentence names many things."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from lvs.config.model import Problem, Severity
 
 Place = tuple[str, ...]  # as in Problem.place
+
+NAMED = 5  # that one sentence names
 
 _NOUNS = {"virtual": "virtual server", "failover": "failover service"}
 
@@ -33,3 +38,9 @@ def _problem(place: Place, field: str | None, message: str, severity: Severity) 
     return Problem(
         message=f"{name}: {message}" if name else message, severity=severity, place=place, field=field
     )
+
+
+def listed(names: Sequence[str], most: int = NAMED) -> str:
+    """The names as far as a sentence takes them: "a, b and 3 more"."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

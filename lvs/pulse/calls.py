@@ -10,7 +10,9 @@ from lvs.errors import RouterError
 from lvs.nanny.hand import Order
 from lvs.pulse import confirmation, keys
 from lvs.pulse.control import ASKED_BY, Call
+from lvs.pulse.guard import guard as have_guarded
 from lvs.pulse.lvsd import Lvsd
+from lvs.router.guards import guard_of
 
 Request = Mapping[str, Any]
 
@@ -61,6 +63,10 @@ def calls(lvsd: Lvsd, status: Call, name: str) -> dict[str, Call]:
             until=_time(request, "until"),
         )
 
+    async def guard(request: Request) -> Mapping[str, Any]:
+        asked = guard_of(request.get("port"), request.get("networks"))
+        return await have_guarded(lvsd.keeper, asked, anyway=request.get("anyway") is True)
+
     async def explain(request: Request) -> Mapping[str, Any]:
         names = _words(request, "virtual_server"), _words(request, "real_server")
         return await lvsd.explain(*names, test=request.get("test") is True)
@@ -76,6 +82,7 @@ def calls(lvsd: Lvsd, status: Call, name: str) -> dict[str, Call]:
         "take_over_by_force": take_over_by_force,
         "server": server,
         "explain": explain,
+        "guard": guard,
     }
 
 

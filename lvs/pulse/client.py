@@ -116,6 +116,16 @@ class PulseClient:
         """What is wrong with a real server's set-up, found out from this router within a few seconds."""
         return self._call({"call": "examine", "virtual_server": virtual_server, "real_server": real_server})
 
+    def guard(
+        self, port: int | None, networks: Sequence[str] = (), *, anyway: bool = False
+    ) -> dict[str, Any]:
+        """Have only these networks reach the panel's TCP port, and this machine itself; None: anybody again.
+
+        anyway: also where that cuts a connection that somebody has now. Gives `guard` and `changes`, in
+        sentences; RouterError says why not, and nothing is changed.
+        """
+        return self._call({"call": "guard", "port": port, "networks": list(networks), "anyway": anyway})
+
     def running(self) -> dict[str, Any]:
         """The installed lvs.cf, its hash and its serial number."""
         return self._call({"call": "running"})

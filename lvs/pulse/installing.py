@@ -132,7 +132,7 @@ class Installer:
         keeper.checker.watch({})
         await keeper.weighing.forget()
         try:
-            keeper.note(await keeper.work.clear(names), cause)
+            keeper.note(await keeper.work.clear(names, keeper.guarding.guard), cause)
         except LvsError as error:
             keeper.account.fail(error)
 

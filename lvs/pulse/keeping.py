@@ -32,6 +32,7 @@ from lvs.nanny.under_way import Probe
 from lvs.pulse.account import Account
 from lvs.pulse.announcer import Announcer
 from lvs.pulse.events import Events
+from lvs.pulse.guarding import Guarding
 from lvs.pulse.kernel_work import Aim, KernelWork, Outcome
 from lvs.pulse.node import Locator, Place
 from lvs.pulse.running import Running
@@ -112,6 +113,7 @@ class Keeper:
             probe=probe,
             clock=clock,
         )
+        self.guarding = Guarding(state, work, self.events)
         self.announcer = Announcer(self._announce, self.events, self.held_addresses)
         self.ready = asyncio.Event()  # the lvs.cf of the start is in force, if there is a good one
         self._wake = asyncio.Event()
@@ -160,9 +162,11 @@ class Keeper:
                 await self._keep_once(cause, whole=whole)
 
     async def _keep_once(self, cause: str, *, whole: bool) -> None:
-        if self.running is None:
-            return
         try:
+            if self.running is None:
+                if whole:
+                    await self.guarding.hold()
+                return
             await self.let_resets_out()
             if whole:
                 await self.weighing.look_for_programs()
@@ -232,6 +236,8 @@ class Keeper:
                 outcome = joined(outcome, await self._reconcile(running, taken, whole=False))
         except LvsError as error:
             self.account.fail(error)
+            if whole:
+                await self.guarding.hold()
             raise
         self.note(outcome, cause)
         if taken is not None and taken is not self._role_taken and not outcome.held_back:
@@ -249,6 +255,7 @@ class Keeper:
             lingering=self._lingers(),
             weights=self.weighing.weigh(running.config).weights,
             departing=self.weighing.departing.destinations,
+            guard=self.guarding.guard,
         )
         return await self.work.reconcile(
             aim, self.names, whole=whole, role=role_changes, may_raise=lambda: not self._in_doubt()
@@ -288,6 +295,7 @@ class Keeper:
     def note(self, outcome: Outcome, cause: str) -> None:
         """Account for a reconciliation, and have what was raised announced again."""
         self.account.note(outcome, cause)
+        self.guarding.refusal = None  # the account has what was refused
         addresses = [(one.verb, one.address) for one in outcome.report.changes if one.address is not None]
         self.announcer.lowered([address for verb, address in addresses if verb is Verb.REMOVE])
         self.announcer.raised([address for verb, address in addresses if verb is Verb.ANNOUNCE])

@@ -18,8 +18,8 @@ from typing import TypeVar
 from lvs.config.model import LvsConfig
 from lvs.errors import KernelError
 from lvs.nanny.checker import Target
-from lvs.router import plan
-from lvs.router.apply import Kernel, Ledger, NotToBeRaised, Report, reconcile
+from lvs.router import passing, plan
+from lvs.router.apply import Kernel, Ledger, NotToBeRaised, Report, made, reconcile
 from lvs.router.diff import differences
 from lvs.router.ipvs import Table
 from lvs.router.sentences import Names
@@ -27,6 +27,7 @@ from lvs.router.settled import SettledKernel
 from lvs.router.state import (
     Change,
     Destination,
+    Guard,
     Health,
     InterfaceAddress,
     KernelState,
@@ -73,7 +74,7 @@ class Aim:
     role: None while it is not known: the floating addresses stay as they are found, up or down, and all else
     is as on the active router. lingering: this router stood down a moment ago, and what it has still to tell
     the other of its connections goes out. weights: the exceptions (`lvs.nanny.shares`). departing: deleted
-    real servers that keep their connections.
+    real servers that keep their connections. guard: of the panel's port.
     """
 
     config: LvsConfig
@@ -82,6 +83,7 @@ class Aim:
     lingering: bool = False
     weights: Mapping[Target, int | None] = field(default_factory=dict)
     departing: Mapping[Target, Destination] = field(default_factory=dict)
+    guard: Guard | None = None
 
     @property
     def state(self) -> KernelState:
@@ -94,6 +96,7 @@ class Aim:
             lingering=self.lingering,
             weights=self.weights,
             departing=self.departing,
+            guard=self.guard,
         )
 
 
@@ -157,9 +160,36 @@ class KernelWork:
         how = How(whole=whole, role=role, may_raise=may_raise)
         return await self.run(lambda: self._follow(aim, names, how))
 
-    async def clear(self, names: Names) -> Outcome:
-        """Take out all that the ledger has."""
-        return await self.run(lambda: self._reconcile(KernelState(), names, How()))
+    async def clear(self, names: Names, guard: Guard | None) -> Outcome:
+        """Take out all that the ledger has, but for the guard."""
+        left = KernelState(netfilter=passing.netfilter((), guard))
+        return await self.run(lambda: self._reconcile(left, names, How()))
+
+    async def hold(self, guard: Guard | None) -> Report:
+        """Have the panel's port guarded so, and leave all else as it is: it needs no configuration, nor IPVS."""
+
+        def follow() -> Report:
+            found = self._kernel.read_netfilter()
+            wanted = passing.guarded(found, guard)
+            changes = differences(KernelState(netfilter=found), KernelState(netfilter=wanted), Owned())
+            refused = self._kernel.carry_out(changes)
+            settled = self._settled
+            if changes and settled is not None:
+                # Known as before, unless the table was not as it had been left: then all is looked at again.
+                known = not refused and settled.netfilter == found
+                self._settled = replace(settled, netfilter=wanted) if known else None
+            return Report(made(changes, refused), refused)
+
+        return await self.run(follow)
+
+    async def guard(self) -> Guard | None:
+        """The guard that the kernel has."""
+
+        def look() -> Guard | None:
+            found = self._kernel.read_netfilter()
+            return None if found is None else found.guard
+
+        return await self.run(look)
 
     async def plan(self, aim: Aim, names: Names) -> tuple[Change, ...]:
         """The changes that a reconciliation would make now."""

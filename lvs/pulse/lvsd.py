@@ -30,6 +30,7 @@ from lvs.pulse.running import Running, understood
 from lvs.pulse.status import Held
 from lvs.pulse.wire import problems_to_wire
 from lvs.pulse.words import NO_CONFIGURATION, Leave, carried_out, nothing_installed, planned
+from lvs.router.guards import document_of
 from lvs.router.state import Health, Node
 
 log = logging.getLogger("pulse")
@@ -56,6 +57,9 @@ class Lvsd:
         keeper = self.keeper
         async with self._installing:
             self.pair.load_keys()
+            await keeper.guarding.load()
+            async with keeper.changing:
+                await keeper.guarding.hold()  # before the first checks, which take a while
             await keeper.weighing.load()
             await self._take_from_disk("start")
             sha256 = keeper.running.sha256 if keeper.running else None
@@ -128,7 +132,7 @@ class Lvsd:
             "refused": status.refused_document(
                 (one.change.text, one.reason) for one in outcome.report.refused
             ),
-            "problems": problems_to_wire(new.warnings),
+            "problems": problems_to_wire((*new.warnings, *self.keeper.guarding.warnings(new.config))),
             "seconds": round(time.monotonic() - begun, 3),
         }
 
@@ -152,6 +156,7 @@ class Lvsd:
             predicted,
             weights=self._predicted(new, predicted).weights,
             departing=keeper.weighing.departing.destinations,
+            guard=keeper.guarding.guard,
         )
         leaving: dict[Target, Leave] = {}
         if keeper.running is not None:
@@ -159,7 +164,9 @@ class Lvsd:
         changes = await keeper.work.plan(aim, keeper.names_with(new))
         return {
             "changes": [planned(change, unchecked, leaving) for change in changes],
-            "problems": problems_to_wire((*new.warnings, *await self._without_programs(new))),
+            "problems": problems_to_wire(
+                (*new.warnings, *keeper.guarding.warnings(new.config), *await self._without_programs(new))
+            ),
         }
 
     def _predicted(self, new: Running, health: Mapping[Target, Health]) -> Shares:
@@ -202,6 +209,7 @@ class Lvsd:
         keeper = self.keeper
         problems = [one for one in (self.installer.file_problem, keeper.place.problem) if one]
         problems += [*self.pair.problems(), *keeper.account.problems(), *keeper.weighing.problems()]
+        problems += keeper.guarding.problems(keeper.running.config if keeper.running else None)
         try:
             seen = await keeper.work.table()
         except LvsError as error:
@@ -230,6 +238,7 @@ class Lvsd:
             "redundancy": self.pair.document(),
             "sync": status.sync_document(seen.sync),
             "unconfirmed": self.confirmation.document(),
+            "guard": document_of(keeper.guarding.guard),
         }
 
     def _held(self) -> Held:

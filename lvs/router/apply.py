@@ -86,6 +86,9 @@ class Kernel(Protocol):
     def read_sync(self) -> frozenset[SyncDaemon]:
         """The halves of the sync daemon that run. Raises KernelError."""
 
+    def read_netfilter(self) -> Netfilter | None:
+        """What the table `inet piranha` does; None without one, and where it cannot be read."""
+
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         """Make the changes in order; the ones that were refused.
 
@@ -219,7 +222,7 @@ class LinuxKernel:
             services=table.services,
             destinations=table.destinations,
             addresses=addresses.read(None),
-            netfilter=_read_netfilter(),
+            netfilter=self.read_netfilter(),
             sysctls=self.read_sysctls(wanted.sysctls),
             timeouts=timeouts,
             sync=sync,
@@ -246,6 +249,12 @@ class LinuxKernel:
     def read_sync(self) -> frozenset[SyncDaemon]:
         with Ipvs() as ipvs:
             return ipvs.sync()
+
+    def read_netfilter(self) -> Netfilter | None:
+        # Unreadable nftables hold no table of ours; if one is wanted, writing it says what is wrong.
+        with suppress(KernelError):
+            return netfilter.read()
+        return None
 
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         refused: list[Refusal] = []
@@ -284,13 +293,6 @@ class LinuxKernel:
 
     def tell_half_open(self, master: SyncDaemon, state: KernelState, seconds: float) -> int:
         return parting.tell_half_open(master, state, seconds)
-
-
-def _read_netfilter() -> Netfilter | None:
-    # Unreadable nftables hold no table of ours; if one is wanted, writing it says what is wrong.
-    with suppress(KernelError):
-        return netfilter.read()
-    return None
 
 
 def _change_table(changes: Sequence[Change]) -> list[Refusal]:

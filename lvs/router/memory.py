@@ -93,6 +93,9 @@ class MemoryKernel:
     def read_sync(self) -> frozenset[SyncDaemon]:
         return frozenset(self.sync.values())
 
+    def read_netfilter(self) -> Netfilter | None:
+        return self.netfilter
+
     def read_services(self, keys: Collection[ServiceKey]) -> Table:
         found = [key for key in keys if key in self.services]
         return Table(

@@ -1,11 +1,14 @@
-"""What netfilter does for virtual servers: firewall marks, and masquerade for their real servers. Pure."""
+"""What netfilter does on a router: firewall marks for virtual servers, masquerade for their real servers, and
+the guard of the panel's port. Pure."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from lvs.config.memo import Last
 from lvs.config.model import Address, Forwarding, VirtualServer
 from lvs.config.ports import asked_ports
-from lvs.router.state import MarkRule, Netfilter
+from lvs.router.state import Guard, MarkRule, Netfilter
 
 Passing = tuple[tuple[MarkRule, ...], tuple[Address, ...]]  # for one virtual server; what to masquerade last
 
@@ -23,9 +26,22 @@ def passing(virtual_server: VirtualServer, forwarding: Forwarding) -> Passing:
     return marks, tuple(real.address for real in virtual_server.real_servers if real.active and real.address)
 
 
+def netfilter(through: tuple[Passing, ...], guard: Guard | None = None) -> Netfilter | None:
+    """Marks, masquerade and guard; None when there is nothing to do."""
+    return _netfilter((through, guard))
+
+
+def guarded(found: Netfilter | None, guard: Guard | None) -> Netfilter | None:
+    """The table as it was found, with this guard in it; what was changed by hand there goes with that."""
+    if found is None or (guard is None and found.guard is None):
+        return found if guard is None else Netfilter(guard=guard)
+    left = replace(found, guard=guard, drift=())
+    return None if left == Netfilter() else left
+
+
 @Last
-def netfilter(through: tuple[Passing, ...]) -> Netfilter | None:
-    """Marks and masquerade; None when there is nothing to do."""
+def _netfilter(given: tuple[tuple[Passing, ...], Guard | None]) -> Netfilter | None:
+    through, guard = given
     marks = tuple(mark for each, _ in through for mark in each)
     masquerade = tuple(address for _, each in through for address in each)
-    return Netfilter(marks, masquerade) if marks or masquerade else None
+    return Netfilter(marks, masquerade, guard=guard) if marks or masquerade or guard else None

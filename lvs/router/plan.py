@@ -45,6 +45,7 @@ from lvs.router.state import (
     Destination,
     DestinationKey,
     Family,
+    Guard,
     Health,
     InterfaceAddress,
     KernelState,
@@ -90,12 +91,14 @@ def wanted(
     lingering: bool = False,
     weights: WeightOf | None = None,
     departing: Mapping[Place, Destination] | None = None,
+    guard: Guard | None = None,
 ) -> KernelState:
     """The state to reach; a real server that health does not name is UNKNOWN.
 
     lingering: this standby stood down just now, and what its sync daemon still holds must get out. weights:
     what those real servers weigh, whatever their health. departing: deleted real servers that keep their
-    connections, as they were in the table; only behind services that are still wanted.
+    connections, as they were in the table; only behind services that are still wanted. guard: of the panel's
+    port, which is no part of a configuration.
 
     Whatever is as it was the last time is the very same value, so that a comparison ends there.
     """
@@ -123,7 +126,7 @@ def wanted(
         services=services,
         destinations=members,
         addresses=floating if role is Role.ACTIVE else frozenset(),
-        netfilter=passing.netfilter(tuple(through)),
+        netfilter=passing.netfilter(tuple(through), guard),
         sysctls=parameters.wanted(Use.of(config, role)),
         timeouts=Timeouts(settings.tcp_timeout, settings.tcpfin_timeout, settings.udp_timeout),
         sync=daemon,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from lvs.config.model import Address
 from lvs.router.apply import Kernel, Refusal
 from lvs.router.ipvs import Table
-from lvs.router.state import Change, InterfaceAddress, KernelState, ServiceKey, SyncDaemon
+from lvs.router.state import Change, InterfaceAddress, KernelState, Netfilter, ServiceKey, SyncDaemon
 
 MOST_SERVICES = 64  # that are read one by one; from about there on the whole table is as quick
 
@@ -87,6 +87,9 @@ class SettledKernel:
 
     def read_sync(self) -> frozenset[SyncDaemon]:
         return self._kernel.read_sync()
+
+    def read_netfilter(self) -> Netfilter | None:
+        return self._kernel.read_netfilter()
 
     def read_services(self, keys: Collection[ServiceKey]) -> Table:
         return self._kernel.read_services(keys)

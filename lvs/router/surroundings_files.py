@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import os
 import re
-import struct
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from ipaddress import ip_address
@@ -19,6 +18,7 @@ from lvs.config.model import Address, Protocol
 from lvs.router.judges.rivals import program
 from lvs.router.seen import Listener, Mention, Modules, Process
 from lvs.router.sysctl_files import FOLDERS, LAST, Settings, in_order
+from lvs.router.tcp_table import address_of
 
 MODPROBE_FOLDERS = ("etc/modprobe.d", "run/modprobe.d", "usr/lib/modprobe.d", "lib/modprobe.d")
 # Where Debian's, Ubuntu's and Red Hat's ways of configuring a network keep addresses.
@@ -186,17 +186,11 @@ def _sockets(table: Path, state: str) -> Iterator[tuple[str, Address, int]]:
                 words = line.split()
                 if words[3] == state:
                     address, _, port = words[1].partition(":")
-                    yield words[9], _hexadecimal(address), int(port, 16)
+                    yield words[9], address_of(address), int(port, 16)
                 elif state == LISTENING[Protocol.TCP]:
                     return  # the kernel lists those that listen first (net/ipv4/tcp_ipv4.c, tcp_seq_start)
     except FileNotFoundError:
         return
-
-
-def _hexadecimal(digits: str) -> Address:
-    """An address as /proc has it: words of 32 bits in the machine's own order."""
-    words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
-    return ip_address(struct.pack(f"={len(words)}I", *words))
 
 
 def _holders(root: Path, inodes: frozenset[str]) -> dict[str, str]:
