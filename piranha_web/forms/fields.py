@@ -103,14 +103,17 @@ class MaskField(WordsField):
 
 
 class PortsField(WordsField):
-    """Ports and ranges of ports: 443, 10000:20000."""
+    """Ports and ranges of ports, of another protocol with its name in front: 443, udp/443, 10000-20000."""
 
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(map(str, value)) if isinstance(value, tuple) else value
 
     def to_python(self, value: Any) -> tuple[PortRange, ...]:
         text = str(value or "").strip()
-        words = [re.sub(r"^(\d+)-(\d+)$", r"\1:\2", word) for word in re.split(r"[\s,]+", text) if word]
+        text = re.sub(r"\s*([-:/])\s*", r"\1", text.lower())
+        words = [
+            re.sub(r"(^|/)(\d+)-(\d+)$", r"\1\2:\3", word) for word in re.split(r"[\s,;]+", text) if word
+        ]
         if not words:
             return ()
         try:

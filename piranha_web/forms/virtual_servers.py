@@ -27,6 +27,7 @@ from piranha_web.forms.fields import (
 from piranha_web.forms.global_settings import FORWARDING, floating
 from piranha_web.forms.layout import Group, More, Row, column, helper, unit
 from piranha_web.forms.panel import PanelForm
+from piranha_web.forms.ports import Presets, mark_of, mark_warnings
 
 # What Piranha's panel gave a new virtual server; its daemon's own defaults are in lvs.config.model.
 NEW = VirtualServer(
@@ -134,12 +135,13 @@ class VirtualServerForm(PanelForm):
         required=False,
         min_value=0,
         label="Firewall mark",
-        help_text="Gathers the ports below into one service; the routers set the mark themselves. Blank: "
-        "none.",
+        help_text="The number by which the routers gather several ports into one service; they set it "
+        "themselves. Blank: none, or a free one when there are further ports.",
     )
     ports = PortsField(
         label="Further ports",
-        help_text="What the firewall mark gathers besides the application port: 443, 10000:20000.",
+        help_text="What else belongs to the same service: 443, 10000-20000; of another protocol with its "
+        "name in front: udp/443.",
     )
     scheduler_flags = forms.MultipleChoiceField(
         required=False,
@@ -207,21 +209,20 @@ class VirtualServerForm(PanelForm):
             Row(column("name"), column("active")),
             Row(column("address"), column("address_mask"), column("device")),
             Row(column("port"), column("protocol"), column("forwarding")),
+            Row(column("ports"), column("fwmark")),
+            Presets(),
         ),
         Group(
             "Balancing",
             Row(column("scheduler")),
-            Row(column(unit("persistence", "s")), column("persistence_mask"), column("sorry_server")),
+            Row(column(unit("persistence", "s")), column("persistence_mask")),
+            Row(column("sorry_server"), column("sorry_port")),
         ),
         Group(
             "Checks",
             Row(column(unit("timeout", "s")), column(unit("reentry", "s")), column("quiesce")),
         ),
-        More(
-            "More: several ports, hashing",
-            Row(column("fwmark"), column("ports"), column("sorry_port")),
-            Row(column("scheduler_flags"), column("one_packet")),
-        ),
+        More("More: hashing", Row(column("scheduler_flags"), column("one_packet"))),
         More(
             "More: what checks do, weights by load",
             Row(column("failures"), column(unit("slow_start", "s")), column(unit("protection", "%"))),
@@ -249,7 +250,7 @@ class VirtualServerForm(PanelForm):
 
     def value_of(self, cleaned: dict[str, Any]) -> Any:
         own = {name: cleaned[name] for name in cleaned if name not in ("seen", "device")}
-        return replace(
+        value = replace(
             self.old,
             **own
             | {
@@ -262,6 +263,18 @@ class VirtualServerForm(PanelForm):
                 "fwmark": cleaned["fwmark"] or 0,
             },
         )
+        return replace(value, fwmark=mark_of(self.config, self.old, value))
+
+    def judge(self) -> None:
+        super().judge()
+        self.warnings += mark_warnings(self.old, self.value)
+
+    @property
+    def allotted(self) -> str:
+        """What is said of a mark that nobody typed."""
+        if self.value.fwmark == (self.cleaned_data["fwmark"] or 0):
+            return ""
+        return f" Firewall mark {self.value.fwmark} gathers its ports."
 
     def place(self) -> tuple[str, ...]:
         return ("virtual", self.value.name)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from lvs import models, store
 from lvs.config.model import LvsConfig, VirtualServer
 from piranha_web.forms.monitoring import CLEARING, MonitoringForm
+from piranha_web.forms.ports import PRESETS, Preset, fill_in, ftp_hint
 from piranha_web.forms.virtual_servers import NEW, VirtualServerForm, with_virtual_server
 from piranha_web.servers import target_text
 from piranha_web.views.panel import is_sound, panel, say_saved
@@ -56,12 +57,12 @@ def changed_names(cluster: models.Cluster) -> frozenset[str]:
 @panel
 def virtual_server_add(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
     """A new virtual server with Piranha's defaults; its real servers are the next step."""
-    form = VirtualServerForm(request.POST or None, config=store.load(cluster), value=NEW)
-    if request.method == "POST" and form.is_valid():
+    form, filled = form_of(request, store.load(cluster), NEW)
+    if form.is_valid():
         row = store.add_virtual_server(cluster, form.value)
-        say_saved(request, f"Added {row.name}. Its real servers are next.", form.warnings)
+        say_saved(request, f"Added {row.name}.{form.allotted} Its real servers are next.", form.warnings)
         return redirect("real-server-list", pk=row.pk)
-    return render(request, "virtual_servers/add.html", {"form": form})
+    return render(request, "virtual_servers/add.html", {"form": form, "filled": filled})
 
 
 @panel
@@ -69,12 +70,32 @@ def virtual_server_edit(request: HttpRequest, cluster: models.Cluster, pk: int) 
     """VIRTUAL SERVER."""
     row = get_object_or_404(cluster.virtual_servers, pk=pk)
     config = store.load(cluster)
-    form = VirtualServerForm(request.POST or None, config=config, value=value_of(config, row))
-    if request.method == "POST" and form.is_valid():
+    value = value_of(config, row)
+    form, filled = form_of(request, config, value)
+    if form.is_valid():
         row.take(form.value)
-        say_saved(request, f"Saved {row.name}.", form.warnings)
+        say_saved(request, f"Saved {row.name}.{form.allotted}", form.warnings)
         return redirect("virtual-server-edit", pk=row.pk)
-    return render(request, "virtual_servers/edit.html", {"form": form, "virtual_server": row, "tab": "edit"})
+    context = {
+        "form": form,
+        "filled": filled,
+        "virtual_server": row,
+        "tab": "edit",
+        "ftp_hint": ftp_hint(config, value),
+    }
+    return render(request, "virtual_servers/edit.html", context)
+
+
+def form_of(
+    request: HttpRequest, config: LvsConfig, value: VirtualServer
+) -> tuple[VirtualServerForm, Preset | None]:
+    """The form as it was sent, or with a set of ports filled in, which saves nothing."""
+    preset = PRESETS.get(request.POST.get("preset", ""))
+    if preset is None:
+        return VirtualServerForm(request.POST or None, config=config, value=value), None
+    form = VirtualServerForm(None, config=config, value=value)
+    fill_in(form, request.POST, preset)
+    return form, preset
 
 
 @panel

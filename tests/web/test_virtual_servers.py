@@ -120,7 +120,7 @@ def test_every_field_of_a_virtual_server_is_saved(administrator: Client, shop: m
         ({"port": "0"}, "port", "greater than or equal to 1"),
         ({"port": "70000"}, "port", "less than or equal to 65535"),
         ({"timeout": "0"}, "timeout", "timeout 0"),
-        ({"ports": "443"}, "ports", "firewall mark"),
+        ({"ports": "443, 443"}, "ports", "overlap"),
         ({"ports": "x:y", "fwmark": "1"}, "ports", "not a"),
         ({"one_packet": "on"}, "one_packet", "for udp"),
         ({"scheduler_flags": ["sh-port"]}, "scheduler_flags", "is not for wlc"),
