@@ -79,7 +79,7 @@ def fill_in(form: PanelForm, posted: QueryDict, preset: Preset) -> None:
     for name in form.fields:
         several = isinstance(form.initial.get(name), tuple | list) and name != "ports"
         form.initial[name] = posted.getlist(name) if several else posted.get(name, "")
-    form.initial |= preset.fields
+    form.initial.update(preset.fields)
     for name, text in preset.blank.items():
         if form.initial[name] in ("", "0"):
             form.initial[name] = text
@@ -114,8 +114,8 @@ def ftp_hint(config: LvsConfig, virtual_server: VirtualServer) -> str:
         known = "No passive range is among its ports: fill in FTP's ports below."
     if config.forwarding_of(virtual_server) is Forwarding.NAT:
         return (
-            "The routers load the kernel's FTP helper (ip_vs_ftp), which follows what client and server agree "
-            f"on. It cannot read what TLS hides: for that a passive range is needed too. {known}"
+            "The routers load the kernel's FTP helper (ip_vs_ftp), which follows what client and server "
+            f"agree on. It cannot read what TLS hides: for that a passive range is needed too. {known}"
         )
     if not passive:
         return f"Without a passive range clients can only use active FTP. {known}"
