@@ -7,7 +7,7 @@ weight does again. Silence and its end are events, once each; what is silent now
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -21,8 +21,10 @@ from lvs.nanny.loads import Load, steadied, weighed
 from lvs.nanny.probes.finding import Finding
 from lvs.nanny.rounds import LIMIT, Rounds
 from lvs.nanny.under_way import Probe
-from lvs.router.plan import Place, active_members
+from lvs.router.plan import Members, Place, active_members
+from lvs.router.state import ServiceKey
 
+FOUND = "as found in the table"
 FORGOTTEN = 5  # intervals without a word after which the last one counts no more
 NAMED = 5  # real servers that one sentence names
 
@@ -37,11 +39,15 @@ class Events(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Of one check: what it said last, how often in a row it has said nothing since, and why."""
+    """Of one check: what it said last, how often in a row it has said nothing since, and why.
+
+    adopted: it has said nothing yet, and load is what a table in use shows.
+    """
 
     load: Load | None = None
     silent: int = 0
     reason: str = ""
+    adopted: bool = False
 
 
 def asked(config: LvsConfig) -> dict[Place, Check]:
@@ -50,6 +56,29 @@ def asked(config: LvsConfig) -> dict[Place, Check]:
     for virtual_server in config.virtual_servers:
         if virtual_server.active:
             found = {**_asked(virtual_server), **found}
+    return found
+
+
+def adopted(
+    config: LvsConfig, present: Mapping[ServiceKey, Members], by_hand: Collection[Place], now: float
+) -> dict[Place, Load]:
+    """The loads that the kernel's table shows, for a pulse that starts beside a table in use.
+
+    So a real server that its agent drained stays out until the agent speaks. Those by_hand tell nothing of
+    their load there, nor do weights in a slow start.
+    """
+    found = {}
+    places = asked(config)
+    for virtual_server in config.virtual_servers:
+        for real_server, place in active_members(virtual_server) if places else ():
+            service, key = place
+            there = present.get(service, {}).get(key)
+            if place not in places or there is None or place in by_hand or not real_server.weight:
+                continue
+            # A slow start shows in weights above 0, and no load monitor makes a weight of 0.
+            unclear = virtual_server.slow_start if there.weight else places[place].kind is Kind.LOAD
+            if there.weight != real_server.weight and not unclear:
+                found[place] = Load(there.weight / real_server.weight, reason=FOUND, at=now)
     return found
 
 
@@ -115,6 +144,14 @@ class Loads:
         }
         self._rounds.want(gathered.keys())
 
+    def adopt(self, loads: Mapping[Place, Load]) -> None:
+        """Start from these where nothing was said yet; what is said first replaces an agent's wholly."""
+        for check, places in self._places.items():
+            load = next((loads[place] for place in places if place in loads), None)
+            if load is not None and self._heard[check].load is None:
+                self._heard[check] = Heard(load, adopted=True)
+                self._loads |= dict.fromkeys(places, load)
+
     async def run(self) -> None:
         """Ask until cancelled; may be begun again after a fault of ours ended it."""
         await self._rounds.run()
@@ -124,7 +161,9 @@ class Loads:
         if finding.load is None:
             after = self._unheard(check, before, finding)
         else:
-            after = Heard(_followed(check, before.load, replace(finding.load, at=result.at)))
+            # What an agent leaves unsaid is as it said before; a table does not tell what it said.
+            known = None if before.adopted and check.kind is not Kind.LOAD else before.load
+            after = Heard(_followed(check, known, replace(finding.load, at=result.at)))
             if before.silent:
                 self._events.info(f"{_called(check)} tells the load again ({result.reason})")
         self._heard[check] = after

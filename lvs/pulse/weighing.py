@@ -22,7 +22,7 @@ from lvs.errors import KernelError
 from lvs.nanny.checks import Check
 from lvs.nanny.hand import Hand, Order
 from lvs.nanny.health import Verdict
-from lvs.nanny.loads_of import Loads, asked
+from lvs.nanny.loads_of import Loads, adopted, asked
 from lvs.nanny.programs import FOLDER, missing, named
 from lvs.nanny.shares import Circumstances, Shares, shares
 from lvs.nanny.under_way import Probe
@@ -115,8 +115,9 @@ class Weighing:
         self.loads.watch(asked(new.config))
         await self.look_for_programs()
         await self.departing.keep_only(new.config)
+        found = await self._find(new.config) if before is None else Table()
         if drains:
-            await self._part(before, new.config)
+            await self._part(before, new.config, found)
         self._take_out(new.config)
         waiting = self._waiting()
         if waiting:
@@ -129,9 +130,15 @@ class Weighing:
         if wanted:
             self._missing = await asyncio.to_thread(missing, wanted, FOLDER.get())
 
-    async def _part(self, before: LvsConfig | None, new: LvsConfig) -> None:
+    async def _find(self, new: LvsConfig) -> Table:
+        """The table beside which this pulse begins, with what it shows of the loads taken up."""
+        table = await self._work.counted_table()
+        self.loads.adopt(adopted(new, table.destinations, self.by_hand(new), self._clock()))
+        return table
+
+    async def _part(self, before: LvsConfig | None, new: LvsConfig, table: Table) -> None:
+        """table: the one that a pulse begins beside, for one that has just begun."""
         if before is None:
-            table = await self._work.counted_table()
             leaving = strangers(table, new) - self.departing.leavers.keys()
         else:
             leaving = deleted(before, new)

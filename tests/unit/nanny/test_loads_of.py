@@ -8,13 +8,23 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
-from lvs.config.model import FloatingAddress, HealthCheck, LvsConfig, Protocol, RealServer, VirtualServer
+import pytest
+
+from lvs.config.model import (
+    FloatingAddress,
+    Forwarding,
+    HealthCheck,
+    LvsConfig,
+    Protocol,
+    RealServer,
+    VirtualServer,
+)
 from lvs.nanny.checks import LOAD_SECONDS, Check, Kind
 from lvs.nanny.loads import Load, Word
-from lvs.nanny.loads_of import FORGOTTEN, Loads, asked
+from lvs.nanny.loads_of import FORGOTTEN, Loads, adopted, asked
 from lvs.nanny.probes.finding import Finding, Record
 from lvs.router.plan import Place
-from lvs.router.state import DestinationKey, Family, ServiceKey
+from lvs.router.state import Destination, DestinationKey, Family, ServiceKey
 
 WEB = ServiceKey(Family.V4, Protocol.TCP, ip_address("192.0.2.1"), 80)
 MAIL = ServiceKey(Family.V4, Protocol.TCP, ip_address("192.0.2.1"), 25)
@@ -220,3 +230,59 @@ def test_active_real_servers_are_asked_by_the_agent_or_the_program_that_load_mon
         5555,
         2.0,
     )
+
+
+def table(**weights: int) -> dict[ServiceKey, dict[DestinationKey, Destination]]:
+    """What the kernel holds behind WEB: the weights of real servers by the names of `a_config`."""
+    number = {"one": 1, "two": 2}
+    return {WEB: {place(number[name])[1]: Destination(Forwarding.NAT, w) for name, w in weights.items()}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "weight", "factor"),
+    [
+        ({"load_monitor": "agent"}, 0, 0.0),
+        ({"load_monitor": "agent"}, 2, 0.5),
+        ({"load_monitor": "agent"}, 4, None),
+        ({"load_monitor": "agent", "slow_start": 60}, 2, None),
+        ({"load_monitor": "agent", "slow_start": 60}, 0, 0.0),
+        ({"load_monitor": "uptime"}, 12, 3.0),
+        ({"load_monitor": "uptime"}, 0, None),
+        ({"load_monitor": "none"}, 2, None),
+    ],
+)
+def test_a_table_in_use_shows_what_agents_and_load_monitors_said(
+    settings: dict[str, Any], weight: int, factor: float | None
+) -> None:
+    one = RealServer(name="one", address=ip_address("10.0.0.1"), active=True, weight=4)
+    config = a_config(agent_port=9999, real_servers=(one,), **settings)
+    expected = {} if factor is None else {place(): Load(factor, reason="as found in the table", at=NOW)}
+    assert adopted(config, table(one=weight), (), NOW) == expected
+    assert adopted(config, table(one=weight), {place()}, NOW) == {}
+    assert adopted(config, {}, (), NOW) == {}
+
+
+def test_what_was_adopted_counts_until_the_first_word_which_replaces_an_agents_wholly() -> None:
+    async def story() -> None:
+        found = Load(0.0, reason="as found in the table", at=NOW)
+        heard = Story(SILENCE, said(word=Word.UP), wanted={place(): agent()})
+        heard.loads.adopt({place(): found, place(2): found})
+        assert heard.loads.loads == {place(): found}
+        await heard.until(lambda: bool(heard.told))
+        assert heard.loads.loads == {place(): found}
+        await heard.until(lambda: heard.changes == 1)
+        assert heard.loads.loads[place()] == Load(None, Word.UP, "said", NOW)
+        heard.loads.adopt({place(): found})
+        assert heard.loads.loads[place()].word is Word.UP
+
+    asyncio.run(story())
+
+
+def test_a_load_monitor_goes_on_from_what_was_adopted() -> None:
+    async def story() -> None:
+        heard = Story(load_average(0.0), wanted={place(): monitor()})
+        heard.loads.adopt({place(): Load(9.0, reason="as found in the table", at=NOW)})
+        await heard.until(lambda: heard.changes == 1)
+        assert heard.loads.loads[place()].factor == 9.5
+
+    asyncio.run(story())

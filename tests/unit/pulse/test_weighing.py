@@ -322,6 +322,34 @@ def test_what_an_agent_says_is_the_weight_and_silence_is_a_problem(world: World,
     play(story())
 
 
+def test_a_restart_keeps_what_agents_said_until_they_speak_again(world: World, kernel: BusyKernel) -> None:
+    async def story() -> None:
+        words = {
+            "10.0.0.1": Load(word=Word.DRAIN, reason="drain"),
+            "10.0.0.2": Load(factor=0.5, reason="50%"),
+        }
+        world.network = agents = Agents(words)
+        text = lvs_cf(more="  load_monitor = agent\n  agent_port = 9999\n").replace(
+            "weight = 1", "weight = 4"
+        )
+        async with world.pulse() as lvsd:
+            await lvsd.install(text)
+            await until(lambda: kernel.weights() == {"10.0.0.1": 0, "10.0.0.2": 2})
+        agents.words = {}
+        async with world.pulse() as lvsd:
+            await until(lambda: any("does not tell the load" in text for text in texts(lvsd)))
+            assert kernel.weights() == {"10.0.0.1": 0, "10.0.0.2": 2}
+            found = await lvsd.explain("web", "s1", test=False)
+            assert (found["verdict"]["health"], found["load"]["reason"]) == (
+                "healthy",
+                "as found in the table",
+            )
+            agents.words = {"10.0.0.1": Load(word=Word.UP, reason="ready")}
+            await until(lambda: kernel.weights()["10.0.0.1"] == 4)
+
+    play(story())
+
+
 def test_a_program_that_cannot_be_run_any_more_is_an_alarm_until_it_can(world: World) -> None:
     async def story() -> None:
         program = world.folder / "checks" / "probe"
