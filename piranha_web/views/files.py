@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -11,6 +13,7 @@ from lvs import models, store
 from lvs.config import writer
 from lvs.config.check import check, check_bytes
 from lvs.config.diff import differences
+from lvs.config.marks import joined
 from lvs.config.model import Severity
 from lvs.config.reader import Reading, decode
 from piranha_web.forms.files import ImportForm
@@ -36,6 +39,8 @@ def import_confirm(request: HttpRequest, cluster: models.Cluster) -> HttpRespons
     """The second step: the file as it was shown, or as it was mended on that page, becomes the candidate."""
     text = request.POST.get("text", "")
     reading = check(text)
+    if request.POST.get("verb") == "join" and reading.complete:
+        return join(request, cluster, reading)
     seen = request.POST.get("edition") == str(cluster.edition)
     if not seen:
         messages.warning(
@@ -55,9 +60,26 @@ def import_confirm(request: HttpRequest, cluster: models.Cluster) -> HttpRespons
     return redirect("virtual-server-list")
 
 
-def report(request: HttpRequest, cluster: models.Cluster, text: str, reading: Reading) -> HttpResponse:
-    """What is wrong with the text, line by line, and what it would change."""
+def join(request: HttpRequest, cluster: models.Cluster, reading: Reading) -> HttpResponse:
+    """The file with the virtual servers that share a firewall mark made one, to be looked at and taken."""
+    found = joined(reading.config)
+    text = writer.write(found.config)
+    return report(request, cluster, text, check(text), done=found.joined)
+
+
+def report(
+    request: HttpRequest, cluster: models.Cluster, text: str, reading: Reading, done: Sequence[str] = ()
+) -> HttpResponse:
+    """What is wrong with the text, line by line, and what it would change.
+
+    done: what was joined to make it, in sentences.
+    """
+    joining = joined(reading.config)
     context = {
+        "joined": done,
+        # What could not be read is not in the values, and would be lost by writing them anew.
+        "joinable": joining.joined if reading.complete else (),
+        "apart": joining.refused,
         "text": text,
         "reading": reading,
         "errors": [problem for problem in reading.problems if problem.severity is Severity.ERROR],

@@ -48,8 +48,13 @@ def fields_of(client: Client, address: str) -> dict[str, Any]:
     """The form of a page as it would be sent unchanged."""
     response = client.get(address)
     assert response.status_code == 200, response
+    return fields_in(response.content.decode())
+
+
+def fields_in(page: str) -> dict[str, Any]:
+    """The same of a page's text."""
     parser = _Fields()
-    parser.feed(response.content.decode())
+    parser.feed(page)
     parser.fields.pop("csrfmiddlewaretoken", None)
     return parser.fields
 

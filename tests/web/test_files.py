@@ -11,10 +11,11 @@ from django.test import Client
 
 from lvs import models, store
 from lvs.config import writer
+from lvs.config.model import HealthCheck, PortRange
 from lvs.config.reader import read
 from lvs.management.commands.lab_cluster import LAB
 from tests.web.conftest import CONFIG, SHOP
-from tests.web.pages import fields_of, text_of
+from tests.web.pages import fields_in, fields_of, text_of
 
 MAIL = writer.write(replace(CONFIG, virtual_servers=(replace(SHOP, name="mail & more"),)))
 
@@ -38,6 +39,71 @@ def test_a_confirmed_file_is_the_candidate(administrator: Client, cluster: model
 
     assert "Imported 1 virtual server." in text_of(response)
     assert [one.name for one in store.load(cluster).virtual_servers] == ["mail & more"]
+
+
+BASE = replace(SHOP, fwmark=80)
+SHARED = writer.write(
+    replace(
+        CONFIG,
+        virtual_servers=(
+            replace(BASE, name="shop-http"),
+            replace(BASE, name="shop-https", port=443, check=HealthCheck()),
+        ),
+    )
+)
+
+
+def confirmed(client: Client, cluster: models.Cluster, text: str, verb: str) -> str:
+    cluster.refresh_from_db()
+    fields = {"text": text, "edition": cluster.edition, "verb": verb}
+    return text_of(client.post("/import/confirm", fields, follow=True))
+
+
+def test_virtual_servers_of_one_mark_are_joined_when_that_is_asked_and_looked_at_before_they_are_taken(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    page = text_of(administrator.post("/import", {"text": SHARED}))
+    assert "This file cannot be imported" in page
+    assert "shop-https joins shop-http: ports 80, 443 by firewall mark 80." in page
+    assert "shop-http decides, not shop-https, about: the check." in page
+    assert 'value="join"' in page
+
+    page = confirmed(administrator, cluster, SHARED, "join")
+    assert "Joined:" in page
+    assert "cannot be imported" not in page
+    assert 'value="join"' not in page
+    assert store.load(cluster) == CONFIG
+    fields = fields_in(page)
+
+    confirmed(administrator, cluster, fields["text"], "replace")
+    (one,) = store.load(cluster).virtual_servers
+    assert (one.name, one.port, one.ports, one.fwmark) == ("shop-http", 80, (PortRange(443, 443),), 80)
+
+
+def test_virtual_servers_of_one_mark_that_cannot_be_joined_are_named_with_the_remedy(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    text = SHARED.replace("scheduler = wlc", "scheduler = rr", 1)
+
+    page = text_of(administrator.post("/import", {"text": text}))
+
+    assert "shop-https cannot be joined with shop-http" in page
+    assert "its scheduler is wlc, that of shop-http is rr" in page
+    assert "(fwmark = 81 is free)" in page
+    assert 'value="join"' not in page
+    assert "Joined:" not in confirmed(administrator, cluster, text, "join")
+
+
+def test_a_file_that_could_not_be_read_whole_is_not_joined(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    text = f"wobble = 2\n{SHARED}"
+
+    page = text_of(administrator.post("/import", {"text": text}))
+
+    assert "wobble" in page
+    assert 'value="join"' not in page
+    assert "wobble" in fields_in(confirmed(administrator, cluster, text, "join"))["text"]
 
 
 def test_an_uploaded_file_in_latin_1_is_taken_with_a_note(
