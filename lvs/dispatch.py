@@ -103,17 +103,21 @@ def state(cluster: models.Cluster) -> ClusterState:
             problem=problem,
             manager_problem=None,
         )
-    manager = found.get(reports.MANAGER)
     standing = cluster.standing_revision()
     states = tuple(described(router, found.get(router.name), standing) for router in routers)
     return ClusterState(
         routers=states,
         alarms=witnessed(cluster, states, standing),
         problem=None,
-        manager_problem=None
-        if manager and not manager.is_silent
-        else "The manager's worker does not run: what is applied waits (piranha worker --manager).",
+        manager_problem=problem_of(found.get(reports.MANAGER)),
     )
+
+
+def problem_of(manager: reports.Report | None) -> str | None:
+    """What is wrong on the manager's own side, by its worker's report; None: nothing."""
+    if manager is None or manager.is_silent:
+        return "The manager's worker does not run: what is applied waits (piranha worker --manager)."
+    return manager.problem
 
 
 def report_of(router: models.Router) -> reports.Report | None:

@@ -62,7 +62,7 @@ class Brief:
     """The few words of a report. answers: whether pulse did; the rest is None, or as in the status document.
 
     unconfirmed: the serial number of an lvs.cf that waits for its confirmation; knows_confirmation: whether
-    this pulse says so at all. key: the id of its newest cluster key.
+    this pulse says so at all. key: the id of its newest cluster key. guard: of the panel's port.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Brief:
     knows_confirmation: bool = False
     unconfirmed: int | None = None
     key: str | None = None
+    guard: Mapping[str, Any] | None = None
 
     @property
     def is_silent(self) -> bool:
@@ -108,6 +109,7 @@ def brief_of(pulse: Mapping[str, Any] | None) -> dict[str, Any]:
         "knows_confirmation": "unconfirmed" in pulse,
         "unconfirmed": unconfirmed["serial"] if unconfirmed else None,
         "key": redundancy["keys"]["newest"] if redundancy else None,
+        "guard": pulse.get("guard"),
     }
 
 

@@ -7,6 +7,8 @@
 | PIRANHA_DATABASE | SQLite file | `PIRANHA_VAR/piranha.sqlite3` |
 | PIRANHA_PASSWORD_FILE | accounts, in htpasswd format | `PIRANHA_VAR/piranha.passwd` |
 | PIRANHA_ALLOW | networks that may reach the site at all | loopback and private networks |
+| PIRANHA_PORT | TCP port at which the site is served, for PIRANHA_GUARD | 3636 |
+| PIRANHA_GUARD | router on this machine that keeps all but PIRANHA_ALLOW from that port | empty: none |
 | PIRANHA_HOSTS | further host names of the site | this machine's name (localhost and IP addresses always) |
 | PIRANHA_HTTPS | 1: cookies only over HTTPS | 0 |
 | PIRANHA_LOG_LEVEL | least severity that is logged to stderr | INFO |
@@ -19,12 +21,22 @@ import socket
 from ipaddress import ip_network
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def words(name: str, default: str = "") -> list[str]:
     """An environment variable as a list, split at commas and blanks."""
     return os.environ.get(name, default).replace(",", " ").split()
+
+
+def port(name: str, default: str) -> int:
+    """An environment variable as a port number."""
+    text = os.environ.get(name, default)
+    if not (text.isdecimal() and 0 < int(text) < 65536):
+        raise ImproperlyConfigured(f"{name} must be a number from 1 to 65535, and is {text!r}")
+    return int(text)
 
 
 def secret_key() -> str:
@@ -50,6 +62,8 @@ PIRANHA_ALLOW = [
         "127.0.0.0/8 ::1/128 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10",
     )
 ]
+PIRANHA_PORT = port("PIRANHA_PORT", "3636")
+PIRANHA_GUARD = os.environ.get("PIRANHA_GUARD", "").strip()
 PIRANHA_PASSWORD_FILE = Path(os.environ.get("PIRANHA_PASSWORD_FILE", VAR / "piranha.passwd"))
 
 INSTALLED_APPS = [

@@ -97,6 +97,8 @@ def run_manager_worker(log_level: str) -> int:
     from django.conf import settings
 
     from lvs import deploy, errands  # they need Django's models
+    from lvs.guarding import Warden
+    from lvs.router.state import Guard
 
     lock = alone(settings.VAR / "manager.lock")
     if lock is None:
@@ -105,6 +107,10 @@ def run_manager_worker(log_level: str) -> int:
         )
         return 1
     client = reports.connect(BROKER_URL)
+    warden: Warden | None = None
+    if settings.PIRANHA_GUARD:
+        panel = Guard(settings.PIRANHA_PORT, tuple(settings.PIRANHA_ALLOW))
+        warden = Warden(client, settings.PIRANHA_GUARD, panel)
     # The routers report less often than there is work: who is behind need not be asked more often.
     looks = itertools.cycle([True] + [False] * (round(reports.INTERVAL / deploy.INTERVAL) - 1))
 
@@ -113,7 +119,9 @@ def run_manager_worker(log_level: str) -> int:
         if next(looks):
             errands.look()
         errands.advance()
-        reports.publish(client, reports.MANAGER, None, None)
+        if warden is not None:
+            warden.advance()
+        reports.publish(client, reports.MANAGER, None, warden.problem if warden else None)
 
     with lock:
         return serve("piranha@manager", "manager", Repeater("deploy", deploy.INTERVAL, work), log_level)

@@ -69,3 +69,11 @@ def test_the_database_is_named_by_the_environment(tmp_path: Path) -> None:
     found = run(code, tmp_path, PIRANHA_DATABASE="/elsewhere/x.sqlite3")
 
     assert found.stdout.split() == ["/elsewhere/x.sqlite3", str(tmp_path / "piranha.passwd")]
+
+
+def test_the_port_is_a_port_and_nothing_guards_it_unless_asked_for(tmp_path: Path) -> None:
+    code = "import piranha_web.settings as s; print(s.PIRANHA_PORT, repr(s.PIRANHA_GUARD))"
+
+    assert run(code, tmp_path).stdout == "3636 ''\n"
+    assert run(code, tmp_path, PIRANHA_PORT="443", PIRANHA_GUARD=" r1 ").stdout == "443 'r1'\n"
+    assert "PIRANHA_PORT must be a number from 1 to 65535" in run(code, tmp_path, PIRANHA_PORT="0").stderr
