@@ -26,6 +26,7 @@ from lvs.asking import ask, ask_all
 from lvs.config import document
 from lvs.config.check import check
 from lvs.config.diff import Difference, differences, text_difference
+from lvs.config.model import LvsConfig
 from lvs.config.reader import Reading
 from lvs.errors import NotPossible, PulseUnreachable
 from lvs.nanny.hand import Order
@@ -36,6 +37,7 @@ SERVER_SECONDS = 10.0  # for each router that is asked to take an order for real
 EXPLAIN_SECONDS = 8.0  # for what the routers know of a real server
 TEST_SECONDS = 25.0  # and for a check that they make meanwhile
 EXAMINE_SECONDS = 10.0  # for a real server that a router examines, and another one before it
+LOOK_SECONDS = 9.0  # for a router that looks at itself: its rule set, what stands against a configuration
 MOST_SENTENCES = 4  # of what a router changed, before the rest is counted
 
 State = models.Deployment.State
@@ -243,27 +245,39 @@ def explain_on(
 
 def explained(router: models.Router, said: Answer | NotPossible) -> Explained:
     """A router's answer as a page shows it."""
-    if isinstance(said, NotPossible):
-        return Explained(router=router, problem=str(said))
-    if not said["ok"]:
-        return Explained(router=router, problem=f"{router.name}: {said['error']['message']}")
-    return Explained(router=router, document=said["result"])
+    told = told_in(router, said)
+    return Explained(router=router, document=told.document, problem=told.problem)
 
 
 def examine(router: models.Router, virtual_server: str, real_server: str) -> Told:
     """*Check this real server* from one router: remarks, and what was tried."""
-    return told_by(router, tasks.examine, [virtual_server, real_server], EXAMINE_SECONDS)
+    return told_by([router], tasks.examine, [virtual_server, real_server], EXAMINE_SECONDS)[0]
 
 
-def told_by(router: models.Router, task: Task, arguments: Sequence[object], seconds: float) -> Told:
-    """What a router tells when it is asked now."""
-    try:
-        answer = ask(router, task, arguments, seconds)
-    except NotPossible as error:
-        return Told(problem=str(error))
-    if not answer["ok"]:
-        return Told(problem=f"{router.name}: {answer['error']['message']}")
-    return Told(answer["result"])
+def rules(router: models.Router) -> Told:
+    """The rule set of a router, with what it counted."""
+    return told_by([router], tasks.rules, [], LOOK_SECONDS)[0]
+
+
+def preflight(routers: Sequence[models.Router], config: LvsConfig | None = None) -> tuple[Told, ...]:
+    """What stands on each of them against config, or against what is in force there (None)."""
+    arguments = [] if config is None else [document.to_document(config)]
+    return told_by(routers, tasks.preflight, arguments, LOOK_SECONDS)
+
+
+def told_by(
+    routers: Sequence[models.Router], task: Task, arguments: Sequence[object], limit: float
+) -> tuple[Told, ...]:
+    """What routers tell that are asked now, at once."""
+    said = ask_all(routers, task, arguments, limit)
+    return tuple(told_in(router, said[router.name]) for router in routers)
+
+
+def told_in(router: models.Router, said: Answer | NotPossible) -> Told:
+    """A router's answer, or why there is none."""
+    if isinstance(said, NotPossible):
+        return Told(problem=str(said))
+    return Told(said["result"]) if said["ok"] else Told(problem=f"{router.name}: {said['error']['message']}")
 
 
 def outside(router: models.Router) -> Outside:

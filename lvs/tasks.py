@@ -30,6 +30,7 @@ APPLY_SECONDS = 60  # pulse's first checks of new real servers and the largest t
 PLAN_SECONDS = 20
 PREFLIGHT_SECONDS = 6
 CONFIRM_SECONDS = 10
+RULES_SECONDS = 8
 GUARD_SECONDS = 10
 SERVER_SECONDS = 8
 EXPLAIN_SECONDS = 6
@@ -134,6 +135,12 @@ def preflight(self: Task, document: dict[str, Any] | None = None) -> None:
     """
     text = None if document is None else rendered(document)
     if_wanted(self, lambda: pulse(PREFLIGHT_SECONDS).preflight(text))
+
+
+@shared_task(name="piranha.rules", bind=True)
+def rules(self: Task) -> None:
+    """The rule set of this router, with what it counted; nobody waiting, nothing is looked at."""
+    if_wanted(self, lambda: pulse(RULES_SECONDS).rules())
 
 
 @shared_task(name="piranha.guard", bind=True)

@@ -41,6 +41,10 @@ class PulseClient:
         """What stands against this text, or against what is in force, on this router; changes nothing."""
         return self._call({"call": "preflight"} | ({} if lvs_cf is None else {"lvs_cf": lvs_cf}))
 
+    def rules(self) -> dict[str, Any]:
+        """The rule set in force: nft's text, what it counted, where it is saved, what is odd about it."""
+        return self._call({"call": "rules"})
+
     def install(
         self,
         lvs_cf: str,
