@@ -62,6 +62,21 @@ def failover(arguments: argparse.Namespace) -> int:
     return failover_command(arguments.socket, anyway=arguments.anyway, force=arguments.force)
 
 
+def guard(arguments: argparse.Namespace) -> int:
+    from lvs.pulse.terminal_guard import guard_command, off_command, show_command
+
+    if arguments.allow and arguments.port is None:
+        print("--allow says who gets through to a port: name it with --port PORT.", file=sys.stderr)
+        return 2
+    if arguments.off:
+        return off_command(arguments.socket)
+    if arguments.port is None:
+        return show_command(arguments.socket)
+    return guard_command(
+        arguments.socket, arguments.port, arguments.allow, anyway=arguments.anyway, environment=os.environ
+    )
+
+
 def confirm(arguments: argparse.Namespace) -> int:
     from lvs.pulse.terminal import confirm_command
 
@@ -241,6 +256,8 @@ def add_router_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
     )
     how.add_argument("--force", action="store_true", help="make this router active whatever the other says")
 
+    add_guard(add)
+
     one = add("confirm", confirm, "Keep an lvs.cf that this router would put back by itself.")
     one.add_argument("serial", type=int, metavar="SERIAL", help="its serial_no")
     one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")
@@ -250,6 +267,24 @@ def add_router_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
     one.add_argument(
         "--folder", type=Path, default=Path("/etc/piranha"), metavar="PATH", help="where lvs.cf is"
     )
+
+
+def add_guard(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    """Who may reach the port of the web pages."""
+    one = add("guard", guard, "Say who may reach this router's port of the web pages, or have it changed.")
+    one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")
+    how = one.add_mutually_exclusive_group()
+    how.add_argument("--port", type=int, metavar="PORT", help="guard this TCP port")
+    how.add_argument("--off", action="store_true", help="guard none")
+    one.add_argument(
+        "--allow",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NETWORK",
+        help="who gets through, with --port; this machine itself always does",
+    )
+    one.add_argument("--anyway", action="store_true", help="also where that cuts a connection to the port")
 
 
 def add_server_commands(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
