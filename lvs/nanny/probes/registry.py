@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from lvs.nanny.checks import Check, Kind
-from lvs.nanny.probes import agent, connect, exchange, load, ping, program, smtp
+from lvs.nanny.probes import agent, load, ping, program, smtp, swift
 from lvs.nanny.probes.finding import Finding, Record
 
 Probe = Callable[[Check, Record], Awaitable[Finding]]
@@ -31,8 +31,8 @@ async def _dns(check: Check, record: Record) -> Finding:
 
 
 PROBES: Mapping[Kind, Probe] = {
-    Kind.CONNECT: connect.probe,
-    Kind.EXCHANGE: exchange.probe,
+    Kind.CONNECT: swift.once,
+    Kind.EXCHANGE: swift.once,
     Kind.HTTP: _http,
     Kind.SMTP: smtp.probe,
     Kind.DNS: _dns,
