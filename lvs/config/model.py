@@ -171,6 +171,10 @@ class StatusRange:
 
 ANY_SUCCESS = (StatusRange(200, 399),)
 
+# Words of load_monitor that are no program's.
+NO_MONITOR = "none"
+AGENT_MONITOR = "agent"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
@@ -241,7 +245,7 @@ class VirtualServer:
     timeout: int = 10  # seconds between checks, and the limit of one
     reentry: int = 180
     failures: int = 1  # failed checks in a row before a real server goes out
-    load_monitor: str = "none"  # none, agent, or a program of the folder `checks`
+    load_monitor: str = NO_MONITOR  # or AGENT_MONITOR, or a program of the folder `checks`
     agent_port: int | None = None  # of the weight agent on each real server
     agent_send: str | None = None  # what it is sent first, escapes as in HealthCheck.send
     weight_floor: int | None = None  # percent of the weight; None: agent 0, program 100

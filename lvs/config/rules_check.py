@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lvs.config.model import ANY_SUCCESS, CheckKind, HealthCheck, HttpMethod, Problem, Protocol, VirtualServer
+from lvs.config.model import (
+    AGENT_MONITOR,
+    ANY_SUCCESS,
+    NO_MONITOR,
+    CheckKind,
+    HealthCheck,
+    HttpMethod,
+    Problem,
+    Protocol,
+    VirtualServer,
+)
 from lvs.config.patterns import searcher
 from lvs.config.program import program_words
 from lvs.config.sentences import Place, error, warning
@@ -127,7 +137,7 @@ def _regular_expression(place: Place, check: HealthCheck) -> Iterator[Problem]:
 def weight_problems(place: Place, service: VirtualServer) -> Iterator[Problem]:
     """What is wrong with, or odd about, load monitor, agent, and pool protection."""
     monitor = service.load_monitor
-    if monitor == "agent":
+    if monitor == AGENT_MONITOR:
         if service.agent_port is None:
             yield error(place, "agent_port", "load_monitor = agent needs its port: set agent_port")
     else:
@@ -148,7 +158,7 @@ def weight_problems(place: Place, service: VirtualServer) -> Iterator[Problem]:
         yield error(place, "load_monitor", "load_monitor names no program: write none, agent, or a name")
     elif "/" in monitor:
         yield warning(place, "load_monitor", _COPY.format(name=monitor.rpartition("/")[2]))
-    if monitor == "none" and service.weight_floor is not None:
+    if monitor == NO_MONITOR and service.weight_floor is not None:
         yield warning(place, "weight_floor", "weight_floor has no effect without load_monitor: remove it")
     if service.protection and service.sorry_server is not None:
         yield warning(

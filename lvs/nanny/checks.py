@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lvs.config.model import (
+    AGENT_MONITOR,
+    NO_MONITOR,
     Address,
     CheckKind,
     DnsType,
@@ -34,10 +36,7 @@ HTTPS_PORT = 443
 
 ANYTHING = b"*"
 
-# Words of load_monitor that are no program's, and how often a program asks (PIRANHA.md 4.6).
-NO_MONITOR = "none"
-AGENT_MONITOR = "agent"
-LOAD_SECONDS = 20.0
+LOAD_SECONDS = 20.0  # between two runs of a load monitor's program (PIRANHA.md 4.6)
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 

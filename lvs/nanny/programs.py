@@ -24,9 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from lvs.config.model import CheckKind, LvsConfig, VirtualServer
+from lvs.config.model import AGENT_MONITOR, NO_MONITOR, CheckKind, LvsConfig, VirtualServer
 from lvs.config.program import program_words
-from lvs.nanny.checks import AGENT_MONITOR, NO_MONITOR
 from lvs.nanny.launching import BOUND, MOST_ARGUMENTS, Job, Lost, line
 from lvs.nanny.probes.finding import OURS, Record
 from lvs.nanny.quoting import printable, quote

@@ -37,7 +37,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from lvs.config.memo import Memo
-from lvs.config.model import LvsConfig, RealServer, VirtualServer
+from lvs.config.model import AGENT_MONITOR, NO_MONITOR, LvsConfig, RealServer, VirtualServer
 from lvs.nanny import hand
 from lvs.nanny.hand import Hand, Names, Order
 from lvs.nanny.health import Verdict
@@ -45,8 +45,6 @@ from lvs.nanny.loads import Load, Word
 from lvs.router.plan import Place, active_members, plain_weight, service_key
 from lvs.router.state import Health, ServiceKey
 
-NO_MONITOR = "none"
-AGENT = "agent"  # any other load monitor is a program
 DOUBLINGS = 5  # of the slow start (Piranha's nanny: from a 32nd)
 _UNCHECKED = Verdict()
 
@@ -291,7 +289,7 @@ def _loaded(virtual_server: VirtualServer, weight: int, load: Load | None) -> tu
     """weight by the load, and why it is another then; 0 only when an agent says 0 %."""
     if load is None or load.factor is None or weight == 0:
         return weight, ""
-    by_agent = virtual_server.load_monitor == AGENT
+    by_agent = virtual_server.load_monitor == AGENT_MONITOR
     floor = virtual_server.weight_floor
     least = (0 if by_agent else 100) if floor is None else floor
     percent = max(float(least), min(float(virtual_server.weight_ceiling), load.factor * 100))
