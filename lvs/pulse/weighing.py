@@ -187,14 +187,7 @@ class Weighing:
         now = self._clock()
         self.hands.tick(config)
         self._take_out(config)
-        given = Circumstances(
-            verdicts=self._verdicts(),
-            hands=self.hands.in_force(now),
-            drained=self.drained,
-            loads=self.loads.loads,
-            steady=self.shares.steady,
-            now=now,
-        )
+        given = self._circumstances(self._verdicts(), now)
         self.shares = shares(config, given)
         self._wake_at(self.shares.until, now)
         self.alarms.note(
@@ -209,8 +202,10 @@ class Weighing:
 
     def predict(self, config: LvsConfig, verdicts: Mapping[Place, Verdict]) -> Shares:
         """The exceptions that config would get with these verdicts; changes nothing."""
-        now = self._clock()
-        given = Circumstances(
+        return shares(config, self._circumstances(verdicts, self._clock()))
+
+    def _circumstances(self, verdicts: Mapping[Place, Verdict], now: float) -> Circumstances:
+        return Circumstances(
             verdicts=verdicts,
             hands=self.hands.in_force(now),
             drained=self.drained,
@@ -218,7 +213,6 @@ class Weighing:
             steady=self.shares.steady,
             now=now,
         )
-        return shares(config, given)
 
     def _wake_at(self, until: float | None, now: float) -> None:
         if self._timer is not None:
