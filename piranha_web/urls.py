@@ -17,6 +17,7 @@ from piranha_web.views import (
     real_servers,
     redundancy,
     review,
+    setting_up,
     virtual_servers,
 )
 
@@ -63,6 +64,9 @@ urlpatterns = [
     path("real-servers/everywhere/live", hands.everywhere_live, name="real-server-everywhere-live"),
     path("real-servers/explained", hands.explained, name="real-server-explained"),
     path("real-servers/test", hands.test, name="real-server-test"),
+    path("real-servers/check", setting_up.check, name="real-server-check"),
+    path("real-servers/<int:pk>/set-up", setting_up.set_up, name="real-server-set-up"),
+    path("real-servers/<int:pk>/script", setting_up.script, name="real-server-script"),
     path("real-servers/<int:pk>", real_servers.real_server_edit, name="real-server-edit"),
     path("real-servers/<int:pk>/activate", real_servers.real_server_activate, name="real-server-activate"),
     path(

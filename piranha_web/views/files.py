@@ -105,7 +105,7 @@ def download_revision(request: HttpRequest, cluster: models.Cluster, number: int
     return as_file(revision.lvs_cf, f"lvs.cf.{number}")
 
 
-def as_file(text: str, name: str) -> HttpResponse:
+def as_file(text: str, name: str, kind: str = "text/plain") -> HttpResponse:
     """A text that the browser saves."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
+    return HttpResponse(text, content_type=f"{kind}; charset=utf-8", headers=headers)
