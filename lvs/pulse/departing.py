@@ -138,9 +138,9 @@ class Departing:
         begun = {}
         for place in leaving:
             service, key = place
-            present = table.destinations.get(service, {}).get(key)
+            present = table.destination(service, key)
             seconds = times.get(service, 0)
-            count = connections(table.destination_counters.get(service, {}).get(key))
+            count = connections(table.counted(service, key))
             if present is None or seconds <= 0 or (present.weight == 0 and count == 0):
                 continue
             begun[place] = Leaver(
@@ -168,8 +168,8 @@ class Departing:
                 left[place] = leaver
                 continue
             service, key = place
-            present = table.destinations.get(service, {}).get(key)
-            count = connections(table.destination_counters.get(service, {}).get(key))
+            present = table.destination(service, key)
+            count = connections(table.counted(service, key))
             found = replace(leaver, connections=count)
             if present is not None and (count or present.weight) and now < leaver.until:
                 left[place] = found
@@ -184,7 +184,7 @@ class Departing:
 
     def _say(self, leaver: Leaver, names: Names) -> None:
         service, key = leaver.place
-        called = f"deleted real server {leaver.name} {key}".replace("  ", " ")
+        called = f"deleted real server {leaver.name} {key}" if leaver.name else f"{key}, not in lvs.cf,"
         of = names.virtual_server(service)
         if leaver.connections:
             self._events.warning(

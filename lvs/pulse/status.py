@@ -175,7 +175,7 @@ def _departing(leaver: Leaver, table: Table) -> Document:
         "address": str(key.address),
         "port": key.port,
         "until": leaver.until,
-        "counters": _counters(table.destination_counters.get(service, {}).get(key)),
+        "counters": _counters(table.counted(service, key)),
     }
 
 
@@ -199,8 +199,8 @@ def _sorry_server(
 
 
 def _in_table(table: Table, service: ServiceKey, key: DestinationKey | None) -> Document:
-    destination = table.destinations.get(service, {}).get(key) if key else None
-    counters = table.destination_counters.get(service, {}).get(key) if key else None
+    destination = table.destination(service, key) if key else None
+    counters = table.counted(service, key) if key else None
     return {"weight": destination.weight if destination else None, "counters": _counters(counters)}
 
 

@@ -154,9 +154,7 @@ class Weighing:
         table = await self._work.counters({service for service, _ in leaving}, aside=True)
         times = drain_times(new)
         return {
-            (service, key): Leave(
-                connections(table.destination_counters.get(service, {}).get(key)), times.get(service, 0) > 0
-            )
+            (service, key): Leave(connections(table.counted(service, key)), times.get(service, 0) > 0)
             for service, key in leaving
         }
 
@@ -266,8 +264,8 @@ class Weighing:
         now, before = self._clock(), len(self._drained)
         for place, entry in (self._waiting() if waiting is None else waiting).items():
             service, key = place
-            present = table.destinations.get(service, {}).get(key)
-            count = connections(table.destination_counters.get(service, {}).get(key))
+            present = table.destination(service, key)
+            count = connections(table.counted(service, key))
             too_late = entry.order is Order.DRAIN and entry.until is not None and now >= entry.until
             if present is None or (present.weight == 0 and not count) or too_late:
                 self._drained[place] = entry

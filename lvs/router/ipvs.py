@@ -47,6 +47,14 @@ class Table:
     service_counters: Mapping[ServiceKey, Counters] = field(default_factory=dict)
     destination_counters: Mapping[ServiceKey, Mapping[DestinationKey, Counters]] = field(default_factory=dict)
 
+    def destination(self, service: ServiceKey, key: DestinationKey) -> Destination | None:
+        """The real server at this place; None: there is none."""
+        return self.destinations.get(service, {}).get(key)
+
+    def counted(self, service: ServiceKey, key: DestinationKey) -> Counters | None:
+        """Its counters; None where they were not asked for, or nobody is there."""
+        return self.destination_counters.get(service, {}).get(key)
+
 
 class Ipvs:
     """A connection to the kernel's IPVS; a context manager, not for several threads at once.
