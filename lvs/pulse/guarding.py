@@ -1,8 +1,8 @@
 """The guard of the panel's port on this router: kept on the disk, and held in the kernel.
 
-It is no part of lvs.cf, since one machine serves the panel, so `guard.json` beside the ledger has it. It holds
-whatever becomes of configurations: before the first, over a bad one, and where the kernel's table of virtual
-servers cannot be read. `Keeper` has it in all that it wants of the kernel; `hold` does the same alone.
+It is no part of lvs.cf, since one machine serves the panel, so `guard.json` beside the ledger has it. It
+holds whatever becomes of configurations: before the first, over a bad one, and where the kernel's table of
+virtual servers cannot be read. `Keeper` has it in all that it wants of the kernel; `hold` does it alone.
 
 A file that cannot be understood opens nothing: the guard that the kernel has stays.
 """
@@ -48,8 +48,8 @@ class Guarding:
             if self.guard is not None:
                 kept = f"the one that is in the kernel stays, for port {self.guard.port}"
             self.problem = (
-                f"The guard of the panel's port, {self._path}, cannot be read ({error}): {kept}. Give it anew: "
-                "piranha guard --port PORT --allow NETWORK, or piranha guard --off."
+                f"The guard of the panel's port, {self._path}, cannot be read ({error}): {kept}. Give it "
+                "anew: piranha guard --port PORT --allow NETWORK, or piranha guard --off."
             )
             self._events.error(self.problem)
 

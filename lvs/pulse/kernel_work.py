@@ -166,7 +166,7 @@ class KernelWork:
         return await self.run(lambda: self._reconcile(left, names, How()))
 
     async def hold(self, guard: Guard | None) -> Report:
-        """Have the panel's port guarded so, and leave all else as it is: it needs no configuration, nor IPVS."""
+        """Have the panel's port guarded so, and leave all else; it needs neither a configuration nor IPVS."""
 
         def follow() -> Report:
             found = self._kernel.read_netfilter()
