@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pwd
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +22,16 @@ LATEST = 1e12  # seconds since the epoch; JSON has whole numbers that no float c
 
 def calls(lvsd: Lvsd, status: Call, name: str) -> dict[str, Call]:
     """The calls by their names (ARCHITECTURE.md); name: this router's."""
+    return {
+        "status": status,
+        **_of_configurations(lvsd),
+        **_of_roles(lvsd),
+        **_of_this_machine(lvsd),
+        **_of_real_servers(lvsd, name),
+    }
 
+
+def _of_configurations(lvsd: Lvsd) -> dict[str, Call]:
     async def install(request: Request) -> Mapping[str, Any]:
         return await lvsd.install(
             _text(request),
@@ -33,12 +43,6 @@ def calls(lvsd: Lvsd, status: Call, name: str) -> dict[str, Call]:
     async def plan(request: Request) -> Mapping[str, Any]:
         return await lvsd.plan(_text(request))
 
-    async def preflight(request: Request) -> Mapping[str, Any]:
-        # Loaded at the first call: it is much, and no part of what pulse needs to serve.
-        from lvs.pulse.preflight import preflight as look
-
-        return await look(lvsd.keeper, None if request.get("lvs_cf") is None else _text(request))
-
     async def running(request: Request) -> Mapping[str, Any]:
         return await lvsd.running_text()
 
@@ -48,11 +52,35 @@ def calls(lvsd: Lvsd, status: Call, name: str) -> dict[str, Call]:
             raise RouterError('Say which installed configuration is right: {"call": "confirm", "serial": N}.')
         return await lvsd.confirm(serial)
 
+    return {"install": install, "plan": plan, "running": running, "confirm": confirm}
+
+
+def _of_roles(lvsd: Lvsd) -> dict[str, Call]:
     async def hand_over(request: Request) -> Mapping[str, Any]:
         return await lvsd.pair.hand_over(anyway=request.get("anyway") is True)
 
     async def take_over_by_force(request: Request) -> Mapping[str, Any]:
         return await lvsd.pair.take_over_by_force()
+
+    return {"hand_over": hand_over, "take_over_by_force": take_over_by_force}
+
+
+def _of_this_machine(lvsd: Lvsd) -> dict[str, Call]:
+    async def preflight(request: Request) -> Mapping[str, Any]:
+        # Loaded at the first call: it is much, and no part of what pulse needs to serve.
+        from lvs.pulse.preflight import preflight as look
+
+        return await look(lvsd.keeper, None if request.get("lvs_cf") is None else _text(request))
+
+    async def guard(request: Request) -> Mapping[str, Any]:
+        asked = guard_of(request.get("port"), request.get("networks"))
+        return await have_guarded(lvsd.keeper, asked, anyway=request.get("anyway") is True)
+
+    return {"preflight": preflight, "guard": guard}
+
+
+def _of_real_servers(lvsd: Lvsd, name: str) -> dict[str, Call]:
+    examining = asyncio.Lock()
 
     async def server(request: Request) -> Mapping[str, Any]:
         return await lvsd.server(
@@ -63,27 +91,17 @@ def calls(lvsd: Lvsd, status: Call, name: str) -> dict[str, Call]:
             until=_time(request, "until"),
         )
 
-    async def guard(request: Request) -> Mapping[str, Any]:
-        asked = guard_of(request.get("port"), request.get("networks"))
-        return await have_guarded(lvsd.keeper, asked, anyway=request.get("anyway") is True)
-
     async def explain(request: Request) -> Mapping[str, Any]:
         names = _words(request, "virtual_server"), _words(request, "real_server")
         return await lvsd.explain(*names, test=request.get("test") is True)
 
-    return {
-        "install": install,
-        "plan": plan,
-        "preflight": preflight,
-        "running": running,
-        "status": status,
-        "confirm": confirm,
-        "hand_over": hand_over,
-        "take_over_by_force": take_over_by_force,
-        "server": server,
-        "explain": explain,
-        "guard": guard,
-    }
+    async def examine(request: Request) -> Mapping[str, Any]:
+        from lvs.pulse.examining import examine as look  # much, and no part of what pulse needs to serve
+
+        names = _words(request, "virtual_server"), _words(request, "real_server")
+        return await look(lvsd.keeper, examining, *names)
+
+    return {"server": server, "explain": explain, "examine": examine}
 
 
 def _text(request: Request) -> str:
