@@ -44,12 +44,16 @@ def run(commands: str, change: str) -> None:
     _call(commands, change, 0)
 
 
-def objects(command: str, change: str, *, terse: bool = False) -> list[dict[str, Any]]:
-    """What a list command finds, without metainfo and counters' values (libnftables-json(5)).
+def objects(
+    command: str, change: str, *, terse: bool = False, counters: bool = False
+) -> list[dict[str, Any]]:
+    """What a list command finds, without metainfo (libnftables-json(5)).
 
-    terse: without the elements of named sets and maps, of which there may be a hundred thousand.
+    terse: without the elements of named sets and maps, of which there may be a hundred thousand. counters:
+    with what was counted.
     """
-    answer = json.loads(_call(command, change, JSON | STATELESS | NUMERIC | (TERSE if terse else 0)))
+    flags = JSON | NUMERIC | (TERSE if terse else 0) | (0 if counters else STATELESS)
+    answer = json.loads(_call(command, change, flags))
     return [thing for thing in answer["nftables"] if "metainfo" not in thing]
 
 
@@ -108,7 +112,7 @@ def _reason(complaint: str) -> str:
         return f"nftables: {said}: pulse needs to run as root or with CAP_NET_ADMIN"
     if "not supported" in said or "No such file" in said:
         return (
-            f"nftables: {said}: the kernel must be Linux 5.6 or newer with nf_tables, its inet family, "
+            f"nftables: {said}: the kernel must be Linux 5.7 or newer with nf_tables, its inet family, "
             "nft_nat and nft_masq; load these modules, or boot such a kernel"
         )
     return f"nftables: {said}: look at the table with `nft list table inet piranha`"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lvs.config.memo import Memo
 from lvs.config.model import Address, Forwarding, LvsConfig, VirtualServer
+from lvs.router.judges.words import some
 from lvs.router.parameters import REASONS
 from lvs.router.plan import (
     ONE_PACKET,
@@ -29,6 +30,7 @@ from lvs.router.state import (
 )
 from lvs.router.sync import started
 
+MODULE_REASONS = {"ip_vs_ftp": "it leads the data connections of FTP to NAT real servers"}
 METHODS = {Forwarding.NAT: "NAT", Forwarding.DIRECT: "direct routing", Forwarding.TUNNEL: "tunnelling"}
 SCHEDULER_BITS = {"sh": {0x08: "sh-fallback", 0x10: "sh-port"}, "mh": {0x08: "mh-fallback", 0x10: "mh-port"}}
 
@@ -161,6 +163,11 @@ def remove_destination(names: Names, service: ServiceKey, key: DestinationKey) -
     return f"remove {names.real_server(service, key)} from {names.virtual_server(service)}"
 
 
+def load_module(name: str) -> str:
+    why = MODULE_REASONS.get(name)
+    return f"load the kernel module {name}" + (f": {why}" if why else "")
+
+
 def set_sysctl(path: str, value: str) -> str:
     why = REASONS.get((path, value))
     return f"set {path} to {value}" + (f": {why}" if why else "")
@@ -176,10 +183,13 @@ def replace_netfilter(netfilter: Netfilter, drift: tuple[str, ...]) -> str:
     parts = []
     if netfilter.marks:
         marks = sorted({rule.fwmark for rule in netfilter.marks})
-        parts.append(f"firewall mark {', '.join(map(str, marks))} for " + ", ".join(_ports(netfilter)))
+        parts.append(f"firewall mark {some(marks)} for {some(_ports(netfilter))}")
     if netfilter.masquerade:
         count = len(netfilter.masquerade)
         parts.append(f"masquerading for {count} real server{'' if count == 1 else 's'}")
+    if netfilter.guard:
+        networks = some(netfilter.guard.networks) if netfilter.guard.networks else "nobody else"
+        parts.append(f"port {netfilter.guard.port} only for this machine and {networks}")
     undone = f" (undoes by hand: {'; '.join(drift)})" if drift else ""
     return f"set netfilter table inet piranha: {'; '.join(parts)}{undone}"
 

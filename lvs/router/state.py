@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from lvs.config.model import Address, Forwarding, PortRange, Protocol
 from lvs.router.floating import InterfaceAddress as InterfaceAddress
@@ -139,14 +139,18 @@ class MarkRule:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Who may reach the panel's TCP port of this machine: these networks, and the machine itself."""
+    """Who may reach the panel's TCP port of this machine: these networks, and the machine itself.
+
+    Networks that overlap or make up a larger one are kept as that one, IPv4 first.
+    """
 
     port: int
     networks: tuple[Network, ...]
 
     def __post_init__(self) -> None:
-        found = sorted(set(self.networks), key=lambda net: (_place(net.network_address), net.prefixlen))
-        object.__setattr__(self, "networks", tuple(found))
+        four = collapse_addresses(each for each in self.networks if isinstance(each, IPv4Network))
+        six = collapse_addresses(each for each in self.networks if isinstance(each, IPv6Network))
+        object.__setattr__(self, "networks", (*four, *six))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,16 @@ to clients included: IPVS takes them from connection tracking, without which the
 (net/netfilter/ipvs, ip_vs_notrack).
 The chain exists only when somebody is masqueraded, since it switches connection tracking on for all packets.
 
-`table` writes it, `listing` understands what the kernel lists, `edge` is the way to the kernel, and
-`moments` has tables of a few seconds.
+The guard keeps all but some networks from the panel's port of this machine, behind all other filters of the
+input hook.
+
+`table` writes it, `listing` understands what the kernel lists, `counts` has what was counted, `edge` is the
+way to the kernel, and `moments` has tables of a few seconds.
 """
 
 from __future__ import annotations
 
-from lvs.router.netfilter.edge import read, remove, replace
+from lvs.router.netfilter.edge import read, read_counted, remove, replace
 from lvs.router.netfilter.moments import (
     HUSH,
     TAKEOVER,
@@ -39,6 +42,7 @@ __all__ = [
     "let_resets_out",
     "no_refusals",
     "read",
+    "read_counted",
     "remove",
     "replace",
     "text",

@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
+from lvs.errors import KernelError
 from lvs.router import nft
-from lvs.router.netfilter.listing import SEAL, fingerprint, understood
-from lvs.router.netfilter.table import TABLE, check, text
+from lvs.router.netfilter.counts import NONE, Counts
+from lvs.router.netfilter.listing import counted, fingerprint, seal, understood
+from lvs.router.netfilter.table import REMOVING, TABLE, check, replacing
 from lvs.router.state import Netfilter
+
+READING = f"read the nftables table {TABLE}"
 
 
 def read() -> Netfilter | None:
     """What the table does now; None if there is no such table."""
-    change = f"read the nftables table {TABLE}"
+    things = _listing()
+    return None if things is None else understood(things)
+
+
+def read_counted() -> tuple[Netfilter, Counts] | None:
+    """The same, with what it has counted."""
+    things = _listing(counters=True)
+    return None if things is None else (understood(things), counted(things))
+
+
+def _listing(*, counters: bool = False) -> list[dict[str, Any]] | None:
     if not nft.available():
         return None
     family, name = TABLE.split()
-    tables = nft.objects(f"list tables {family}", change)
+    tables = nft.objects(f"list tables {family}", READING)
     if not any(thing.get("table", {}).get("name") == name for thing in tables):
         return None
-    things = nft.objects(f"list table {TABLE}", change)
-    return understood(things)
+    return nft.objects(f"list table {TABLE}", READING, counters=counters)
 
 
 def replace(netfilter: Netfilter) -> None:
-    """Makes the table do exactly this, in one transaction: no packet meets half of it."""
+    """Makes the table do exactly this, in one transaction: no packet meets half of it.
+
+    Rules that stay go on counting from where they were; only what passes between reading the counters and
+    the transaction (milliseconds, a third of a second at ten thousand rules) is not counted.
+    """
     change = f"replace the nftables table {TABLE}"
     check(netfilter, change)
-    nft.run(f"table {TABLE}\ndelete table {TABLE}\n{text(netfilter)}", change)
-    seal = fingerprint(nft.objects(f"list table {TABLE}", change), netfilter)
+    nft.run(replacing(netfilter, _counts_until_now()), change)
+    things = nft.objects(f"list table {TABLE}", change, terse=True)
     # Only the kernel's listing can be told from itself later, so it is sealed after it was read back; a crash
     # before that leaves a table that works and shows as drift.
-    nft.run(f'table {TABLE} {{ chain {SEAL} {{ return comment "{seal}"; }}; }}', change)
+    nft.run(f"table {TABLE} {{ {seal(fingerprint(things, netfilter))}; }}", change)
+
+
+def _counts_until_now() -> Counts:
+    with suppress(KernelError):  # a table that cannot be read is replaced all the same
+        things = _listing(counters=True)
+        return NONE if things is None else counted(things)
+    return NONE
 
 
 def remove() -> None:
     """Takes the table out; fine if there is none."""
     if nft.available():
-        nft.run(f"table {TABLE}\ndelete table {TABLE}", f"remove the nftables table {TABLE}")
+        nft.run(REMOVING, f"remove the nftables table {TABLE}")

@@ -8,54 +8,97 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from ipaddress import ip_address
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network, summarize_address_range
 from typing import Any
 
-from lvs.config.model import Address, PortRange
-from lvs.router.netfilter.table import PROTOCOLS, TABLE, lines, text
-from lvs.router.state import MarkRule, Netfilter
+from lvs.config.model import Address, PortRange, Protocol
+from lvs.router.netfilter.counts import NOTHING, Count, Counts
+from lvs.router.netfilter.table import FAMILIES, PROTOCOLS, TABLE, lines, text
+from lvs.router.state import Guard, MarkRule, Netfilter, Network
 
+Thing = dict[str, Any]
+_PORTS, _HOSTS = PortRange(1, 1), (IPv4Address(1), IPv6Address(1))
+_EVERYTHING = text(  # each name and comment that pulse gives
+    Netfilter(
+        tuple(MarkRule(host, Protocol.TCP, _PORTS, 1) for host in _HOSTS),
+        _HOSTS,
+        guard=Guard(1, tuple(ip_network(host) for host in _HOSTS)),
+    )
+)
 SEAL = "fingerprint"  # the chain, bound to no hook, whose only rule has the fingerprint for a comment
 
 
-def understood(things: list[dict[str, Any]]) -> Netfilter:
-    """What a listed table does."""
-    marks, masquerade, strange = _elements(things)
-    found = Netfilter(marks, masquerade)
-    if _sealed(things) != fingerprint(things, found):
-        strange += _strangers(things, found) or (f"the table {TABLE} was changed by hand",)
-    return Netfilter(marks, masquerade, strange)
+def understood(things: Iterable[Thing]) -> Netfilter:
+    """What a listed table does, with or without what it has counted."""
+    things = list(things)
+    found = _Elements(things)
+    netfilter = Netfilter(tuple(found.marks), tuple(found.masquerade), guard=_guard(things, found))
+    strange = tuple(found.strange)
+    if _sealed(things) != fingerprint(things, netfilter):
+        strange += _strangers(things) or (f"the table {TABLE} was changed by hand",)
+    return replace(netfilter, drift=strange)
 
 
-def _elements(
-    things: Iterable[dict[str, Any]],
-) -> tuple[tuple[MarkRule, ...], tuple[Address, ...], tuple[str, ...]]:
-    """The marks and masqueraded addresses in a listing, and a sentence for each element that is neither."""
-    marks: list[MarkRule] = []
-    masquerade: list[Address] = []
-    strange: list[str] = []
-    for thing in things:
-        kept = thing.get("map") or thing.get("set") or {}
-        for element in kept.get("elem", ()):
-            try:
-                if kept["name"] in ("marks4", "marks6"):
-                    marks.append(_mark_rule(element))
-                elif kept["name"] in ("masquerade4", "masquerade6"):
-                    masquerade.append(_address(element))
-            except (KeyError, TypeError, ValueError):
-                strange.append(f"an element of {kept['name']} is not pulse's: {json.dumps(element)}")
-    return tuple(marks), tuple(masquerade), tuple(strange)
+def counted(things: Iterable[Thing]) -> Counts:
+    """What a listed table has counted; nothing where the listing has no counters."""
+    things = list(things)
+    marks = {rule: count for rule, count in _Elements(things).marks.items() if count and count.packets}
+    masquerade, refused = {}, NOTHING
+    for rule in _rules(things):
+        count = next(filter(None, (Count.of(each.get("counter")) for each in _statements(rule))), NOTHING)
+        if rule["chain"] == "postrouting":
+            version = next((number for number, (header, _) in FAMILIES.items() if _asks(rule, header)), 0)
+            masquerade[version] = count
+        elif rule["chain"] == "guard":
+            refused += count
+    return Counts(marks, masquerade, refused)
 
 
-def _mark_rule(element: Any) -> MarkRule:
-    """One element of a map: [{"concat": [ADDRESS, PROTOCOL, PORT or {"range": [FIRST, LAST]}]}, MARK]."""
+class _Elements:
+    """The elements of a listing's sets and maps, with a sentence for each that pulse did not make."""
+
+    def __init__(self, things: Iterable[Thing]) -> None:
+        self.marks: dict[MarkRule, Count | None] = {}
+        self.masquerade: list[Address] = []
+        self.networks: list[Network] = []
+        self.strange: list[str] = []
+        for thing in things:
+            kept = thing.get("map") or thing.get("set") or {}
+            for element in kept.get("elem", ()):
+                try:
+                    self._take(kept["name"], element)
+                except (KeyError, TypeError, ValueError):
+                    self.strange.append(f"an element of {kept['name']} is not pulse's: {json.dumps(element)}")
+
+    def _take(self, name: str, element: Any) -> None:
+        if name in ("marks4", "marks6"):
+            rule, count = _mark_rule(element)
+            self.marks[rule] = count
+        elif name in ("masquerade4", "masquerade6"):
+            self.masquerade.append(_address(element))
+        elif name in ("guard4", "guard6"):
+            self.networks += _guarded(element)
+
+
+def _mark_rule(element: Any) -> tuple[MarkRule, Count | None]:
+    """One element of a map: [KEY, MARK], or [{"elem": {"val": KEY, "counter": COUNTER or null}}, MARK].
+
+    KEY: {"concat": [ADDRESS, PROTOCOL, PORT or {"range": [FIRST, LAST]}]}.
+    """
     key, fwmark = element
+    count = None
+    if "elem" in key:
+        inner = key["elem"]
+        if inner.keys() - {"val", "counter"}:
+            raise TypeError(element)
+        key, count = inner["val"], Count.of(inner.get("counter"))
     address, protocol, port = key["concat"]
     first, last = port["range"] if isinstance(port, dict) else (port, port)
     if not all(type(number) is int for number in (first, last, fwmark)):
         raise TypeError(element)
-    return MarkRule(ip_address(address), PROTOCOLS[protocol], PortRange(first, last), fwmark)
+    return MarkRule(ip_address(address), PROTOCOLS[protocol], PortRange(first, last), fwmark), count
 
 
 def _address(element: Any) -> Address:
@@ -65,38 +108,87 @@ def _address(element: Any) -> Address:
     return ip_address(element)
 
 
-def fingerprint(things: Iterable[dict[str, Any]], netfilter: Netfilter) -> str:
+def _guarded(element: Any) -> list[Network]:
+    """ADDRESS, {"prefix": {"addr": ADDRESS, "len": BITS}} or {"range": [ADDRESS, ADDRESS]}."""
+    if isinstance(element, str):
+        return [ip_network(element)]
+    ((kind, content),) = element.items()
+    if kind == "prefix":
+        return [ip_network(f"{content['addr']}/{content['len']}")]
+    if kind != "range":
+        raise TypeError(element)
+    first, last = map(ip_address, content)
+    return list(summarize_address_range(first, last))
+
+
+def _guard(things: Iterable[Thing], found: _Elements) -> Guard | None:
+    """The guard, by the port that its last rule closes."""
+    for rule in _rules(things):
+        statements = list(_statements(rule))
+        if rule["chain"] == "guard" and {"drop": None} in statements:
+            ports = (each["match"]["right"] for each in statements if "match" in each)
+            port = next((each for each in ports if type(each) is int), None)
+            if port is not None:
+                return Guard(port, tuple(found.networks))
+    return None
+
+
+def _rules(things: Iterable[Thing]) -> Iterator[Thing]:
+    return (thing["rule"] for thing in things if "rule" in thing)
+
+
+def _statements(rule: Thing) -> Iterator[Thing]:
+    return (each for each in rule.get("expr", ()) if isinstance(each, dict))
+
+
+def _asks(rule: Thing, header: str) -> bool:
+    """Whether a rule looks into this IP header."""
+    lefts = (each["match"]["left"] for each in _statements(rule) if "match" in each)
+    return any(isinstance(left, dict) and left.get("payload", {}).get("protocol") == header for left in lefts)
+
+
+def fingerprint(things: Iterable[Thing], netfilter: Netfilter) -> str:
     """Tells whether a listing, elements aside, is still the one that pulse made with this program's rules."""
     form = []
     for thing in things:
         ((kind, content),) = thing.items()
         if not _is_seal(kind, content):
-            form.append([kind, {key: content[key] for key in content.keys() - {"handle", "elem"}}])
+            kept = {key: content[key] for key in content.keys() - {"handle", "elem"}}
+            form.append([kind, kept | {"expr": list(map(_uncounted, kept.get("expr", ())))}])
     known = ["\n".join(lines(netfilter, elements=False)), form]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _is_seal(kind: str, content: dict[str, Any]) -> bool:
+def _uncounted(statement: Any) -> Any:
+    is_counter = isinstance(statement, dict) and "counter" in statement
+    return {"counter": None} if is_counter else statement
+
+
+def seal(fingerprint: str) -> str:
+    """The chain that keeps it, in nft's language."""
+    return f'chain {SEAL} {{ return comment "{fingerprint}"; }}'
+
+
+def _is_seal(kind: str, content: Thing) -> bool:
     return SEAL in (content.get("chain"), content.get("name") if kind == "chain" else None)
 
 
-def _sealed(things: Iterable[dict[str, Any]]) -> str | None:
+def _sealed(things: Iterable[Thing]) -> str | None:
     """The fingerprint in the table; None if there is not exactly one."""
     rules = [thing["rule"] for thing in things if thing.get("rule", {}).get("chain") == SEAL]
     return str(rules[0].get("comment")) if len(rules) == 1 else None
 
 
-def _strangers(things: Iterable[dict[str, Any]], netfilter: Netfilter) -> tuple[str, ...]:
+def _strangers(things: Iterable[Thing]) -> tuple[str, ...]:
     """A sentence for each thing in a listing that bears no name or comment that pulse gives."""
-    ours = text(netfilter)
     strange = []
     for thing in things:
         ((kind, content),) = thing.items()
         if kind == "table" or _is_seal(kind, content):
             continue
         if kind == "rule":
-            if f'comment "{content.get("comment")}"' not in ours:
+            if f'comment "{content.get("comment")}"' not in _EVERYTHING:
                 strange.append(f"a rule in chain {content['chain']} is not pulse's")
-        elif f"{kind} {content.get('name')} {{" not in ours:
+        elif f"{kind} {content.get('name')} {{" not in _EVERYTHING:
             strange.append(f"{kind} {content.get('name', '')} is not pulse's")
     return tuple(strange)

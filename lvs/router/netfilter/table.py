@@ -1,7 +1,7 @@
 """The table in nft's language. Pure.
 
 A map says which mark a packet gets, so that the cost of a packet does not grow with the number of virtual
-servers.
+servers, and counts for each of its elements.
 """
 
 from __future__ import annotations
@@ -10,21 +10,33 @@ from collections.abc import Iterable, Iterator
 
 from lvs.config.model import Protocol
 from lvs.errors import KernelError
-from lvs.router.state import MarkRule, Netfilter
+from lvs.router.netfilter.counts import NONE, NOTHING, Count, Counts
+from lvs.router.state import Guard, MarkRule, Netfilter, Network
 
 TABLE = "inet piranha"
+REMOVING = f"table {TABLE}\ndelete table {TABLE}\n"  # also where there is none
+# Behind IPVS (98 and 99 in the input hook, net/netfilter/ipvs/ip_vs_core.c): what goes to a virtual server is
+# gone by then, whatever its port. What another chain accepts goes on to this one; what one drops is gone.
+GUARD_PRIORITY = 110
 PROTOCOL_NUMBERS = {Protocol.TCP: 6, Protocol.UDP: 17, Protocol.SCTP: 132}  # IANA
 PROTOCOLS = {number: protocol for protocol, number in PROTOCOL_NUMBERS.items()}
 FAMILIES = {4: ("ip", "ipv4_addr"), 6: ("ip6", "ipv6_addr")}  # nft's word for the header, type of an address
 
 
-def text(netfilter: Netfilter) -> str:
-    """The table in nft's language, to show and to load. Pure."""
-    return "\n".join(lines(netfilter, elements=True)) + "\n"
+def text(netfilter: Netfilter, counts: Counts = NONE) -> str:
+    """The table in nft's language, to show and to load; counts: where its counters begin."""
+    return "\n".join(lines(netfilter, counts)) + "\n"
+
+
+def replacing(netfilter: Netfilter, counts: Counts = NONE) -> str:
+    """The same with what takes the table out before, if there is one: all of it is one transaction."""
+    return f"{REMOVING}{text(netfilter, counts)}"
 
 
 def check(netfilter: Netfilter, change: str) -> None:
     """Refuses what the kernel would refuse without saying why."""
+    if netfilter.guard and not 0 < netfilter.guard.port <= 65535:
+        raise KernelError(change, f"port {netfilter.guard.port} of the panel: give one from 1 to 65535")
     previous: MarkRule | None = None
     for rule in netfilter.marks:
         ports, place = rule.ports, f"{rule.protocol} port {rule.ports} of {rule.address}"
@@ -42,7 +54,7 @@ def check(netfilter: Netfilter, change: str) -> None:
             previous = rule
 
 
-def lines(netfilter: Netfilter, *, elements: bool) -> Iterator[str]:
+def lines(netfilter: Netfilter, counts: Counts = NONE, *, elements: bool = True) -> Iterator[str]:
     """The table's lines; without elements: its form alone."""
     marked = {version: [m for m in netfilter.marks if m.address.version == version] for version in FAMILIES}
     sources = {version: [a for a in netfilter.masquerade if a.version == version] for version in FAMILIES}
@@ -50,21 +62,28 @@ def lines(netfilter: Netfilter, *, elements: bool) -> Iterator[str]:
     for version, marks in marked.items():
         if marks:
             kind = f"{FAMILIES[version][1]} . inet_proto . inet_service : mark"
-            members = (
-                f"{m.address} . {m.protocol} . {str(m.ports).replace(':', '-')} : {m.fwmark}" for m in marks
-            )
-            yield from named(f"map marks{version}", kind, members if elements else (), "flags interval")
+            members = (_member(rule, counts.marks.get(rule, NOTHING)) for rule in marks)
+            name = f"map marks{version}"
+            yield from named(name, kind, members if elements else (), "flags interval", "counter")
     for version, addresses in sources.items():
         if addresses:
             members = (str(address) for address in addresses)
             yield from named(f"set masquerade{version}", FAMILIES[version][1], members if elements else ())
+    if netfilter.guard:
+        for version, networks in _networks(netfilter.guard).items():
+            members = (str(network) for network in networks)
+            kind = FAMILIES[version][1]
+            yield from named(f"set guard{version}", kind, members if elements else (), "flags interval")
     if netfilter.marks:
         rules = [_mark(version) for version, marks in marked.items() if marks]
         yield from chain("prerouting", "type filter hook prerouting priority mangle; policy accept;", rules)
         yield from chain("output", "type filter hook output priority mangle; policy accept;", rules)
     if netfilter.masquerade:
-        rules = [_masquerade(version) for version, addresses in sources.items() if addresses]
+        rules = [_masquerade(version, counts) for version, addresses in sources.items() if addresses]
         yield from chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", rules)
+    if netfilter.guard:
+        hook = f"type filter hook input priority {GUARD_PRIORITY}; policy accept;"
+        yield from chain("guard", hook, _guard(netfilter.guard, counts.refused))
     yield "}"
 
 
@@ -85,17 +104,38 @@ def chain(name: str, hook: str, rules: Iterable[str]) -> Iterator[str]:
     yield "\t}"
 
 
+def _member(rule: MarkRule, count: Count) -> str:
+    counted = f" {count}" if count.packets else ""  # the map gives those without a counter of their own one
+    return f"{rule.address} . {rule.protocol} . {str(rule.ports).replace(':', '-')}{counted} : {rule.fwmark}"
+
+
 def _mark(version: int) -> str:
     header = FAMILIES[version][0]
     return (
-        f"meta mark set {header} daddr . meta l4proto . th dport map @marks{version} counter "
+        f"meta mark set {header} daddr . meta l4proto . th dport map @marks{version} "
         'comment "one virtual server for several ports"'
     )
 
 
-def _masquerade(version: int) -> str:
+def _masquerade(version: int, counts: Counts) -> str:
     header, real_servers = FAMILIES[version][0], f"@masquerade{version}"
     return (
-        f'oifname != "lo" {header} saddr {real_servers} {header} daddr != {real_servers} counter masquerade '
+        f'oifname != "lo" {header} saddr {real_servers} {header} daddr != {real_servers} '
+        f"{counts.masquerade.get(version, NOTHING)} masquerade "
         'comment "what real servers ask of the outside"'
     )
+
+
+def _networks(guard: Guard) -> dict[int, list[Network]]:
+    """Those of each IP version that has any."""
+    found = {version: [net for net in guard.networks if net.version == version] for version in FAMILIES}
+    return {version: networks for version, networks in found.items() if networks}
+
+
+def _guard(guard: Guard, refused: Count) -> Iterator[str]:
+    port = f"tcp dport {guard.port}"
+    yield 'iifname "lo" accept comment "this machine itself"'
+    for version in _networks(guard):
+        header = FAMILIES[version][0]
+        yield f'{port} {header} saddr @guard{version} accept comment "who may see the panel"'
+    yield f'{port} {refused} drop comment "the panel is not for others"'

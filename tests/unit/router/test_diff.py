@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from lvs.config.model import Forwarding, PortRange, Protocol, Scheduler, SchedulerFlag
 from lvs.router import plan
@@ -11,6 +11,7 @@ from lvs.router.diff import differences
 from lvs.router.sentences import Names
 from lvs.router.state import (
     Change,
+    Guard,
     Health,
     InterfaceAddress,
     KernelState,
@@ -243,6 +244,19 @@ def test_further_ports_show_in_the_sentence():
     new = config(virtual(fwmark=7, ports=(PortRange(443, 443), PortRange(20, 30)), real_servers=()))
     (said,) = [text for text in sentences(config(), new) if "netfilter" in text]
     assert said == (
-        "set netfilter table inet piranha: firewall mark 7 for tcp 192.0.2.1:20-30, tcp 192.0.2.1:80, "
-        "tcp 192.0.2.1:443"
+        "set netfilter table inet piranha: firewall mark 7 for tcp 192.0.2.1:20-30, tcp 192.0.2.1:80 "
+        "and tcp 192.0.2.1:443"
     )
+
+
+def test_a_guard_shows_in_the_sentence():
+    guard = Guard(3636, (ip_network("10.0.0.0/8"), ip_network("fd00::/8")))
+    said = [
+        each.text
+        for networks in (guard.networks, ())
+        for each in differences(
+            KernelState(), KernelState(netfilter=Netfilter(guard=Guard(3636, networks))), Owned()
+        )
+    ]
+    table = "set netfilter table inet piranha: port 3636 only for this machine and"
+    assert said == [f"{table} 10.0.0.0/8 and fd00::/8", f"{table} nobody else"]

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import random
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
 from lvs.config.model import PortRange, Protocol
 from lvs.errors import KernelError
 from lvs.router import netfilter
-from lvs.router.state import MarkRule, Netfilter
+from lvs.router.netfilter.counts import Count, Counts
+from lvs.router.state import Guard, MarkRule, Netfilter
 
 
 def mark(address: str, first: int, last: int, fwmark: int = 7, protocol: Protocol = Protocol.TCP) -> MarkRule:
@@ -26,6 +27,7 @@ def test_the_text_names_every_port_set_and_real_server_and_hooks_only_what_is_ne
         "\tmap marks4 {\n"
         "\t\ttype ipv4_addr . inet_proto . inet_service : mark\n"
         "\t\tflags interval\n"
+        "\t\tcounter\n"
         "\t\telements = {\n"
         "\t\t\t10.0.0.100 . tcp . 443 : 7,\n"
         "\t\t\t10.0.0.100 . tcp . 10000-20000 : 7\n"
@@ -33,12 +35,12 @@ def test_the_text_names_every_port_set_and_real_server_and_hooks_only_what_is_ne
         "\t}\n"
         "\tchain prerouting {\n"
         "\t\ttype filter hook prerouting priority mangle; policy accept;\n"
-        "\t\tmeta mark set ip daddr . meta l4proto . th dport map @marks4 counter"
+        "\t\tmeta mark set ip daddr . meta l4proto . th dport map @marks4"
         ' comment "one virtual server for several ports"\n'
         "\t}\n"
         "\tchain output {\n"
         "\t\ttype filter hook output priority mangle; policy accept;\n"
-        "\t\tmeta mark set ip daddr . meta l4proto . th dport map @marks4 counter"
+        "\t\tmeta mark set ip daddr . meta l4proto . th dport map @marks4"
         ' comment "one virtual server for several ports"\n'
         "\t}\n"
         "}\n"
@@ -58,6 +60,46 @@ def test_the_text_names_every_port_set_and_real_server_and_hooks_only_what_is_ne
         "\t}\n"
         "}\n"
     )
+
+
+def test_the_guard_closes_one_port_behind_ipvs_to_all_but_its_networks_and_the_machine_itself() -> None:
+    guard = Guard(3636, (ip_network("10.0.0.0/8"), ip_network("192.0.2.7/32"), ip_network("10.1.0.0/16")))
+    assert netfilter.text(Netfilter(guard=guard)) == (
+        "table inet piranha {\n"
+        "\tset guard4 {\n"
+        "\t\ttype ipv4_addr\n"
+        "\t\tflags interval\n"
+        "\t\telements = {\n"
+        "\t\t\t10.0.0.0/8,\n"
+        "\t\t\t192.0.2.7/32\n"
+        "\t\t}\n"
+        "\t}\n"
+        "\tchain guard {\n"
+        "\t\ttype filter hook input priority 110; policy accept;\n"
+        '\t\tiifname "lo" accept comment "this machine itself"\n'
+        '\t\ttcp dport 3636 ip saddr @guard4 accept comment "who may see the panel"\n'
+        '\t\ttcp dport 3636 counter drop comment "the panel is not for others"\n'
+        "\t}\n"
+        "}\n"
+    )
+
+
+def test_a_guard_of_no_port_is_refused_before_the_kernel_is_asked() -> None:
+    for port in (0, 65536):
+        with pytest.raises(KernelError, match="give one from 1 to 65535"):
+            netfilter.replace(Netfilter(guard=Guard(port, ())))
+
+
+def test_counters_begin_where_they_were() -> None:
+    web, ftp = mark("10.0.0.100", 443, 443), mark("10.0.0.100", 10000, 20000)
+    value = Netfilter((web, ftp), (ip_address("10.1.0.11"), ip_address("fd01::11")), guard=Guard(3636, ()))
+    counts = Counts({web: Count(3, 180)}, {6: Count(2, 160)}, Count(1, 60))
+    text = netfilter.text(value, counts)
+    assert "10.0.0.100 . tcp . 443 counter packets 3 bytes 180 : 7,\n" in text
+    assert "10.0.0.100 . tcp . 10000-20000 : 7\n" in text
+    assert "ip daddr != @masquerade4 counter masquerade" in text
+    assert "ip6 daddr != @masquerade6 counter packets 2 bytes 160 masquerade" in text
+    assert "tcp dport 3636 counter packets 1 bytes 60 drop" in text
 
 
 def test_two_values_of_the_same_effect_are_equal_in_any_order_and_with_duplicates() -> None:
