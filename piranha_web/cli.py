@@ -115,6 +115,12 @@ def server_test(arguments: argparse.Namespace) -> int:
     return test_command(arguments.socket, arguments.real_server)
 
 
+def server_check(arguments: argparse.Namespace) -> int:
+    from lvs.pulse.terminal_examination import check_command
+
+    return check_command(arguments.socket, arguments.real_server, as_json=arguments.json)
+
+
 def server_history(arguments: argparse.Namespace) -> int:
     from lvs.pulse.terminal_servers import history_command
 
@@ -313,6 +319,9 @@ def add_server_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
         add_order(verb(name, server_order, text))
     one = verb("test", server_test, "Make its check now and print what was said (exit 0: good, 1: bad).")
     one.add_argument("real_server", metavar="VIRTUAL/REAL", help="names of virtual server and real server")
+    one = verb("check", server_check, "Find the mistakes in its set-up, from here (exit 0: none, 1: errors).")
+    one.add_argument("real_server", metavar="VIRTUAL/REAL", help="names of virtual server and real server")
+    one.add_argument("--json", action="store_true", help="print pulse's answer")
     one = verb("history", server_history, "Print why it is as it is, and its check's last results.")
     one.add_argument("real_server", metavar="VIRTUAL/REAL", help="names of virtual server and real server")
 

@@ -76,7 +76,7 @@ def test_command(socket: Path, name: str) -> int:
     def work() -> None:
         nonlocal passed
         client = PulseClient(socket, TEST_SECONDS)
-        found = client.explain(*_one(client, name), test=True)
+        found = client.explain(*the_one(client, name), test=True)
         passed = found["test"]["ok"]
         _print(tested(found))
 
@@ -88,7 +88,7 @@ def history_command(socket: Path, name: str) -> int:
 
     def work() -> None:
         client = PulseClient(socket, STATUS_SECONDS)
-        _print(explained(client.explain(*_one(client, name)), time.time()))
+        _print(explained(client.explain(*the_one(client, name)), time.time()))
 
     return attempted(work)
 
@@ -128,7 +128,8 @@ def _halves(name: str, known: Mapping[str, Pair]) -> Pair:
     return virtual_server, real_server
 
 
-def _one(client: PulseClient, name: str) -> Pair:
+def the_one(client: PulseClient, name: str) -> Pair:
+    """The real server of that name, by both its names; RouterError says what is meant instead."""
     return chosen(client.status(), Wanted(names=[name]))[0]
 
 

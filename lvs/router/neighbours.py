@@ -53,10 +53,10 @@ _Instruction = tuple[int, int, int, int]
 
 # The kernel hands a frame of a VLAN that this machine has no interface for to the interface below, as "for
 # another host" (net/core/dev.c, __netif_receive_skb_core): a claim in another segment, which is none here.
-_FOR_US: Final[tuple[_Instruction, ...]] = ((_BYTE, 0, 0, _PACKET_TYPE), (_GREATER, 0, 1, _MULTICAST))
+FOR_US: Final[tuple[_Instruction, ...]] = ((_BYTE, 0, 0, _PACKET_TYPE), (_GREATER, 0, 1, _MULTICAST))
 _NO, _YES = (_RETURN, 0, 0, 0), (_RETURN, 0, 0, 0xFFFF)
 ARP_CLAIMS: Final[tuple[_Instruction, ...]] = (
-    *_FOR_US,
+    *FOR_US,
     _NO,
     (_WORD, 0, 0, 14),  # the sender's IPv4 address; a probe has none
     (_EQUAL, 0, 1, 0),
@@ -64,7 +64,7 @@ ARP_CLAIMS: Final[tuple[_Instruction, ...]] = (
     _YES,
 )
 ADVERTISEMENTS: Final[tuple[_Instruction, ...]] = (
-    *_FOR_US,
+    *FOR_US,
     _NO,
     (_BYTE, 0, 0, 6),  # the next header
     (_EQUAL, 1, 0, frames.ICMPV6),
@@ -100,9 +100,9 @@ class Watch:
     def __init__(self, clock: Callable[[], float] = boottime) -> None:
         """Raises KernelError when this process may not listen."""
         self._clock = clock
-        self._arp = _listen(frames.ARP, ARP_CLAIMS)
+        self._arp = listen(frames.ARP, ARP_CLAIMS)
         try:
-            self._discovery = _listen(frames.IPV6, ADVERTISEMENTS)
+            self._discovery = listen(frames.IPV6, ADVERTISEMENTS)
         except BaseException:
             self._arp.close()
             raise
@@ -210,8 +210,8 @@ def _link_local(index: int) -> IPv6Address:
     return source if source.is_link_local else frames.NOWHERE
 
 
-def _listen(protocol: int, program: tuple[_Instruction, ...]) -> socket.socket:
-    """A packet socket that gets the frames of a protocol which the program lets through."""
+def listen(protocol: int, program: tuple[_Instruction, ...]) -> socket.socket:
+    """A packet socket that gets what a program lets through of a protocol's frames. Raises KernelError."""
     kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
     try:
         opened = socket.socket(socket.AF_PACKET, kind, socket.htons(protocol))
