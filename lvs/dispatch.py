@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ from kombu.exceptions import KombuError
 
 from lvs import answers, models, reports, store, tasks, witness
 from lvs.answers import Answer
-from lvs.config import document
-from lvs.config.model import LvsConfig
+from lvs.config import document, rules
+from lvs.config.model import LvsConfig, Severity
 
 DRY_RUN_SECONDS = 8.0  # the longest that the review page waits for all routers together
 POLL_SECONDS = 0.02
@@ -74,10 +74,16 @@ class ClusterState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """What a router says that a revision would change there; problem: why it says nothing."""
+    """What a router says that a revision would change there; problem: why it says nothing.
+
+    refusals: why it would refuse it, as things are there now; warnings: what it says of it that the rules
+    for all routers do not.
+    """
 
     router: models.Router
     changes: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     problem: str | None = None
 
 
@@ -209,20 +215,35 @@ def dry_runs(cluster: models.Cluster, config: LvsConfig) -> tuple[DryRun, ...]:
         except (KombuError, redis.RedisError, OSError) as error:
             runs[name] = DryRun(router=router.router, problem=f"{name} cannot be asked: {error}")
     found = collect(asked, DRY_RUN_SECONDS)
+    known = {problem.message for problem in rules.problems(config)}
     for router in now.routers:
         name = router.router.name
         if name in asked:
-            runs[name] = dry_run_of(router.router, found.get(name))
+            runs[name] = dry_run_of(router.router, found.get(name), known)
     return tuple(runs[router.name] for router in standby_first(cluster))
 
 
-def dry_run_of(router: models.Router, answer: Answer | None) -> DryRun:
-    """A router's answer as the page shows it; None: it did not come in time."""
+def dry_run_of(router: models.Router, answer: Answer | None, known: Collection[str]) -> DryRun:
+    """A router's answer as the page shows it; None: it did not come in time. known: problems said anyway."""
     if answer is None:
         return DryRun(router=router, problem=f"{router.name} did not answer within {DRY_RUN_SECONDS:.0f} s.")
     if not answer["ok"]:
         return DryRun(router=router, problem=f"{router.name} would refuse it: {answer['error']['message']}")
-    return DryRun(router=router, changes=tuple(answer["result"]["changes"]))
+    result = answer["result"]
+    said = {
+        level: tuple(
+            one["message"]
+            for one in result["problems"]
+            if one["severity"] == level.value and one["message"] not in known
+        )
+        for level in Severity
+    }
+    return DryRun(
+        router=router,
+        changes=tuple(result["changes"]),
+        refusals=said[Severity.ERROR],
+        warnings=said[Severity.WARNING],
+    )
 
 
 def collect(asked: Mapping[str, str], limit: float) -> dict[str, Answer]:

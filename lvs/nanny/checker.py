@@ -68,6 +68,12 @@ class Checker:
         return dict(self._health)
 
     @property
+    def failed(self) -> dict[Target, str]:
+        """Those whose checks fail now, with the reason."""
+        verdicts = self._verdicts.items()
+        return {target: verdict.reason for target, verdict in verdicts if verdict.health is Health.FAILED}
+
+    @property
     def checks(self) -> int:
         """How many distinct checks are carried out."""
         return len(self._targets)

@@ -133,8 +133,8 @@ async def _test(checker: Checker, check: Check | None) -> Document:
 
 
 def _beginning(check: Check) -> Document:
-    text = f"begins: {describe(check)}, {check.address}"
-    return {"at": 0.0, "what": What.NOTE.value, "text": escaped(text.encode())}
+    to = f"{check.address}, port {check.port}" if check.port else str(check.address)
+    return {"at": 0.0, "what": What.NOTE.value, "text": f"begins: {to}"}
 
 
 def transcript(entries: Iterable[Entry]) -> list[Document]:

@@ -125,10 +125,11 @@ class Lvsd:
                 raise
         leavers = self.keeper.weighing.departing.leavers
         leaving = {place: leaver.connections for place, leaver in leavers.items()}
+        failed = self.keeper.checker.failed
         return {
             "serial": new.serial,
             "sha256": new.sha256,
-            "changes": [carried_out(change, leaving) for change in outcome.report.changes],
+            "changes": [carried_out(change, leaving, failed) for change in outcome.report.changes],
             "refused": status.refused_document(
                 (one.change.text, one.reason) for one in outcome.report.refused
             ),
@@ -299,7 +300,7 @@ class Lvsd:
         """RouterError when new would take real servers out only because their program is not there."""
         problems = await self._without_programs(new)
         if problems:
-            raise RouterError("; ".join(problem.message for problem in problems))
+            raise RouterError("; ".join(problem.message for problem in problems) + ". Nothing was changed.")
 
     async def _without_programs(self, new: Running) -> list[Problem]:
         """The programs that new names, the configuration in force does not, and this router cannot run."""
@@ -308,7 +309,7 @@ class Lvsd:
         if not (added and self.keeper.makes_checks):
             return []
         return [
-            Problem(message=f"this router cannot run a program that lvs.cf names: {sentence}")
+            Problem(message=f"this router cannot run a program of this lvs.cf: {sentence}")
             for sentence in await asyncio.to_thread(missing, added, FOLDER.get())
         ]
 

@@ -46,14 +46,20 @@ def planned(change: Change, unchecked: Collection[Target], leaving: Mapping[Targ
     return change.text
 
 
-def carried_out(change: Change, leaving: Mapping[Target, int]) -> str:
-    """The sentence of a change that was made; leaving: the connections of what is deleted and drains."""
+def carried_out(change: Change, leaving: Mapping[Target, int], failed: Mapping[Target, str]) -> str:
+    """The sentence of a change that was made.
+
+    leaving: the connections of what is deleted and drains. failed: of those whose checks fail, the reason.
+    """
     if change.part is not Part.DESTINATION or not change.service_key or not change.destination_key:
         return change.text
-    count = leaving.get((change.service_key, change.destination_key))
-    if count is None:
+    place = change.service_key, change.destination_key
+    count = leaving.get(place)
+    if count is not None:
+        return f"{change.text}: deleted, it drains first; {_connections(count)} now"
+    if change.verb is Verb.ADD or place not in failed:
         return change.text
-    return f"{change.text}: deleted, it drains first; {_connections(count)} now"
+    return f"{change.text}: its check fails ({failed[place]})"
 
 
 def _connections(count: int) -> str:

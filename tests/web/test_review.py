@@ -10,6 +10,7 @@ from django.test import Client
 
 from lvs import models, store
 from tests.conftest import RedisServer
+from tests.web.answering import answering
 from tests.web.conftest import CONFIG, SHOP
 from tests.web.pages import text_of
 from tests.web.reports import report, status
@@ -49,6 +50,25 @@ def test_a_router_that_is_silent_is_not_asked_and_the_page_says_what_follows(
     page = text_of(administrator.get("/review"))
     assert "has never been heard" in page
     assert "What would change there is not known" in page
+
+
+def test_the_review_says_what_a_router_would_refuse_and_what_it_warns_of(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    for name in ("r1", "r2"):
+        report(name, status(name=name))
+    said = {
+        "changes": ["add virtual server shop"],
+        "problems": [
+            {"line": None, "severity": "error", "message": "this router cannot run x: copy it there"},
+            {"line": 3, "severity": "warning", "message": "the guard has port 80"},
+        ],
+    }
+    with answering("r1", plan=said), answering("r2", plan={"changes": ["add"], "problems": []}):
+        page = text_of(administrator.get("/review"))
+    assert page.count("would refuse this, and then no router gets it") == 1
+    assert "this router cannot run x: copy it there" in page
+    assert "the guard has port 80" in page
 
 
 def test_apply_freezes_a_revision_with_author_and_message(

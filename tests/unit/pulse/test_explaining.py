@@ -70,7 +70,7 @@ def test_a_test_shows_what_was_said_and_changes_no_verdict(world: World) -> None
             test = (await explained(lvsd, test=True))["test"]
             assert (test["ok"], test["reason"], test["warning"]) == (True, "connected", "")
             assert [(one["what"], one["text"]) for one in test["transcript"]] == [
-                ("note", "begins: connect to port 443, 10.0.0.2"),
+                ("note", "begins: 10.0.0.2, port 443"),
                 ("note", "connected"),
                 ("sent", "GET / HTTP/1.0\\r\\n\\r\\n"),
                 ("received", "HTTP/1.0 200 OK\\r\\n\\xff\\x00"),

@@ -453,6 +453,19 @@ def test_a_program_elsewhere_is_a_warning_in_every_answer(world: World) -> None:
     play(story())
 
 
+def test_an_install_whose_check_fails_says_whose_and_how(world: World) -> None:
+    async def story() -> None:
+        async with world.pulse() as lvsd:
+            await lvsd.install(lvs_cf(1))
+            world.network.down = {ip_address("10.0.0.2")}
+            changes = (await lvsd.install(lvs_cf(2, more="  check_port = 9\n")))["changes"]
+            assert (
+                "remove real server s2 10.0.0.2:443 from web: its check fails (connect: refused)" in changes
+            )
+
+    play(story())
+
+
 def put(world: World, program: str) -> None:
     """Have a program in the folder of the checks."""
     folder = world.folder / "checks"
@@ -467,7 +480,7 @@ def test_an_install_whose_program_is_not_there_is_refused_and_planned_as_such(wo
         put(world, "other")
         text = lvs_cf(2, more='  send_program = "probe %h"\n')
         sentence = (
-            "this router cannot run a program that lvs.cf names: probe is not in "
+            "this router cannot run a program of this lvs.cf: probe is not in "
             f"{world.folder}/checks: copy it there, owned by root, mode 0755"
         )
         async with world.pulse() as lvsd:
@@ -476,7 +489,7 @@ def test_an_install_whose_program_is_not_there_is_refused_and_planned_as_such(wo
             assert [(one["severity"], one["message"]) for one in planned] == [("error", sentence)]
             with pytest.raises(RouterError) as refused:
                 await lvsd.install(text)
-            assert str(refused.value) == sentence
+            assert str(refused.value) == f"{sentence}. Nothing was changed."
             assert (await lvsd.running_text())["serial"] == 1
             put(world, "probe")
             assert (await lvsd.install(text))["serial"] == 2
