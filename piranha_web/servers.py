@@ -43,6 +43,7 @@ COUNTED = {
 WORST_FIRST = (
     "unserved",
     "on_sorry",
+    "holding",
     "protected",
     "failed",
     "unknown",
@@ -57,6 +58,7 @@ WORST_FIRST = (
 )
 UNSERVED = ("unserved", "on_sorry")  # states of a virtual server that no real server serves
 NO_MEMBERS = "it has no active real server"
+AT_ONCE = 60.0  # seconds: what fails within this time of a change may fail because of it
 NEAR = timedelta(hours=12)  # within which a time of day says enough
 MOST_ROWS = 200  # of what needs attention; the rest is counted
 
@@ -119,7 +121,11 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
-    """Something that the administrator should look at. server: None where it is a whole virtual server."""
+    """Something that the administrator should look at. server: None where it is a whole virtual server.
+
+    advice: what to do, where there is more to say than of its state. pk: of a whole virtual server, its row
+    in the candidate, once somebody has looked it up.
+    """
 
     virtual_server: str
     name: str
@@ -129,6 +135,8 @@ class Attention:
     since: datetime | None = None
     held: float | None = None
     server: Server | None = None
+    advice: str = ""
+    pk: int | None = None
 
     @property
     def target(self) -> str:
@@ -265,29 +273,62 @@ def service_state(virtual_server: Mapping[str, Any]) -> str:
     return "on_sorry" if sorry and sorry["weight"] else "unserved"
 
 
-def unserved(state: RouterState) -> Iterator[Attention]:
-    """The virtual servers in which no real server takes new connections."""
+def troubled(state: RouterState) -> Iterator[Attention]:
+    """The virtual servers in which no real server takes new connections, or some only by pool protection."""
     for virtual_server in state.pulse["virtual_servers"] if state.pulse else ():
         how = service_state(virtual_server)
-        if how not in UNSERVED:
+        kept = virtual_server.get("protected") or 0
+        if how not in UNSERVED and not (kept and how == "in_service"):
             continue
-        nobody = "no real server takes new connections" if virtual_server["real_servers"] else NO_MEMBERS
-        sorry = virtual_server["sorry_server"]
-        serves = (
-            f"the sorry server {sorry['address']} answers" if how == "on_sorry" else "clients get no answer"
-        )
+        advice, since = of_failing(state, virtual_server["real_servers"])
         yield Attention(
             virtual_server=virtual_server["name"],
             name="",
             address=virtual_server["key"],
-            state=how,
-            words=f"{nobody}: {serves}",
+            state=how if how in UNSERVED else "holding",
+            words=no_server_words(virtual_server, how) if how in UNSERVED else kept_words(kept),
+            since=moment(since),
+            held=ago(state, since),
+            advice=advice,
         )
+
+
+def no_server_words(virtual_server: Mapping[str, Any], how: str) -> str:
+    """What it means that no real server serves a virtual server."""
+    nobody = "no real server takes new connections" if virtual_server["real_servers"] else NO_MEMBERS
+    sorry = virtual_server["sorry_server"]
+    serves = f"the sorry server {sorry['address']} answers" if how == "on_sorry" else "clients get no answer"
+    return f"{nobody}: {serves}"
+
+
+def kept_words(kept: int) -> str:
+    """What it means that pool protection holds."""
+    them = (
+        "1 real server that fails its check" if kept == 1 else f"{kept} real servers that fail their checks"
+    )
+    return f"{them} stay{'s' if kept == 1 else ''} in, so that clients may get answers"
+
+
+def of_failing(state: RouterState, real_servers: Sequence[Mapping[str, Any]]) -> tuple[str, float | None]:
+    """What to do where all checks fail (of real servers that nobody has in hand), and since when they do."""
+    judged = [one for one in real_servers if hand_of(one.get("hand")) is None]
+    if not judged or any(one["health"] != "failed" for one in judged):
+        return "", None
+    since = max((one["since"] for one in judged if one["since"]), default=None)
+    fail = "Its check fails" if len(judged) == 1 else f"All {len(judged)} checks fail"
+    installed_at = state.pulse["installed_at"] if state.pulse else None
+    if state.pulse and since and installed_at and abs(since - installed_at) < AT_ONCE:
+        return (
+            f"{fail} since revision {state.pulse['serial']} came into force. Is the check right? Test it; "
+            "mend it, or take the revision before back.",
+            since,
+        )
+    return f"{fail}. Test it: is it right, and what do they need besides, such as network or database?", since
 
 
 def attention(state: RouterState) -> list[Attention]:
     """What of a router's report needs attention, worst first."""
-    rows = [*unserved(state), *departing(state)]
+    rows = [*troubled(state), *departing(state)]
     for server in servers(state):
         kind = kind_of(server)
         if kind is not None:
@@ -328,7 +369,7 @@ def counts(state: RouterState) -> Counter[str]:
         for one in virtual_server["real_servers"]:
             found[state_name(one)] += 1
             found["flapping"] += bool(one.get("flapping"))
-    found["unserved"] = sum(1 for _ in unserved(state))
+        found["unserved"] += service_state(virtual_server) in UNSERVED
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
@@ -89,7 +90,22 @@ def of_router(state: RouterState) -> Item:
     if state.is_outside:
         address = reverse("router-outside", args=[state.router.pk])
         return Item(level=state.level, text=first_clauses(whole), address=address, whole=whole)
-    return Item(level=state.level, text=whole, address=reverse("control"), is_alarm=state.level == "danger")
+    return Item(
+        level=state.level,
+        text=shortened(whole, state.pulse["problems"] if state.pulse else ()),
+        address=reverse("control"),
+        whole=whole,
+        is_alarm=state.level == "danger",
+    )
+
+
+def shortened(whole: str, problems: Sequence[str]) -> str:
+    """A sentence about a router that ends with one of pulse's problems, of which only the first clause."""
+    if not problems or not whole.endswith(problems[0]):
+        return whole
+    found = FIRST_CLAUSE.match(problems[0])
+    more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return f"{whole.removesuffix(problems[0])}{found[0] if found else problems[0]}{more}"
 
 
 def of_alarm(alarm: Alarm, address: str, *, applying: bool) -> Item:

@@ -29,6 +29,7 @@ STATES = {
     "forced_down": ("✖", "warning", "forced down"),
     "unserved": ("✖", "danger", "no real server serves it"),
     "on_sorry": ("!", "warning", "only the sorry server serves it"),
+    "holding": ("✖", "danger", "pool protection holds"),
     "sorry": ("!", "warning", "sorry server"),
     "inactive": ("◌", "secondary", "inactive"),
     "in_service": ("✔", "success", "in service"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from lvs import ipvsadm
+from lvs import ipvsadm, models
 from lvs.dispatch import RouterState
 from piranha_web import servers
 from piranha_web.context import current_cluster, current_state
@@ -84,7 +85,7 @@ def live_context(request: HttpRequest) -> dict[str, Any]:
         "outside": [one for one in now.routers if one.is_outside],
         "shown": shown,
         "pulse": pulse,
-        **attention_context(shown),
+        **attention_context(cluster, shown),
         "virtual_servers": [with_counts(shown, one) for one in pulse["virtual_servers"]]
         if shown and pulse
         else [],
@@ -93,11 +94,14 @@ def live_context(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def attention_context(shown: RouterState | None) -> dict[str, Any]:
+def attention_context(cluster: models.Cluster, shown: RouterState | None) -> dict[str, Any]:
     """What needs attention by the word of one router, if that is how it is now."""
     rows = servers.attention(shown) if shown and shown.is_current else []
+    seen = rows[: servers.MOST_ROWS]
+    whole = {row.virtual_server for row in seen if not row.name}
+    pks = dict(cluster.virtual_servers.filter(name__in=whole).values_list("name", "pk")) if whole else {}
     return {
-        "attention": rows[: servers.MOST_ROWS],
+        "attention": [replace(row, pk=pks.get(row.virtual_server)) for row in seen],
         "attention_more": max(0, len(rows) - servers.MOST_ROWS),
         "verbs": VERBS.values(),
         "here": reverse("control"),

@@ -117,6 +117,51 @@ def test_control_says_of_a_virtual_server_who_serves_it(
     assert ("✔ in service" in page) == ("in service" in says)
 
 
+@pytest.mark.parametrize(
+    ("installed_ago", "advice"),
+    [(612, "since revision 1 came into force. Is the check right?"), (9000, "network or database?")],
+)
+def test_where_all_checks_fail_the_page_says_so_with_what_to_do_and_where(
+    administrator: Client, shop: models.VirtualServer, installed_ago: int, advice: str
+) -> None:
+    failed = [real_server(name, "10.11.12.1", "failed", "answered 404") for name in ("web1", "web2")]
+    report("r1", shop_with(*failed) | {"installed_at": time.time() - installed_ago})
+    words = attention_of(administrator)
+    assert "no real server serves it 10 min shop" in words
+    assert "All 2 checks fail" in words
+    assert advice in words
+    assert f"/virtual-servers/{shop.pk}/monitoring" in text_of(administrator.get("/"))
+    drained = real_server("web2", "10.11.12.2", hand=hand("drain"), weight=0)
+    report("r1", shop_with(failed[0], drained))
+    assert "Its check fails" in attention_of(administrator)
+    healthy = real_server("web2", "10.11.12.2", weight=0)
+    report("r1", shop_with(failed[0], healthy))
+    assert "fail." not in attention_of(administrator)
+
+
+def test_pool_protection_that_holds_is_said_first_and_of_the_whole_virtual_server(
+    administrator: Client,
+) -> None:
+    kept = real_server("web1", "10.11.12.1", "failed", "answered 404", protected=True, weight=1)
+    report("r1", shop_with(kept, real_server("web2", "10.11.12.2", "failed", "answered 404"), protected=1))
+    words = attention_of(administrator)
+    assert "1 real server that fails its check stays in, so that clients may get answers" in words
+    assert words.index("pool protection holds") < words.index("shop / web1")
+    assert "All 2 checks fail" in words
+
+
+def test_every_problem_of_a_router_stands_on_control(administrator: Client) -> None:
+    document = shop_with(real_server("web1", "10.11.12.1"))
+    document["problems"] = [
+        "shop: pool protection keeps web1 in, though the checks fail",
+        "No load from web2",
+    ]
+    report("r1", document)
+    page = plain(text_of(administrator.get("/")))
+    assert page.count("No load from web2") == 1
+    assert "shop: pool protection keeps web1 in, though the checks fail" in page
+
+
 def test_a_deleted_real_server_shows_until_its_connections_are_gone(
     administrator: Client, shop: models.VirtualServer
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from lvs import dispatch, models, orders
 from lvs.witness import Alarm
-from piranha_web.status_line import StatusLine, status_line
+from piranha_web.status_line import StatusLine, shortened, status_line
 
 BOTH = Alarm("danger", "r1 and r2 are both active: both answer for the virtual addresses. Mend that.")
 DIFFER = Alarm("warning", "The routers do not run the same lvs.cf (r1 has serial_no 2): wait.")
@@ -51,6 +51,23 @@ def router(level: str, sentence: str, **changes: Any) -> dispatch.RouterState:
 def test_an_alarm_says_its_first_clause_there_and_all_of_it_on_hover(alarm: Alarm, text: str) -> None:
     (item,) = line(alarm).items
     assert (item.text, item.whole) == (text, alarm.sentence)
+
+
+@pytest.mark.parametrize(
+    ("problems", "text"),
+    [
+        (
+            ["shop: protection keeps web1 in, though its check fails"],
+            "r2: active, shop: protection keeps web1 in",
+        ),
+        (["No load from web1 (refused)", "x"], "r2: active, No load from web1, and 1 more"),
+        (["x"], "r2: active"),
+        ([], "r2: active"),
+    ],
+)
+def test_of_a_routers_problems_the_line_has_the_first_clause(problems: list[str], text: str) -> None:
+    whole = "r2: active" if text == "r2: active" else f"r2: active, {problems[0]}"
+    assert shortened(whole, problems) == text
 
 
 def test_the_line_is_red_for_whatever_is_wrong_with_the_pair() -> None:
