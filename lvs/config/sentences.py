@@ -3,7 +3,7 @@ And how any sentence names many things."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from lvs.config.model import Problem, Severity
 
@@ -40,7 +40,8 @@ def _problem(place: Place, field: str | None, message: str, severity: Severity) 
     )
 
 
-def listed(names: Sequence[str], most: int = NAMED) -> str:
-    """The names as far as a sentence takes them: "a, b and 3 more"."""
+def listed(things: Iterable[object], most: int = NAMED) -> str:
+    """What they are called, as far as a sentence takes them, in their order: "a, b and 3 more"."""
+    names = list(map(str, things))
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"

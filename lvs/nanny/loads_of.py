@@ -13,6 +13,7 @@ from typing import Protocol
 
 from lvs.config.memo import Memo
 from lvs.config.model import LvsConfig, VirtualServer
+from lvs.config.sentences import listed
 from lvs.nanny.agent_words import merged
 from lvs.nanny.checks import Check, Kind, agent_of
 from lvs.nanny.descriptions import describe
@@ -26,7 +27,6 @@ from lvs.router.state import ServiceKey
 
 FOUND = "as found in the table"
 FORGOTTEN = 5  # intervals without a word after which the last one counts no more
-NAMED = 5  # real servers that one sentence names
 
 
 class Events(Protocol):
@@ -124,7 +124,7 @@ class Loads:
         for check, heard in self._heard.items():
             if heard.silent:
                 silent.setdefault(f"{describe(check)}: {heard.reason}", []).append(str(check.address))
-        return tuple(f"No load from {_named(sorted(them))} ({why})" for why, them in sorted(silent.items()))
+        return tuple(f"No load from {listed(sorted(them))} ({why})" for why, them in sorted(silent.items()))
 
     def watch(self, wanted: Mapping[Place, Check]) -> None:
         """From now on ask exactly these; what stays as it was keeps its load and its rhythm."""
@@ -205,8 +205,3 @@ def _weight(load: Load | None) -> tuple[object, ...]:
 
 def _called(check: Check) -> str:
     return f"{describe(check)} of {check.address}"
-
-
-def _named(addresses: list[str]) -> str:
-    more = f" and {len(addresses) - NAMED} more" if len(addresses) > NAMED else ""
-    return ", ".join(addresses[:NAMED]) + more

@@ -19,6 +19,7 @@ from typing import Any
 
 from lvs.config.memo import Memo
 from lvs.config.model import LvsConfig, VirtualServer
+from lvs.config.sentences import listed
 from lvs.errors import RouterError
 from lvs.nanny import hand
 from lvs.nanny.hand import MOST_ENTRIES, Entries, Hand, Names, Order
@@ -281,10 +282,9 @@ def _refuse_unknown(config: LvsConfig, targets: Collection[Names]) -> None:
     known = _names(config)
     unknown = [names for names in dict.fromkeys(targets) if names not in known]
     if unknown:
-        named = ", ".join(map(_called, unknown[:NAMED]))
-        more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+        named = listed(map(_called, unknown), NAMED)
         raise RouterError(
-            f"The lvs.cf of this router has no real server {named}{more}: look at piranha server list. "
+            f"The lvs.cf of this router has no real server {named}: look at piranha server list. "
             "Nothing was changed."
         )
 

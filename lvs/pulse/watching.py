@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from lvs.config.sentences import listed
 from lvs.nanny.checks import Check
 from lvs.nanny.health import Verdict
 from lvs.pulse.events import Events
 from lvs.router.plan import Place
 from lvs.router.sentences import Names
 from lvs.router.state import ServiceKey
-
-NAMED = 5  # real servers that one sentence names
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +68,12 @@ def of_programs(missing: Iterable[str]) -> dict[Hashable, Alarm]:
 
 def of_unmade(unmade: Mapping[Check, str]) -> dict[Hashable, Alarm]:
     """Checks that this router could not make; unmade: why, of each."""
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, set[str]] = {}
     for check, why in unmade.items():
-        reasons.setdefault(why, []).append(str(check.address))
+        reasons.setdefault(why, set()).add(str(check.address))
     return {
         ("unmade", why): Alarm(
-            f"This router cannot check {_listed(set(addresses))}, whose verdicts stay as they were: {why}",
+            f"This router cannot check {listed(sorted(addresses))}, whose verdicts stay as they were: {why}",
             f"this router can make all checks again ({why})",
         )
         for why, addresses in reasons.items()
@@ -101,10 +100,4 @@ def _by_service(places: Iterable[Place], names: Names) -> Iterator[tuple[Service
         of.setdefault(place[0], []).append(place)
     for service, them in of.items():
         called = [names.real_servers.get(place) or str(place[1]) for place in them]
-        yield service, names.virtual_server(service), _listed(called)
-
-
-def _listed(called: Iterable[str]) -> str:
-    them = sorted(called)
-    more = f" and {len(them) - NAMED} more" if len(them) > NAMED else ""
-    return f"{', '.join(them[:NAMED])}{more}"
+        yield service, names.virtual_server(service), listed(sorted(called))

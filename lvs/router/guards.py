@@ -127,7 +127,7 @@ def refuse_to_cut(connections: Iterable[Connection], guard: Guard) -> None:
     if lost:
         has, its = ("has", "its") if len(lost) == 1 else ("have", "their")
         raise RouterError(
-            f"{listed(list(map(str, lost)))} {has} a connection to port {guard.port} now, which this guard "
+            f"{listed(lost)} {has} a connection to port {guard.port} now, which this guard "
             f"would cut: allow {its} network as well, have the connection closed, or ask for the guard "
             "anyway. Nothing was changed."
         )

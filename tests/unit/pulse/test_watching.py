@@ -5,10 +5,11 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from lvs.config.model import Protocol
+from lvs.config.sentences import NAMED
 from lvs.nanny.checks import Check
 from lvs.nanny.health import Patience, Result, Verdict
 from lvs.pulse.events import Events
-from lvs.pulse.watching import NAMED, Alarm, Alarms, of_flapping, of_programs, of_protection, of_unmade
+from lvs.pulse.watching import Alarm, Alarms, of_flapping, of_programs, of_protection, of_unmade
 from lvs.router.plan import Place, keys
 from lvs.router.sentences import Names
 from lvs.router.state import DestinationKey
