@@ -26,7 +26,7 @@ from lvs.pulse.events import Events
 from lvs.pulse.kernel_work import KernelWork
 from lvs.router import files
 from lvs.router.ipvs import Table
-from lvs.router.plan import Place, destination_keys, service_key, sorry_key
+from lvs.router.plan import Place, active_members, service_key, sorry_key
 from lvs.router.sentences import Names
 from lvs.router.state import Counters, Destination, DestinationKey, ServiceKey
 
@@ -251,8 +251,7 @@ def drain_times(config: LvsConfig) -> dict[ServiceKey, int]:
 
 @Memo
 def _members(virtual_server: VirtualServer) -> frozenset[DestinationKey]:
-    pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
-    found = {key for real_server, key in pairs if real_server.active and key is not None}
+    found = {key for _, (_, key) in active_members(virtual_server)}
     sorry = sorry_key(virtual_server)
     return frozenset(found if sorry is None else found | {sorry})
 

@@ -26,7 +26,7 @@ from lvs.nanny.hand import MOST_ENTRIES, Entries, Hand, Names, Order
 from lvs.pulse.events import Events
 from lvs.pulse.kernel_work import KernelWork
 from lvs.router import files
-from lvs.router.plan import Place, destination_keys, service_key
+from lvs.router.plan import Place, active_members
 
 NAME = "hand.json"
 VERSION = 1  # of the file's form
@@ -311,9 +311,7 @@ def places(config: LvsConfig, wanted: Iterable[Names]) -> dict[Names, Place]:
 
 @Memo
 def _places(virtual_server: VirtualServer) -> dict[str, Place]:
-    key = service_key(virtual_server)
-    pairs = zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True)
-    return {one.name: (key, place) for one, place in pairs if one.active and place and key}
+    return {real_server.name: place for real_server, place in active_members(virtual_server)}
 
 
 def _called(names: Names) -> str:

@@ -13,7 +13,7 @@ from lvs.errors import InvalidConfig, ParseError
 from lvs.nanny import checks
 from lvs.nanny.checker import Target, Watched
 from lvs.nanny.health import patience
-from lvs.router.plan import destination_keys, floating_addresses, service_key
+from lvs.router.plan import active_members, floating_addresses, service_key
 from lvs.router.state import InterfaceAddress, ServiceKey
 
 
@@ -96,10 +96,9 @@ def _watched(virtual_server: VirtualServer) -> dict[Target, Watched]:
     given = patience(
         timeout=virtual_server.timeout, reentry=virtual_server.reentry, failures=virtual_server.failures
     )
-    key = service_key(virtual_server)
     found: dict[Target, Watched] = {}
-    for real_server, place in zip(virtual_server.real_servers, destination_keys(virtual_server), strict=True):
+    for real_server, place in active_members(virtual_server):
         check_of_it = checks.check_of(virtual_server, real_server)
-        if real_server.active and key and place and check_of_it:
-            found.setdefault((key, place), Watched(check_of_it, given))
+        if check_of_it:
+            found.setdefault(place, Watched(check_of_it, given))
     return found
