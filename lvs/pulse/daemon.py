@@ -29,9 +29,11 @@ from lvs.pulse.pair import Pair
 from lvs.pulse.supervisor import notify, watchdog_interval
 from lvs.pulse.tasks import CHECKS, Tasks, is_fatal
 from lvs.pulse.version import version
+from lvs.router import saved_rules
 from lvs.router.apply import LinuxKernel
 from lvs.router.files import Installation, Ledger, locked
 from lvs.router.memory import MemoryKernel, MemoryLedger
+from lvs.router.saved_rules import SavedRules
 
 log = logging.getLogger("pulse")
 
@@ -88,7 +90,8 @@ class Daemon:
         if not options.planning:
             kernel = LinuxKernel()
             kernel.recover()
-        self._work = KernelWork(kernel, ledger)
+        saved = None if options.planning else SavedRules(options.state / saved_rules.NAME)
+        self._work = KernelWork(kernel, ledger, saved)
         self._keeper = Keeper(
             work=self._work,
             locator=Locator(options.node, is_local, planning=options.planning),

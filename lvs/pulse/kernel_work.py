@@ -22,6 +22,7 @@ from lvs.router import passing, plan
 from lvs.router.apply import Kernel, Ledger, NotToBeRaised, Report, made, reconcile
 from lvs.router.diff import differences
 from lvs.router.ipvs import Table
+from lvs.router.saved_rules import SavedRules
 from lvs.router.sentences import Names
 from lvs.router.settled import SettledKernel
 from lvs.router.state import (
@@ -32,6 +33,7 @@ from lvs.router.state import (
     InterfaceAddress,
     KernelState,
     Owned,
+    Part,
     Role,
     ServiceKey,
     SyncDaemon,
@@ -112,9 +114,10 @@ class How:
 class KernelWork:
     """The kernel and the ledger, to be called from the event loop; the calls raise what the kernel raises."""
 
-    def __init__(self, kernel: Kernel, ledger: Ledger) -> None:
+    def __init__(self, kernel: Kernel, ledger: Ledger, saved: SavedRules | None = None) -> None:
         self._kernel = kernel
         self._ledger = ledger
+        self.saved = saved  # the rules on the disk; None: they are not kept
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kernel")
         self._looker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kernel-table")
         self._settled: KernelState | None = None  # what was wanted and reached last; used in the thread only
@@ -125,6 +128,10 @@ class KernelWork:
         """The seconds that the work under way has taken; 0 when there is none."""
         begun = self._begun
         return 0.0 if begun is None else time.monotonic() - begun
+
+    def problems(self) -> list[str]:
+        """What could not be done beside the kernel, in sentences."""
+        return [self.saved.problem] if self.saved and self.saved.problem else []
 
     async def run(self, work: Callable[[], Found]) -> Found:
         """The result of work, carried out in the thread when everything asked for before is done."""
@@ -178,6 +185,8 @@ class KernelWork:
                 # Known as before, unless the table was not as it had been left: then all is looked at again.
                 known = not refused and settled.netfilter == found
                 self._settled = replace(settled, netfilter=wanted) if known else None
+            if self.saved and not refused:
+                self.saved.keep(wanted)
             return Report(made(changes, refused), refused)
 
         return await self.run(follow)
@@ -324,7 +333,10 @@ class KernelWork:
             # After a refusal or a surprise only the whole kernel says what is left to do.
             rest = reconcile(self._kernel, wanted, self._ledger, names, may_raise=how.may_raise)
             report = replace(rest, changes=report.changes + rest.changes)
-        if not report.refused and not report.remaining:
+        left = [*report.remaining, *(one.change for one in report.refused)]
+        if self.saved and not any(change.part is Part.NETFILTER for change in left):
+            self.saved.keep(wanted.netfilter)
+        if not left:
             self._settled = wanted
         return Outcome(wanted, report, wanted == settled and bool(report.changes))
 

@@ -210,6 +210,7 @@ class Lvsd:
         keeper = self.keeper
         problems = [one for one in (self.installer.file_problem, keeper.place.problem) if one]
         problems += [*self.pair.problems(), *keeper.account.problems(), *keeper.weighing.problems()]
+        problems += keeper.work.problems()
         problems += keeper.guarding.problems(keeper.running.config if keeper.running else None)
         try:
             seen = await keeper.work.table()

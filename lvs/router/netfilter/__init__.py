@@ -22,7 +22,7 @@ way to the kernel, and `moments` has tables of a few seconds.
 
 from __future__ import annotations
 
-from lvs.router.netfilter.edge import read, read_counted, remove, replace
+from lvs.router.netfilter.edge import loadable, read, read_counted, remove, replace
 from lvs.router.netfilter.moments import (
     HUSH,
     TAKEOVER,
@@ -31,19 +31,22 @@ from lvs.router.netfilter.moments import (
     let_resets_out,
     no_refusals,
 )
-from lvs.router.netfilter.table import TABLE, text
+from lvs.router.netfilter.table import REMOVING, TABLE, replacing, text
 
 __all__ = [
     "HUSH",
+    "REMOVING",
     "TABLE",
     "TAKEOVER",
     "hold_resets",
     "let_refusals_out",
     "let_resets_out",
+    "loadable",
     "no_refusals",
     "read",
     "read_counted",
     "remove",
     "replace",
+    "replacing",
     "text",
 ]

@@ -8,8 +8,8 @@ from typing import Any
 from lvs.errors import KernelError
 from lvs.router import nft
 from lvs.router.netfilter.counts import NONE, Counts
-from lvs.router.netfilter.listing import counted, fingerprint, seal, understood
-from lvs.router.netfilter.table import REMOVING, TABLE, check, replacing
+from lvs.router.netfilter.listing import counted, fingerprint, sealed_with, understood
+from lvs.router.netfilter.table import REMOVING, SEAL, TABLE, check, replacing, sealed
 from lvs.router.state import Netfilter
 
 READING = f"read the nftables table {TABLE}"
@@ -49,7 +49,20 @@ def replace(netfilter: Netfilter) -> None:
     things = nft.objects(f"list table {TABLE}", change, terse=True)
     # Only the kernel's listing can be told from itself later, so it is sealed after it was read back; a crash
     # before that leaves a table that works and shows as drift.
-    nft.run(f"table {TABLE} {{ {seal(fingerprint(things, netfilter))}; }}", change)
+    nft.run(f"table {TABLE} {{ {sealed(fingerprint(things, netfilter))}; }}", change)
+
+
+def loadable(netfilter: Netfilter | None) -> str:
+    """What `nft -f` makes the kernel's table of, so that it reads as this one again; None: no table.
+
+    The fingerprint is that of the table in force, which is to be this one.
+    """
+    if netfilter is None:
+        return REMOVING
+    with suppress(KernelError):  # without: it works as well, and is replaced by the first look at it
+        seal = sealed_with(nft.objects(f"list chain {TABLE} {SEAL}", READING))
+        return replacing(netfilter, fingerprint=seal or "")
+    return replacing(netfilter)
 
 
 def _counts_until_now() -> Counts:

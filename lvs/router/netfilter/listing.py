@@ -15,7 +15,7 @@ from typing import Any
 
 from lvs.config.model import Address, PortRange, Protocol
 from lvs.router.netfilter.counts import NOTHING, Count, Counts
-from lvs.router.netfilter.table import FAMILIES, PROTOCOLS, TABLE, lines, text
+from lvs.router.netfilter.table import FAMILIES, PROTOCOLS, SEAL, TABLE, lines, text
 from lvs.router.state import Guard, MarkRule, Netfilter, Network
 
 Thing = dict[str, Any]
@@ -27,7 +27,6 @@ _EVERYTHING = text(  # each name and comment that pulse gives
         guard=Guard(1, tuple(ip_network(host) for host in _HOSTS)),
     )
 )
-SEAL = "fingerprint"  # the chain, bound to no hook, whose only rule has the fingerprint for a comment
 
 
 def understood(things: Iterable[Thing]) -> Netfilter:
@@ -36,7 +35,7 @@ def understood(things: Iterable[Thing]) -> Netfilter:
     found = _Elements(things)
     netfilter = Netfilter(tuple(found.marks), tuple(found.masquerade), guard=_guard(things, found))
     strange = tuple(found.strange)
-    if _sealed(things) != fingerprint(things, netfilter):
+    if sealed_with(things) != fingerprint(things, netfilter):
         strange += _strangers(things) or (f"the table {TABLE} was changed by hand",)
     return replace(netfilter, drift=strange)
 
@@ -164,16 +163,11 @@ def _uncounted(statement: Any) -> Any:
     return {"counter": None} if is_counter else statement
 
 
-def seal(fingerprint: str) -> str:
-    """The chain that keeps it, in nft's language."""
-    return f'chain {SEAL} {{ return comment "{fingerprint}"; }}'
-
-
 def _is_seal(kind: str, content: Thing) -> bool:
     return SEAL in (content.get("chain"), content.get("name") if kind == "chain" else None)
 
 
-def _sealed(things: Iterable[Thing]) -> str | None:
+def sealed_with(things: Iterable[Thing]) -> str | None:
     """The fingerprint in the table; None if there is not exactly one."""
     rules = [thing["rule"] for thing in things if thing.get("rule", {}).get("chain") == SEAL]
     return str(rules[0].get("comment")) if len(rules) == 1 else None

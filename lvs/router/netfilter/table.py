@@ -15,6 +15,7 @@ from lvs.router.state import Guard, MarkRule, Netfilter, Network
 
 TABLE = "inet piranha"
 REMOVING = f"table {TABLE}\ndelete table {TABLE}\n"  # also where there is none
+SEAL = "fingerprint"  # the chain, bound to no hook, whose only rule has the fingerprint for a comment
 # Behind IPVS (98 and 99 in the input hook, net/netfilter/ipvs/ip_vs_core.c): what goes to a virtual server is
 # gone by then, whatever its port. What another chain accepts goes on to this one; what one drops is gone.
 GUARD_PRIORITY = 110
@@ -28,9 +29,16 @@ def text(netfilter: Netfilter, counts: Counts = NONE) -> str:
     return "\n".join(lines(netfilter, counts)) + "\n"
 
 
-def replacing(netfilter: Netfilter, counts: Counts = NONE) -> str:
+def replacing(netfilter: Netfilter, counts: Counts = NONE, fingerprint: str = "") -> str:
     """The same with what takes the table out before, if there is one: all of it is one transaction."""
-    return f"{REMOVING}{text(netfilter, counts)}"
+    *form, end = lines(netfilter, counts)
+    seal = [f"\t{sealed(fingerprint)}"] if fingerprint else []
+    return REMOVING + "\n".join([*form, *seal, end]) + "\n"
+
+
+def sealed(fingerprint: str) -> str:
+    """The chain that keeps a fingerprint."""
+    return f'chain {SEAL} {{ return comment "{fingerprint}"; }}'
 
 
 def check(netfilter: Netfilter, change: str) -> None:
