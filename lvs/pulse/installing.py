@@ -27,7 +27,7 @@ from lvs.pulse.words import log_services, nothing_installed, taken_back
 from lvs.router.apply import Refusal
 from lvs.router.files import Installation
 from lvs.router.sentences import Names
-from lvs.router.state import Health, Owned
+from lvs.router.state import Health, Owned, Part
 
 FIRST_CHECK_SECONDS = 2.0  # that an install waits for the first checks of new real servers
 
@@ -150,14 +150,20 @@ class Installer:
             self.keeper.events.error(str(error))
 
     async def _tried(self, new: Running, cause: str, *, may_stay: bool) -> Outcome:
-        """Reconcile; raises KernelError for what is refused now and was not before.
+        """Reconcile; raises KernelError for what is refused now and was not before, modules aside.
+
+        What lacks a module (`KernelState.modules`) still serves, but for one thing: it is said, and stays.
 
         may_stay: not then. A bad lvs.cf was in place and a table in service; there is nothing to go back to,
         and emptying the table would be worse than what was refused.
         """
         standing = self.keeper.account.standing
         outcome = await self.keeper.reconcile(cause, whole=False, parting=True)
-        refused: list[Refusal] = [one for one in outcome.report.refused if one.change.text not in standing]
+        refused: list[Refusal] = [
+            one
+            for one in outcome.report.refused
+            if one.change.text not in standing and one.change.part is not Part.MODULE
+        ]
         if refused and not may_stay:
             raise taken_back(new, refused)
         return outcome

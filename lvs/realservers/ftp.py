@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lvs.config.model import Address, Forwarding, VirtualServer
-from lvs.config.ports import FTP_DATA, passive_ports, serves_ftp
+from lvs.config.model import Address, Forwarding, PortRange, VirtualServer
+from lvs.config.ports import FTP_DATA, needs_ftp_helper, passive_ports, serves_ftp
 from lvs.realservers.needs import Need
 from lvs.realservers.setup import Setup, commands
 from lvs.realservers.shell import Recipe, setup
@@ -51,6 +51,12 @@ _NAMES_NAT = (
     "With NAT the server must also name the virtual address in place of its own. (IPv6 clients ask with "
     "EPSV, which names none.)"
 )
+_NAMES_FOR_IT = (
+    "The router's kernel (its module ip_vs_ftp) reads which address and port the server names, and puts the "
+    "virtual address in. So the server must not name the virtual address by itself: take out any other line "
+    "with pasv_address. It reads nothing that TLS hides: for FTP over TLS give the virtual server a firewall "
+    "mark and passive ports."
+)
 _NAMES_ITSELF = (
     "The server sees the virtual address as its own and names it by itself. (Behind REDIRECT it does not: "
     "add pasv_address with the virtual address.)"
@@ -68,10 +74,9 @@ def ways(need: Need) -> Iterator[Setup]:
         title="The FTP server vsftpd",
         when="For the virtual servers with port 21. Another FTP server needs the same by other names.",
         by_hand=(
-            "In passive mode the FTP server names a port of its own, to which the client connects: it must "
-            "be one that the virtual server's firewall mark gathers, so both have the same range. In active "
-            f"mode the server connects to the client from port {FTP_DATA}.",
-            _NAMES_NAT if need.forwarding is Forwarding.NAT else _NAMES_ITSELF,
+            _passive(serving),
+            f"In active mode the server connects to the client from port {FTP_DATA}.",
+            _naming(need),
             "In /etc/vsftpd.conf (Fedora, RHEL: /etc/vsftpd/vsftpd.conf), then `systemctl restart vsftpd`:",
             commands(*lines),
         ),
@@ -81,16 +86,42 @@ def ways(need: Need) -> Iterator[Setup]:
     yield setup(need, recipe, {}, tuple(_warnings(need, serving)))
 
 
+def _passive(serving: list[VirtualServer]) -> str:
+    text = "In passive mode the FTP server names a port of its own, to which the client connects"
+    if not any(one.fwmark for one in serving):
+        return f"{text}."
+    return (
+        f"{text}: it must be one that the virtual server's firewall mark gathers, so both have the same "
+        "range."
+    )
+
+
+def _naming(need: Need) -> str:
+    if need.forwarding is not Forwarding.NAT:
+        return _NAMES_ITSELF
+    return _NAMES_FOR_IT if need.ftp_helper else _NAMES_NAT
+
+
 def _lines(need: Need, serving: list[VirtualServer]) -> Iterator[str]:
     yield "pasv_enable=YES"
-    if passive := passive_ports(serving[0]):
+    for passive in _ranges(serving)[:1]:
         yield f"pasv_min_port={passive.first}"
         yield f"pasv_max_port={passive.last}"
     yield "port_enable=YES"
     yield "connect_from_port_20=YES"
-    if need.forwarding is Forwarding.NAT and (addresses := _addresses(serving)):
+    if _names(need) and (addresses := _addresses(serving)):
         yield f"pasv_address={addresses[0]}"
         yield "pasv_addr_resolve=NO"
+
+
+def _names(need: Need) -> bool:
+    """Whether vsftpd is to name the virtual address: not where the kernel puts it in (lvs.config.ports)."""
+    return need.forwarding is Forwarding.NAT and not need.ftp_helper
+
+
+def _ranges(serving: list[VirtualServer]) -> list[PortRange]:
+    """The passive ports of those that have some, each once; IPVS asks for none where there is no mark."""
+    return list(dict.fromkeys(ports for one in serving if (ports := passive_ports(one))))
 
 
 def _addresses(serving: list[VirtualServer]) -> list[Address]:
@@ -101,17 +132,19 @@ def _addresses(serving: list[VirtualServer]) -> list[Address]:
 
 def _warnings(need: Need, serving: list[VirtualServer]) -> Iterator[str]:
     for one in serving:
-        if passive_ports(one) is None:
+        if needs_ftp_helper(one, need.forwarding):
+            continue  # the router's kernel follows its data connections
+        if one.fwmark and passive_ports(one) is None:
             yield (
                 f"{one.name} has no ports for passive mode, so only active mode works: give it further "
-                "ports such as 10000:20000, a firewall mark and persistence"
+                "ports such as 10000:20000 and persistence"
             )
         elif not one.persistence:
             yield (
                 f"{one.name} has no persistence, so a client's data connection may go to another real server "
                 "than its control connection: set persistent"
             )
-    if len({passive_ports(one) for one in serving}) > 1:
+    if len(_ranges(serving)) > 1:
         yield "the virtual servers differ in their passive ports, but vsftpd has one range: make them equal"
-    if need.forwarding is Forwarding.NAT and len(_addresses(serving)) > 1:
+    if _names(need) and len(_addresses(serving)) > 1:
         yield "vsftpd names one virtual address only: run one vsftpd for each, or use direct routing"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lvs.config.model import Address, Forwarding, LvsConfig, PortRange, Protocol, RealServer, VirtualServer
-from lvs.config.ports import FTP_DATA, asked_ports, serves_ftp
+from lvs.config.ports import FTP_DATA, asked_ports, needs_ftp_helper, serves_ftp
 
 Ports = tuple[Protocol, tuple[PortRange, ...]]  # a protocol and its ports, ascending, none twice
 
@@ -19,6 +19,7 @@ class Need:
     address: Address
     forwarding: Forwarding
     virtual_servers: tuple[VirtualServer, ...]
+    ftp_helper: bool  # the router has the kernel's helper for FTP by NAT, for whatever virtual server
 
     def way(self, word: str) -> str:
         """A way by its name: with a 6 for an IPv6 address, since a machine often has one of each."""
@@ -63,11 +64,20 @@ def needs(
         return ()
     looked_at = config.virtual_servers if virtual_server is None else (virtual_server,)
     using = [one for one in looked_at if any(real.address == address for real in one.real_servers)]
+    helper = any(needs_ftp_helper(one, config.forwarding_of(one)) for one in config.virtual_servers)
     found = []
     for method in Forwarding:
         own = tuple(one for one in using if config.forwarding_of(one) is method)
         if own:
-            found.append(Need(name=real_server.name, address=address, forwarding=method, virtual_servers=own))
+            found.append(
+                Need(
+                    name=real_server.name,
+                    address=address,
+                    forwarding=method,
+                    virtual_servers=own,
+                    ftp_helper=helper,
+                )
+            )
     return tuple(found)
 
 

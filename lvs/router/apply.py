@@ -14,7 +14,7 @@ from typing import Protocol
 
 from lvs.config.model import Address
 from lvs.errors import KernelError
-from lvs.router import addresses, announce, netfilter, parting, single, sysctl
+from lvs.router import addresses, announce, modules, netfilter, parting, single, sysctl
 from lvs.router.diff import NO_NAMES, claimed_sync, differences
 from lvs.router.ipvs import Ipvs, Table
 from lvs.router.sentences import Names
@@ -66,7 +66,7 @@ class Kernel(Protocol):
     """What can be reconciled: `LinuxKernel`, or `lvs.router.memory.MemoryKernel`."""
 
     def read(self, wanted: KernelState, only: Collection[ServiceKey] | None = None) -> KernelState:
-        """The actual state; of the sysctls those that wanted names. Raises KernelError.
+        """The actual state; of modules and sysctls those that wanted names. Raises KernelError.
 
         only: the services whose real servers to read; None: all.
         """
@@ -219,6 +219,7 @@ class LinuxKernel:
         with Ipvs() as ipvs:  # first: this may load the module that brings net/ipv4/vs
             table, timeouts, sync = ipvs.table(only=only), ipvs.timeouts(), ipvs.sync()
         return KernelState(
+            modules=modules.read(wanted.modules),
             services=table.services,
             destinations=table.destinations,
             addresses=addresses.read(None),

@@ -37,6 +37,7 @@ def lines(config: LvsConfig, role: Role) -> Iterator[str]:
     """The wanted state, section by section, in the order in which pulse brings it about."""
     wanted = plan.wanted(config, role, dict.fromkeys(plan.keys(config).values(), Health.HEALTHY))
     yield f"# What lvs.cf serial {config.global_settings.serial_no} wants of the {role} router, all healthy."
+    yield from section("modules", sorted(wanted.modules))
     yield from section("sysctl", (f"{path} = {value}" for path, value in sorted(wanted.sysctls.items())))
     yield from section("ipvs", table_lines(wanted))
     rules = wanted.netfilter

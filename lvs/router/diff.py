@@ -1,11 +1,11 @@
 """From what a kernel holds to what it should: the smallest list of changes, in an order without a gap.
 Pure.
 
-Order: sysctls and timeouts; services and real servers added and changed; netfilter; sync daemon;
-addresses; announcements; then what goes: addresses, sync daemon, netfilter, real servers, services. So a
-floating address never receives what the table does not serve yet, every connection through it is told to
+Order: kernel modules; sysctls and timeouts; services and real servers added and changed; netfilter; sync
+daemon; addresses; announcements; then what goes: addresses, sync daemon, netfilter, real servers, services.
+So a floating address never receives what the table does not serve yet, every connection through it is told to
 the other router, and a real server (or sorry server) that goes is gone only after what takes its place
-has come.
+has come. A module comes first, since only connections that begin after it are its own; none ever goes.
 
 Weights, schedulers, forwarding methods and persistence are edited in place: a service or real server is
 removed only if nothing under its key is wanted any more, since removing cuts its connections. Taking a
@@ -43,6 +43,7 @@ def differences(
     """The changes that lead from actual to wanted, in the order in which to carry them out."""
     gone = [key for key in actual.services if key in owned.services and key not in wanted.services]
     return (
+        *_modules(actual, wanted),
         *_sysctls(actual, wanted),
         *_timeouts(actual.timeouts, wanted.timeouts),
         *_additions(actual, wanted, names),
@@ -54,6 +55,11 @@ def differences(
         *_destination_removals(actual, wanted, names),
         *_service_removals(actual, gone, names),
     )
+
+
+def _modules(actual: KernelState, wanted: KernelState) -> Iterator[Change]:
+    for name in sorted(wanted.modules - actual.modules):
+        yield Change(Part.MODULE, Verb.ADD, sentences.load_module(name), module=name)
 
 
 def _sysctls(actual: KernelState, wanted: KernelState) -> Iterator[Change]:

@@ -42,8 +42,9 @@ KERNEL_TIMEOUTS = Timeouts(900, 120, 300)  # seconds; net/netfilter/ipvs/ip_vs_p
 class MemoryKernel:
     """Holds a KernelState and changes it as Linux would.
 
-    interfaces: the names this machine has, None: any. schedulers: those that can be loaded. announced: every
-    address that was announced, in order. written: every change that was made.
+    interfaces: the names this machine has, None: any. schedulers: those that can be loaded; loadable: the
+    other modules, None: any. announced: every address that was announced, in order. written: every change
+    that was made.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class MemoryKernel:
         *,
         interfaces: Collection[str] | None = None,
         schedulers: Collection[str] = SCHEDULERS,
+        loadable: Collection[str] | None = None,
     ) -> None:
         state = state or KernelState(timeouts=KERNEL_TIMEOUTS)
         self.services: dict[ServiceKey, Service] = dict(state.services)
@@ -61,6 +63,8 @@ class MemoryKernel:
         self.addresses: set[InterfaceAddress] = set(state.addresses)
         self.netfilter: Netfilter | None = state.netfilter
         self.sysctls: dict[str, str] = dict(state.sysctls)
+        self.modules: set[str] = set(state.modules)
+        self.loadable = loadable
         self.timeouts: Timeouts = state.timeouts
         self.sync: dict[SyncState, SyncDaemon] = {each.state: each for each in state.sync}
         self.interfaces = interfaces
@@ -80,6 +84,7 @@ class MemoryKernel:
             addresses=frozenset(self.addresses),
             netfilter=self.netfilter,
             sysctls=self.read_sysctls(wanted.sysctls),
+            modules=wanted.modules & self.modules,
             timeouts=self.timeouts,
             sync=frozenset(self.sync.values()),
         )
@@ -167,6 +172,8 @@ class MemoryKernel:
             return self._change_address(change.verb, change.address)
         if change.sync is not None:
             return self._change_sync(change.verb, change.sync)
+        if change.module is not None:
+            return self._load(change.module)
         if change.sysctl is not None:
             path, value = change.sysctl
             self.sysctls[path] = value
@@ -176,6 +183,12 @@ class MemoryKernel:
             self.timeouts = Timeouts(new.tcp or old.tcp, new.tcp_fin or old.tcp_fin, new.udp or old.udp)
         else:
             self.netfilter = change.netfilter and replace(change.netfilter, drift=())
+        return None
+
+    def _load(self, module: str) -> str | None:
+        if self.loadable is not None and module not in self.loadable:
+            return f"the running kernel has no such module: boot one that has it (CONFIG_{module.upper()})"
+        self.modules.add(module)
         return None
 
     def _change_service(self, change: Change, key: ServiceKey) -> int:

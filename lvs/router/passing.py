@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lvs.config.memo import Last
 from lvs.config.model import Address, Forwarding, VirtualServer
-from lvs.config.ports import asked_ports
+from lvs.config.ports import marked_ports
 from lvs.router.state import Guard, MarkRule, Netfilter
 
 Passing = tuple[tuple[MarkRule, ...], tuple[Address, ...]]  # for one virtual server; what to masquerade last
@@ -19,7 +19,7 @@ def passing(virtual_server: VirtualServer, forwarding: Forwarding) -> Passing:
     if virtual_server.fwmark and virtual_server.address:
         marks = tuple(
             MarkRule(virtual_server.address.address, protocol, ports, virtual_server.fwmark)
-            for protocol, ports in asked_ports(virtual_server)
+            for protocol, ports in marked_ports(virtual_server, forwarding)
         )
     if forwarding is not Forwarding.NAT:
         return marks, ()

@@ -38,6 +38,7 @@ from lvs.config.model import (
     SchedulerFlag,
     VirtualServer,
 )
+from lvs.config.ports import needs_ftp_helper
 from lvs.router import parameters, passing, sync
 from lvs.router.parameters import Use
 from lvs.router.passing import Passing
@@ -80,6 +81,8 @@ SCHEDULER_FLAGS = {
 # second spares itself work with syncd_maxlen = 1472.
 SHORT_MESSAGE = 44
 
+FTP_HELPER, NO_MODULES = frozenset({"ip_vs_ftp"}), frozenset[str]()
+
 _PLAIN = -1  # in place of a weight: as the health says
 
 
@@ -106,11 +109,13 @@ def wanted(
     members: dict[ServiceKey, Members] = {}
     sorry: dict[ServiceKey, dict[DestinationKey, Destination]] = {}
     through: list[Passing] = []
+    modules: set[str] = set()
     found = _found((dict(health), dict(weights or {})))
     active = list(_active(config))
     for key, virtual_server, forwarding in active:
         share = _share(virtual_server, forwarding)
         through.append(share.passing)
+        modules |= share.modules
         own = _own_members(virtual_server, forwarding, found)
         if key not in services:
             services[key], members[key] = share.service, own
@@ -130,6 +135,7 @@ def wanted(
         sysctls=parameters.wanted(Use.of(config, role)),
         timeouts=Timeouts(settings.tcp_timeout, settings.tcpfin_timeout, settings.udp_timeout),
         sync=daemon,
+        modules=frozenset(modules),
         floating=floating if _is_pair(config.redundancy) else frozenset(),
     )
 
@@ -213,13 +219,15 @@ def _active(config: LvsConfig) -> Iterator[Active]:
 class Share:
     """What one virtual server adds to a plan, whatever the health of its real servers.
 
-    places: those of active_members. sorry: its sorry server. passing: what netfilter does for it.
+    places: those of active_members. sorry: its sorry server. passing: what netfilter does for it. modules: of
+    the kernel, those that nothing loads by itself.
     """
 
     service: Service
     places: tuple[Place, ...]
     sorry: DestinationKey | None
     passing: Passing
+    modules: frozenset[str]
 
 
 @Memo
@@ -229,6 +237,7 @@ def _share(virtual_server: VirtualServer, forwarding: Forwarding) -> Share:
         tuple(place for _, place in active_members(virtual_server)),
         sorry_key(virtual_server),
         passing.passing(virtual_server, forwarding),
+        FTP_HELPER if needs_ftp_helper(virtual_server, forwarding) else NO_MODULES,
     )
 
 

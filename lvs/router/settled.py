@@ -19,7 +19,11 @@ MOST_SERVICES = 64  # that are read one by one; from about there on the whole ta
 
 def changed_services(settled: KernelState, wanted: KernelState) -> frozenset[ServiceKey] | None:
     """The services that two plans want differently; None when more differs than the role changes."""
-    if (settled.netfilter, settled.timeouts) != (wanted.netfilter, wanted.timeouts):
+    if (settled.netfilter, settled.timeouts, settled.modules) != (
+        wanted.netfilter,
+        wanted.timeouts,
+        wanted.modules,
+    ):
         return None
     return frozenset(
         (settled.services.keys() ^ wanted.services.keys())

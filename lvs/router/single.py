@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lvs.router import announce, netfilter, sysctl
+from lvs.router import announce, modules, netfilter, sysctl
 from lvs.router.ipvs import Ipvs
 from lvs.router.state import Change, Part, Verb
 
@@ -12,6 +12,11 @@ from lvs.router.state import Change, Part, Verb
 def make(change: Change) -> None:
     """Makes it; KernelError if it is refused."""
     _EDGES[change.part](change)
+
+
+def _load_module(change: Change) -> None:
+    if change.module:
+        modules.load(change.module)
 
 
 def _set_sysctl(change: Change) -> None:
@@ -48,6 +53,7 @@ def _announce_one(change: Change) -> None:
 
 
 _EDGES: dict[Part, Callable[[Change], None]] = {
+    Part.MODULE: _load_module,
     Part.SYSCTL: _set_sysctl,
     Part.TIMEOUTS: _set_timeouts,
     Part.NETFILTER: _change_netfilter,

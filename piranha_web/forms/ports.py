@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 
 from lvs.config.marks import free_mark
 from lvs.config.model import Forwarding, LvsConfig, VirtualServer
-from lvs.config.ports import passive_ports, serves_ftp
+from lvs.config.ports import needs_ftp_helper, passive_ports, serves_ftp
 from piranha_web.forms.panel import PanelForm
 
 PERSISTENCE = "300"  # seconds, where a set of ports is of use only to clients that stay with one real server
@@ -112,13 +112,17 @@ def ftp_hint(config: LvsConfig, virtual_server: VirtualServer) -> str:
         known = f"Passive data connections use ports {passive}: give the FTP servers the same range."
     else:
         known = "No passive range is among its ports: fill in FTP's ports below."
-    if config.forwarding_of(virtual_server) is Forwarding.NAT:
+    forwarding = config.forwarding_of(virtual_server)
+    if needs_ftp_helper(virtual_server, forwarding):
         return (
             "The routers load the kernel's FTP helper (ip_vs_ftp), which follows what client and server "
-            f"agree on. It cannot read what TLS hides: for that a passive range is needed too. {known}"
+            "agree on; the FTP servers must not name the virtual address by themselves (vsftpd: no "
+            f"pasv_address). It cannot read what TLS hides: for that a passive range is needed too. {known}"
         )
     if not passive:
         return f"Without a passive range clients can only use active FTP. {known}"
+    if forwarding is Forwarding.NAT:
+        known += " They must also name the virtual address (pasv_address): their set-up has the lines."
     if not virtual_server.persistence:
-        return f"{known} Set a persistence, so that data reaches the real server that a client logged in to."
+        known += " Set a persistence, so that data reaches the real server that a client logged in to."
     return known

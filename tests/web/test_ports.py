@@ -159,6 +159,7 @@ def test_of_ftp_the_page_says_what_its_method_needs(
     assert "No passive range is among its ports" in page
     page = saved(administrator, shop, ports="20, 10000-20000")
     assert "Passive data connections use ports 10000:20000" in page
+    assert "They must also name the virtual address (pasv_address)" in page
     page = saved(administrator, shop, forwarding="direct")
     assert "FTP helper" not in page
     assert "Set a persistence" in page

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from lvs.config.model import Forwarding, LvsConfig
-from lvs.config.ports import serves_ftp
+from lvs.config.ports import needs_ftp_helper, serves_ftp
 from lvs.router.judges.words import some
 from lvs.router.parameter_table import gateways, interfaces
 from lvs.router.seen import About, Level, Remark, Seen
@@ -14,6 +14,7 @@ from lvs.router.seen import About, Level, Remark, Seen
 ENOUGH_TRACKED = 65536  # entries of nf_conntrack: some tens of megabytes
 ENOUGH_PORTS = 4096  # as many checks as pulse has under way at once
 FULL = 0.8
+HELPER = "ip_vs_ftp"
 EARLIEST = datetime(2025, 1, 1, tzinfo=UTC).timestamp()  # no clock of a machine with this program is before
 
 Needs = dict[str, tuple[Level, str]]  # a module: how bad it is without, and what needs it
@@ -34,16 +35,7 @@ def modules(seen: Seen, config: LvsConfig) -> Iterator[Remark]:
                 why,
                 *_missing(seen, name),
             )
-        elif name == "ip_vs_ftp" and name not in seen.modules.present:
-            yield Remark(
-                Level.WARNING,
-                About.MODULES,
-                "The module ip_vs_ftp is not loaded.",
-                f"{why} Nothing loads it by itself.",
-                "Run modprobe ip_vs_ftp now, and put its name into a file of /etc/modules-load.d for the "
-                "next boot.",
-                "/proc/modules",
-            )
+    yield from _two_ways_of_ftp(seen, config)
     if unknown:
         yield Remark(
             Level.NOTE,
@@ -75,10 +67,32 @@ def needed(config: LvsConfig) -> Needs:
     if any(real.active for each in translated for real in each.real_servers):
         why = "NAT real servers reach the outside by masquerade."
         needs |= dict.fromkeys(("nf_conntrack", "nf_nat", "nft_chain_nat", "nft_masq"), (Level.ERROR, why))
-    for each in filter(serves_ftp, translated):
-        why = f"It lets the data connections of FTP through to {each.name}'s NAT real servers."
-        needs.setdefault("ip_vs_ftp", (Level.WARNING, why))
+    for each in translated:
+        if needs_ftp_helper(each, Forwarding.NAT):
+            why = f"It leads the data connections of FTP to {each.name}'s NAT real servers; pulse loads it."
+            needs.setdefault(HELPER, (Level.WARNING, why))
     return needs
+
+
+def _two_ways_of_ftp(seen: Seen, config: LvsConfig) -> Iterator[Remark]:
+    """The helper for FTP beside a firewall mark for it: each wants another address of the FTP server."""
+    if HELPER not in seen.modules.present and HELPER not in needed(config):
+        return
+    for each in config.virtual_servers:
+        is_nat = config.forwarding_of(each) is Forwarding.NAT
+        if each.active and each.fwmark and is_nat and serves_ftp(each):
+            yield Remark(
+                Level.WARNING,
+                About.MODULES,
+                f"The module {HELPER} looks into {each.name}'s FTP as well, which has a firewall mark.",
+                "It takes the address that an FTP server names for passive mode (pasv_address) for the "
+                "server's own. Where that is the virtual address, the data connection ends at this router, "
+                "and clients wait in vain.",
+                "Take pasv_address out of the FTP servers' configuration: the module puts the virtual "
+                f"address in. Or have no module: boot without a line {HELPER} in /etc/modules-load.d, and "
+                "give every virtual server with NAT and FTP a firewall mark.",
+                "/proc/modules" if HELPER in seen.modules.present else "another virtual server needs it",
+            )
 
 
 def _missing(seen: Seen, name: str) -> tuple[str, str]:

@@ -281,6 +281,20 @@ def test_a_refusal_by_the_kernel_takes_the_whole_install_back(tmp_path: Path) ->
     play(story())
 
 
+def test_a_module_that_this_kernel_lacks_is_said_and_the_install_stays(tmp_path: Path) -> None:
+    async def story() -> None:
+        world = World(tmp_path, MemoryKernel(loadable=()))
+        async with world.pulse() as lvsd:
+            result = await lvsd.install(lvs_cf(port=21).replace("network = direct", "network = nat"))
+            assert "ip_vs_ftp" in result["refused"][0]["change"]
+            assert members(world) == {"10.0.0.1": 1, "10.0.0.2": 1}
+            found = await lvsd.status()
+            assert found["serial"] == 1
+            assert any(said.startswith("Refused: load the kernel module") for said in found["problems"])
+
+    play(story())
+
+
 def test_a_refused_first_install_leaves_nothing_behind(tmp_path: Path) -> None:
     async def story() -> None:
         world = World(tmp_path, MemoryKernel(interfaces={"lo"}))

@@ -209,6 +209,19 @@ def test_vsftpd_names_the_virtual_address_with_nat_only() -> None:
     assert (nat.warnings, direct.warnings) == ((), ())
 
 
+def test_vsftpd_names_no_address_where_the_routers_kernel_puts_the_virtual_one_in() -> None:
+    server = real()
+    plain = virtual("192.0.2.20", None, server, name="ftp", port=21)
+    way = found(plain, server=server)["ftp-nat"]
+    assert "    pasv_enable=YES\n    port_enable=YES\n" in way.text
+    assert "take out any other line with pasv_address" in way.text
+    assert way.warnings == ()
+    marked = virtual("192.0.2.21", None, server, name="marked", **FTP)
+    both = found(plain, marked, server=server)["ftp-nat"]
+    assert "    pasv_min_port=10000\n" in both.text
+    assert "    pasv_address" not in both.text
+
+
 @pytest.mark.parametrize(
     ("change", "warning"),
     [
@@ -220,6 +233,15 @@ def test_vsftpd_names_the_virtual_address_with_nat_only() -> None:
 def test_what_keeps_ftp_from_working_is_said(change: dict[str, object], warning: str) -> None:
     service = virtual("192.0.2.20", None, real(), **(FTP | change))
     assert warning in warned(service, server=real(), way="ftp-nat")
+
+
+def test_ftp_by_direct_routing_needs_persistence_with_or_without_a_mark() -> None:
+    near = real("192.0.2.11")
+    for settings_of_it in ({"port": 21}, FTP | {"persistence": 0}):
+        service = virtual("192.0.2.20", Forwarding.DIRECT, near, **settings_of_it)
+        assert "has no persistence" in warned(service, server=near, way="ftp-direct")
+    lasting = virtual("192.0.2.20", Forwarding.DIRECT, near, port=21, persistence=300)
+    assert found(lasting, server=near)["ftp-direct"].warnings == ()
 
 
 def test_without_port_21_there_is_nothing_about_ftp() -> None:

@@ -117,6 +117,22 @@ def test_what_was_not_tried_is_not_reported_as_made():
     assert made(changes, ()) == changes
 
 
+def test_a_module_that_is_not_to_be_had_does_not_stop_the_rest_and_is_never_taken_out():
+    wanted = replace(table(ONE), modules=frozenset({"ip_vs_ftp"}))
+    lacking = MemoryKernel(loadable=())
+    report = reconcile(lacking, wanted, MemoryLedger())
+    assert [refusal.change.module for refusal in report.refused] == ["ip_vs_ftp"]
+    assert [change.module for change in report.remaining] == ["ip_vs_ftp"]
+    assert lacking.services == wanted.services
+
+    kernel = MemoryKernel()
+    report = reconcile(kernel, wanted, MemoryLedger())
+    assert (report.changes[0].part, report.remaining) == (Part.MODULE, ())
+    assert report.changes[0].text.startswith("load the kernel module ip_vs_ftp: it leads")
+    assert reconcile(kernel, table(ONE), MemoryLedger()).changes == ()
+    assert kernel.modules == {"ip_vs_ftp"}
+
+
 def test_what_may_not_be_raised_any_more_stops_a_reconciliation_before_its_addresses():
     kernel, ledger = MemoryKernel(), MemoryLedger()
     wanted = replace(table(ONE), addresses=frozenset({FLOATING}))

@@ -182,6 +182,36 @@ def test_a_mark_without_further_ports_is_set_for_its_own():
     assert list(state.services) == [ServiceKey(Family.V6, fwmark=7)]
 
 
+FTP_PORTS = (PortRange(10000, 10009),)
+
+
+def test_the_helper_for_ftp_is_wanted_with_nat_and_without_a_mark_on_both_routers():
+    ftp = virtual(port=21, forwarding=Forwarding.NAT)
+    for role in Role:
+        assert planned(ftp, role=role).modules == {"ip_vs_ftp"}
+    assert planned(virtual(forwarding=Forwarding.NAT), ftp).modules == {"ip_vs_ftp"}
+    for other in (
+        virtual(port=21),
+        virtual(forwarding=Forwarding.NAT),
+        replace(ftp, active=False),
+        replace(ftp, protocol=Protocol.UDP),
+        replace(ftp, fwmark=21, ports=FTP_PORTS),
+    ):
+        assert planned(other).modules == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("method", "last"), [(Forwarding.NAT, []), (Forwarding.DIRECT, [20]), (Forwarding.TUNNEL, [20])]
+)
+def test_a_mark_for_ftp_gathers_answers_to_its_data_port_where_real_servers_reach_clients_by_themselves(
+    method, last
+):
+    state = planned(virtual(port=21, fwmark=21, forwarding=method, ports=FTP_PORTS))
+    assert [rule.ports.first for rule in state.netfilter.marks] == [*last, 21, 10000]
+    state = planned(virtual(port=20, fwmark=21, forwarding=method, ports=(PortRange(20, 21),)))
+    assert [str(rule.ports) for rule in state.netfilter.marks] == ["20:21"]
+
+
 def test_virtual_servers_with_one_mark_are_one_service():
     secure = virtual("secure", port=443, fwmark=7, persistence=9, real_servers=(real(2), real(3)))
     state = planned(virtual(fwmark=7, persistence=60, sorry_server=SORRY.address), secure, web1=Health.FAILED)

@@ -171,14 +171,26 @@ def test_modules_count_as_there_when_they_can_be_loaded(modules: Modules, said: 
     assert said is None or said in found[0].evidence
 
 
-def test_ftp_over_nat_needs_a_module_that_nothing_loads_by_itself() -> None:
-    config = replace(
-        NAT,
-        virtual_servers=(virtual(forwarding=Forwarding.NAT, port=80, ports=(PortRange(20, 21),), fwmark=1),),
-    )
+def test_ftp_over_nat_needs_a_module_that_pulse_loads() -> None:
+    config = replace(NAT, virtual_servers=(virtual("ftp", forwarding=Forwarding.NAT, port=21),))
     without = Modules(frozenset(ALL_MODULES) - {"ip_vs_ftp"}, frozenset({"ip_vs_ftp"}), known=True)
-    assert "modprobe ip_vs_ftp" in the_only(config, modules=without).remedy
+    assert remarks(config, modules=without) == ()
+    found = the_only(config, modules=replace(without, loadable=frozenset()))
+    assert (found.level, "CONFIG_IP_VS_FTP" in found.remedy) == (Level.WARNING, True)
     assert remarks(NAT, modules=without) == ()
+
+
+def test_ftp_with_a_firewall_mark_and_the_helper_beside_it_want_different_addresses() -> None:
+    marked = virtual("marked", forwarding=Forwarding.NAT, port=21, ports=(PortRange(10000, 20000),), fwmark=1)
+    config = replace(NAT, virtual_servers=(marked,))
+    without = Modules(frozenset(ALL_MODULES) - {"ip_vs_ftp"}, frozenset({"ip_vs_ftp"}), known=True)
+    assert remarks(config, modules=without) == ()
+    assert "Take pasv_address out" in the_only(config).remedy
+    plain = virtual("plain", "192.0.2.9", forwarding=Forwarding.NAT, port=21)
+    both = replace(NAT, virtual_servers=(marked, plain))
+    assert "another virtual server needs it" in the_only(both, modules=without).evidence
+    direct = replace(NAT, virtual_servers=(replace(marked, forwarding=Forwarding.DIRECT),))
+    assert remarks(direct) == ()
 
 
 # ---- interfaces

@@ -154,4 +154,5 @@ def test_many_changed_services_are_read_at_once():
 def test_equal_plans_differ_in_no_service():
     assert changed_services(with_other(table(ONE)), with_other(table(ONE))) == frozenset()
     assert changed_services(table(ONE), table(ONE, TWO)) == {WEB}
+    assert changed_services(table(ONE), replace(table(ONE), modules=frozenset({"ip_vs_ftp"}))) is None
     assert changed_services(table(ONE), table(ONE, service=Service("rr"))) == {WEB}
