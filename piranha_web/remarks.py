@@ -20,6 +20,9 @@ class Remarks:
         return (*self.errors, *self.warnings, *self.notes)
 
 
+NONE = Remarks()
+
+
 def gathered(remarks: Sequence[Mapping[str, Any]]) -> Remarks:
     """The remarks of an answer; what has a level that is not known here counts as a note."""
     errors = tuple(one for one in remarks if one["level"] == "error")

@@ -17,6 +17,7 @@ from piranha_web.views import (
     real_servers,
     redundancy,
     review,
+    routers,
     setting_up,
     virtual_servers,
 )
@@ -32,6 +33,11 @@ urlpatterns = [
     path("redundancy/live", redundancy.redundancy_live, name="redundancy-live"),
     path("redundancy/switch", redundancy.switch, name="redundancy-switch"),
     path("redundancy/key", redundancy.new_key, name="redundancy-key"),
+    path("routers", routers.router_list, name="router-list"),
+    path("routers/<int:pk>", routers.router, name="router"),
+    path("routers/<int:pk>/preflight", routers.router_preflight, name="router-preflight"),
+    path("routers/<int:pk>/rules", routers.router_rules, name="router-rules"),
+    path("routers/<int:pk>/rules/download", routers.router_rules_download, name="router-rules-download"),
     path("routers/<int:pk>/outside", outside.outside, name="router-outside"),
     path("routers/<int:pk>/take-in", outside.take_in, name="router-take-in"),
     path("routers/<int:pk>/put-back", outside.put_back, name="router-put-back"),
@@ -52,6 +58,7 @@ urlpatterns = [
         "virtual-servers/<int:pk>/delete", virtual_servers.virtual_server_delete, name="virtual-server-delete"
     ),
     path("virtual-servers/<int:pk>/monitoring", virtual_servers.monitoring_script, name="monitoring-script"),
+    path("virtual-servers/<int:pk>/monitoring/try", virtual_servers.monitoring_try, name="monitoring-try"),
     path("virtual-servers/<int:pk>/real-servers", real_servers.real_server_list, name="real-server-list"),
     path("virtual-servers/<int:pk>/real-servers/add", real_servers.real_server_add, name="real-server-add"),
     path(
@@ -77,6 +84,7 @@ urlpatterns = [
     path("import/confirm", files.import_confirm, name="import-confirm"),
     path("lvs.cf", files.download, name="download"),
     path("review", review.review, name="review"),
+    path("review/routers", routers.review_routers, name="review-routers"),
     path("apply", review.apply, name="apply"),
     path("discard", review.discard, name="discard"),
     path("history", history.history, name="history"),

@@ -14,6 +14,7 @@ from lvs.config.diff import text_difference
 from lvs.config.model import Severity
 from lvs.errors import InvalidConfig
 from piranha_web.context import current_cluster, current_state
+from piranha_web.looking import looks
 
 MESSAGE_LENGTH = 200
 CONFIRM_SECONDS = 60  # offered for a change that rolls itself back
@@ -34,7 +35,9 @@ def review(request: HttpRequest) -> HttpResponse:
     pending = store.pending(cluster)
     roles = {one.router.pk: one.role for one in current_state(request, cluster).routers if one.is_current}
     runs = dispatch.dry_runs(cluster, candidate) if pending and not errors else ()
+    asked = "check" in request.GET and pending and not errors
     context = {
+        "looks": looks(cluster) if asked else (),
         "cluster": cluster,
         "order": dispatch.standby_first(cluster),
         "pending": pending,

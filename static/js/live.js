@@ -1,11 +1,13 @@
-// Live parts ask again only while somebody can see them; what was unfolded or selected in them stays so.
+// Live parts ask again only while somebody can see them (what is asked once, at any time); what was unfolded or
+// selected in them stays so.
 (() => {
   "use strict";
   let open = [];
   let selected = [];
   const ids = (target, what) => [...target.querySelectorAll(what)].map((one) => one.id);
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && event.detail.requestConfig.verb === "get") {
+    const again = event.detail.requestConfig.verb === "get" && !("once" in event.detail.elt.dataset);
+    if (document.hidden && again) {
       event.preventDefault();
     }
   });
