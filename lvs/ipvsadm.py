@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lvs.config.address import host
+
 METHOD = {"nat": "Masq", "direct": "Route", "tunnel": "Tunnel"}
 HEAD = (
     "Prot LocalAddress:Port Scheduler Flags",
@@ -37,9 +39,9 @@ def service_line(service: Mapping[str, Any]) -> str:
 
 def destination_line(server: Mapping[str, Any], forwarding: str) -> str:
     """-> 10.11.12.1:80  Masq  1  0  0, in ipvsadm's widths."""
-    host = f"[{server['address']}]" if ":" in server["address"] else server["address"]
     counters = server["counters"]
+    place = f"{host(server['address'])}:{server['port']}"
     return (
-        f"  -> {host + ':' + str(server['port']):<28} {METHOD.get(forwarding, forwarding):<7} "
+        f"  -> {place:<28} {METHOD.get(forwarding, forwarding):<7} "
         f"{server['weight']:<6} {counters['active']:<10} {counters['inactive']}"
     )

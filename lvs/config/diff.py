@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from lvs.config.address import host
 from lvs.config.keywords import GLOBAL, SERVER, VIRTUAL, Keyword
 from lvs.config.model import LvsConfig, RealServer, VirtualServer
 from lvs.config.values import Context
@@ -151,7 +152,7 @@ def _counted(servers: int) -> str:
 def _described(block: VirtualServer) -> str:
     if block.address is None:
         return f"{block.name} ({block.protocol} port {block.port}, no address)"
-    return f"{block.name} {block.protocol} {_with_port(block.address.address, block.port)}"
+    return f"{block.name} {block.protocol} {host(block.address.address)}:{block.port}"
 
 
 def _details(block: VirtualServer) -> str:
@@ -164,11 +165,7 @@ def _details(block: VirtualServer) -> str:
 def _reached(server: RealServer, owner: VirtualServer) -> str:
     if server.address is None:
         return f"{server.name} (no address)"
-    return f"{server.name} {_with_port(server.address, server.port or owner.port)}"
-
-
-def _with_port(address: Any, port: int) -> str:
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+    return f"{server.name} {host(server.address)}:{server.port or owner.port}"
 
 
 def text_difference(old: str, new: str) -> tuple[tuple[str, str], ...]:

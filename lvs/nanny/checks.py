@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lvs.config.address import host
 from lvs.config.model import (
     AGENT_MONITOR,
     NO_MONITOR,
@@ -114,8 +115,7 @@ class Check:
     def __str__(self) -> str:
         if not self.port:
             return str(self.address)
-        host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
-        return f"{host}:{self.port}"
+        return f"{host(self.address)}:{self.port}"
 
 
 def check_of(virtual_server: VirtualServer, real_server: RealServer) -> Check | None:
@@ -227,9 +227,9 @@ def _connect(given: _Given) -> Check:
 def _web(given: _Given) -> Check:
     check = given.check
     https = check.kind is CheckKind.HTTPS
-    own = f"[{given.address}]" if given.address.version == 6 else str(given.address)
+    own = host(given.address)
     usual = given.port == (HTTPS_PORT if https else WEB_PORT)
-    host = check.http_host or (own if usual else f"{own}:{given.port}")
+    asked = check.http_host or (own if usual else f"{own}:{given.port}")
     name = check.tls_name or host_name(check.http_host or str(given.address))
     _, expect, use_regex = _texts(check)
     return Check(
@@ -240,7 +240,7 @@ def _web(given: _Given) -> Check:
         expect=expect,
         use_regex=use_regex,
         kind=Kind.HTTP,
-        http=Http(check.http_method, check.http_path or "/", host, check.http_status),
+        http=Http(check.http_method, check.http_path or "/", asked, check.http_status),
         tls=Tls(name, check.tls_verify, check.tls_expiry) if https else None,
     )
 

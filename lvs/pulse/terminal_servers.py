@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lvs.config.address import host
 from lvs.errors import RouterError
 from lvs.nanny.hand import Order
 from lvs.pulse.client import PulseClient
@@ -188,8 +189,7 @@ def _by_hand(entry: Document, now: float) -> str:
 
 
 def _at(one: Document) -> str:
-    host = f"[{one['address']}]" if ":" in one["address"] else one["address"]
-    return f"{host}:{one['port']}"
+    return f"{host(one['address'])}:{one['port']}"
 
 
 def _open(one: Document) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lvs.config.address import host
 from lvs.config.memo import Memo
-from lvs.config.model import Address, Forwarding, LvsConfig, VirtualServer
+from lvs.config.model import Forwarding, LvsConfig, VirtualServer
 from lvs.router.judges.words import some
 from lvs.router.parameters import REASONS
 from lvs.router.plan import (
@@ -269,8 +270,4 @@ def _thresholds(destination: Destination) -> str:
 
 def _ports(netfilter: Netfilter) -> list[str]:
     ports = ((rule, str(rule.ports).replace(":", "-")) for rule in netfilter.marks)
-    return [f"{rule.protocol} {_host(rule.address)}:{each}" for rule, each in ports]
-
-
-def _host(address: Address) -> str:
-    return f"[{address}]" if address.version == 6 else str(address)
+    return [f"{rule.protocol} {host(rule.address)}:{each}" for rule, each in ports]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
+from lvs.config.address import host
 from lvs.config.model import Address, Forwarding, PortRange, Protocol
 from lvs.router.floating import InterfaceAddress as InterfaceAddress
 from lvs.router.floating import Node as Node
@@ -66,8 +67,7 @@ class ServiceKey(_HashedOnce):
     def __str__(self) -> str:
         if self.fwmark:
             return f"fwmark {self.fwmark}" + (" (IPv6)" if self.family is Family.V6 else "")
-        host = f"[{self.address}]" if self.family is Family.V6 else str(self.address)
-        return f"{self.protocol} {host}:{self.port}"
+        return f"{self.protocol} {host(str(self.address))}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class DestinationKey(_HashedOnce):
         return int(self.address), self.port
 
     def __str__(self) -> str:
-        return f"[{self.address}]:{self.port}" if self.address.version == 6 else f"{self.address}:{self.port}"
+        return f"{host(self.address)}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

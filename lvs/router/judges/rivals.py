@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import PurePath
 
+from lvs.config.address import host
 from lvs.config.model import LvsConfig, PortRange, Protocol
 from lvs.config.ports import asked_ports
 from lvs.router import plan
@@ -160,8 +161,7 @@ def _option(key: ServiceKey) -> str:
     option = {Protocol.TCP: "-t", Protocol.UDP: "-u", Protocol.SCTP: "--sctp-service"}[
         key.protocol or Protocol.TCP
     ]
-    host = f"[{key.address}]" if key.family == "inet6" else str(key.address)
-    return f"{option} {host}:{key.port}"
+    return f"{option} {host(str(key.address))}:{key.port}"
 
 
 def listeners(seen: Seen, config: LvsConfig) -> Iterator[Remark]:
