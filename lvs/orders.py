@@ -249,6 +249,14 @@ def explained(router: models.Router, said: Answer | NotPossible) -> Explained:
     return Explained(router=router, document=told.document, problem=told.problem)
 
 
+def try_check(
+    routers: Sequence[models.Router], config: LvsConfig, virtual_server: str, real_server: str
+) -> tuple[Told, ...]:
+    """The check that config, which need not be applied, has for a real server, made once by each of them."""
+    arguments = [document.to_document(config), virtual_server, real_server]
+    return told_by(routers, tasks.try_check, arguments, TEST_SECONDS)
+
+
 def examine(router: models.Router, virtual_server: str, real_server: str) -> Told:
     """*Check this real server* from one router: remarks, and what was tried."""
     return told_by([router], tasks.examine, [virtual_server, real_server], EXAMINE_SECONDS)[0]

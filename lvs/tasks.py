@@ -115,6 +115,12 @@ def explain(self: Task, virtual_server: str, real_server: str, test: bool = Fals
     if_wanted(self, lambda: pulse(seconds).explain(virtual_server, real_server, test=test))
 
 
+@shared_task(name="piranha.try_check", bind=True)
+def try_check(self: Task, document: dict[str, Any], virtual_server: str, real_server: str) -> None:
+    """Makes the check that document has for a real server, once. Nobody waiting, it is not made."""
+    if_wanted(self, lambda: pulse(TEST_SECONDS).try_check(rendered(document), virtual_server, real_server))
+
+
 @shared_task(name="piranha.examine", bind=True)
 def examine(self: Task, virtual_server: str, real_server: str) -> None:
     """What is wrong with a real server's set-up, found out from here. Nobody waiting, nothing is sent."""

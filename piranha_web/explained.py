@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from lvs import models
-from lvs.orders import Explained
+from lvs.orders import Explained, Told
 from piranha_web.pair import moment
 from piranha_web.servers import Hand, hand_of, hand_words
 
@@ -49,6 +49,16 @@ class Trial:
     warning: str
     duration: float
     lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What a router found with a check that need not be in force; problem: why it found nothing."""
+
+    router: models.Router
+    problem: str | None = None
+    check: str = ""
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +150,13 @@ def trial_of(document: Mapping[str, Any] | None) -> Trial | None:
             for one in document["transcript"]
         ),
     )
+
+
+def tried_of(router: models.Router, told: Told) -> Tried:
+    """A router's answer to `try_check` for the page."""
+    if told.document is None:
+        return Tried(router=router, problem=told.problem)
+    return Tried(router=router, check=told.document["check"], trial=trial_of(told.document["test"]))
 
 
 def in_lines(text: str) -> str:

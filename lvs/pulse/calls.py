@@ -9,7 +9,7 @@ from typing import Any
 
 from lvs.errors import RouterError
 from lvs.nanny.hand import Order
-from lvs.pulse import confirmation, keys
+from lvs.pulse import confirmation, explaining, keys
 from lvs.pulse.control import ASKED_BY, Call
 from lvs.pulse.guard import guard as have_guarded
 from lvs.pulse.lvsd import Lvsd
@@ -101,7 +101,11 @@ def _of_real_servers(lvsd: Lvsd, name: str) -> dict[str, Call]:
         names = _words(request, "virtual_server"), _words(request, "real_server")
         return await look(lvsd.keeper, examining, *names)
 
-    return {"server": server, "explain": explain, "examine": examine}
+    async def try_check(request: Request) -> Mapping[str, Any]:
+        names = _words(request, "virtual_server"), _words(request, "real_server")
+        return await explaining.try_check(lvsd.keeper, _text(request), *names)
+
+    return {"server": server, "explain": explain, "examine": examine, "try_check": try_check}
 
 
 def _text(request: Request) -> str:

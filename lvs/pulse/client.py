@@ -116,6 +116,11 @@ class PulseClient:
             {"call": "explain", "virtual_server": virtual_server, "real_server": real_server, "test": test}
         )
 
+    def try_check(self, lvs_cf: str, virtual_server: str, real_server: str) -> dict[str, Any]:
+        """What the check that lvs_cf has for a real server finds, made once from this router."""
+        names = {"virtual_server": virtual_server, "real_server": real_server}
+        return self._call({"call": "try_check", "lvs_cf": lvs_cf, **names})
+
     def examine(self, virtual_server: str, real_server: str) -> dict[str, Any]:
         """What is wrong with a real server's set-up, found out from this router within a few seconds."""
         return self._call({"call": "examine", "virtual_server": virtual_server, "real_server": real_server})

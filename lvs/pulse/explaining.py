@@ -6,6 +6,7 @@ deleted and still departing, since whoever looks after it wants to see it well b
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +20,7 @@ from lvs.nanny.history import Run
 from lvs.nanny.loads import Load
 from lvs.nanny.probes.finding import Entry, Record, What
 from lvs.pulse.keeping import Keeper
+from lvs.pulse.running import understood
 from lvs.pulse.status import hand_document
 from lvs.pulse.words import NO_CONFIGURATION
 from lvs.router.plan import Place, destination_key, service_key
@@ -47,6 +49,24 @@ async def explain(keeper: Keeper, virtual_server: str, real_server: str, *, test
         "weight": _weight(keeper, one, place),
         "test": tested,
     }
+
+
+async def try_check(keeper: Keeper, text: str, virtual_server: str, real_server: str) -> Document:
+    """The check that text, an lvs.cf that need not be in force, has for a real server, made once from here.
+
+    It counts for nothing, and nothing is changed. ConfigError where text is no lvs.cf, RouterError where it
+    has no such real server, or that one no address.
+    """
+    config = (await asyncio.to_thread(understood, text)).config
+    for of in config.virtual_servers:
+        for one in of.real_servers:
+            if (of.name, one.name) == (virtual_server, real_server):
+                check = check_of(of, one)
+                tested = await _test(keeper.checker, check)
+                return {"check": describe(check) if check else "", "test": tested}
+    raise RouterError(
+        f"This lvs.cf has no real server {virtual_server}/{real_server}: choose one that it has."
+    )
 
 
 def _found(keeper: Keeper, virtual_server: str, real_server: str) -> tuple[VirtualServer, RealServer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
@@ -10,8 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from lvs import models, store
+from lvs import dispatch, models, orders, store
 from lvs.config.model import LvsConfig, VirtualServer
+from piranha_web.context import current_cluster
+from piranha_web.explained import tried_of
 from piranha_web.forms.monitoring import CLEARING, MonitoringForm
 from piranha_web.forms.ports import PRESETS, Preset, fill_in, ftp_hint
 from piranha_web.forms.virtual_servers import NEW, VirtualServerForm, with_virtual_server
@@ -111,15 +114,45 @@ def monitoring_script(request: HttpRequest, cluster: models.Cluster, pk: int) ->
         row.monitoring_script.take(form.value)
         say_saved(request, f"Saved the monitoring script of {row.name}.", form.warnings)
         return redirect("monitoring-script", pk=row.pk)
-    names = row.real_servers.filter(active=True).values_list("name", flat=True)
-    context = {
+    return render(request, "virtual_servers/monitoring.html", monitoring_context(row, form))
+
+
+def monitoring_context(row: models.VirtualServer, form: MonitoringForm) -> dict[str, Any]:
+    """What the page of a monitoring script shows; names: of the real servers that a check can be tried on."""
+    active = row.real_servers.filter(active=True).values_list("name", flat=True)
+    return {
         "form": form,
         "virtual_server": row,
         "tab": "monitoring",
         "clearing": CLEARING,
-        "targets": [(target_text((row.name, name)), name) for name in names],
+        "targets": [(target_text((row.name, name)), name) for name in active],
+        "names": [one.name for one in row.real_servers.all() if one.address],
     }
-    return render(request, "virtual_servers/monitoring.html", context)
+
+
+@require_POST
+def monitoring_try(request: HttpRequest, pk: int) -> HttpResponse:
+    """Test the check that stands in the form, applied or not, from each router; nothing is saved.
+
+    No transaction of ours is open meanwhile: the routers are waited for.
+    """
+    cluster = current_cluster(request)
+    if cluster is None:
+        return redirect("cluster-create")
+    row = get_object_or_404(cluster.virtual_servers, pk=pk)
+    config = store.load(cluster)
+    form = MonitoringForm(request.POST, config=config, owner=value_of(config, row))
+    context = monitoring_context(row, form)
+    name = request.POST.get("real_server", "")
+    if form.is_valid() and name in context["names"]:
+        wanted = form.config_with(form.value)
+        alone = replace(
+            wanted, virtual_servers=(value_of(wanted, row),)
+        )  # others may have errors of their own
+        routers = dispatch.standby_first(cluster)[::-1]
+        said = orders.try_check(routers, alone, row.name, name)
+        context["tried"] = [tried_of(router, told) for router, told in zip(routers, said, strict=True)]
+    return render(request, "virtual_servers/monitoring.html", context | {"real_server": name})
 
 
 @require_POST

@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lvs import models, store
+from lvs import models, orders, store
+from lvs.config.document import from_document
 from lvs.config.model import CheckKind, DnsType, HealthCheck, HttpMethod, StatusRange
+from tests.conftest import RedisServer
+from tests.web.answering import answering
 from tests.web.conftest import SHOP
+from tests.web.explaining import trial
 from tests.web.pages import fields_of, text_of
+from tests.web.reports import report, status
 
 HTTPS = HealthCheck(
     kind=CheckKind.HTTPS,
@@ -163,6 +168,52 @@ def test_the_panel_offers_the_test_of_the_running_check_for_each_active_real_ser
     assert '<option value="shop/web1">web1</option>' in page
     assert "shop/web2" not in page
     assert "It is the check that was applied last" in page
+
+
+def tried(client: Client, address: str, **changes: str) -> str:
+    """The page after *Test it, save nothing* on web1."""
+    fields = fields_of(client, address) | {"real_server": "web1"} | changes
+    response = client.post(f"{address}/try", fields)
+    assert response.status_code == 200
+    return text_of(response)
+
+
+def test_what_stands_in_the_form_is_tried_from_each_router_and_not_saved(
+    administrator: Client,
+    shop: models.VirtualServer,
+    address: str,
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(orders, "TEST_SECONDS", 0.5)
+    report("r1", status())
+    report("r2", status("standby", name="r2"))
+    before = saved(shop)
+    with answering("r1", try_check={"check": "http GET /new on port 80", "test": trial()}) as asked:
+        page = tried(administrator, address, kind="http", http_path="/new")
+    [(task, (document, virtual_server, real_server))] = asked
+    assert (task, virtual_server, real_server) == ("try_check", shop.name, "web1")
+    (sent,) = from_document(document).virtual_servers
+    assert (sent.check.kind, sent.check.http_path) == (CheckKind.HTTP, "/new")
+    assert "From r1: http GET /new on port 80" in page
+    assert "status 503" in page
+    assert "r2 did not answer within" in page
+    assert 'value="/new"' in page
+    assert 'data-unsaved="changed"' in page
+    assert saved(shop) == before
+
+
+def test_what_makes_no_sense_is_not_tried(
+    administrator: Client, shop: models.VirtualServer, address: str, redis_server: RedisServer
+) -> None:
+    report("r1", status())
+    with answering("r1") as asked:
+        page = tried(administrator, address, kind="http", http_path="no slash")
+        assert "http_path must begin with /" in page
+        assert "From r1" not in tried(administrator, address, real_server="web9")
+    assert asked == []
+    shop.delete()
+    assert administrator.post(f"{address}/try").status_code == 404
 
 
 def test_what_checks_do_is_set_on_the_virtual_server(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lvs.errors import RouterError
+from lvs.errors import ConfigError, RouterError
 from lvs.nanny.checks import Check
 from lvs.nanny.hand import Order
 from lvs.nanny.probes.finding import Finding, Record
-from lvs.pulse.explaining import escaped
+from lvs.pulse.explaining import escaped, try_check
 from lvs.pulse.lvsd import Lvsd
 from tests.unit.pulse.busy_kernel import BusyKernel
 from tests.unit.pulse.world import Network, World, lvs_cf, play, until
@@ -77,6 +78,28 @@ def test_a_test_shows_what_was_said_and_changes_no_verdict(world: World) -> None
             ]
             assert test["transcript"][0]["at"] == 0
             assert (await explained(lvsd))["verdict"] == before["verdict"]
+
+    play(story())
+
+
+def test_a_check_that_is_not_in_force_is_tried_and_changes_nothing(world: World) -> None:
+    async def story() -> None:
+        async with world.pulse() as lvsd:
+            candidate = lvs_cf(2, more='  check = http\n  http_path = "/new"\n')
+            found = await try_check(lvsd.keeper, candidate, "web", "s2")  # before any is in force as well
+            assert found["check"] == "http GET /new on port 443"
+            assert (found["test"]["ok"], found["test"]["transcript"][0]["text"]) == (
+                True,
+                "begins: 10.0.0.2, port 443",
+            )
+            await lvsd.install(lvs_cf(1))
+            world.network.down = {ip_address("10.0.0.2")}
+            assert not (await try_check(lvsd.keeper, candidate, "web", "s2"))["test"]["ok"]
+            assert (await explained(lvsd))["check"] == "connect to port 443"
+            with pytest.raises(RouterError, match="no real server web/s9"):
+                await try_check(lvsd.keeper, candidate, "web", "s9")
+            with pytest.raises(ConfigError):
+                await try_check(lvsd.keeper, "virtual", "web", "s2")
 
     play(story())
 
