@@ -11,13 +11,12 @@ often and in whatever order they come, so that a recording that is played again 
 
 from __future__ import annotations
 
-import hmac
 import json
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lvs.pulse.heartbeat import Refusal, key_id
+from lvs.pulse.heartbeat import TAG_BYTES, Refusal, key_id, signed, signed_with
 from lvs.router.floating import Node
 
 Entry = Mapping[str, Any]
@@ -27,9 +26,8 @@ VERSION = 1
 LARGEST = 1200  # bytes of a datagram: no link is known that would cut it into pieces
 
 _NODES = {Node.PRIMARY: 1, Node.BACKUP: 2}
-_TAG_BYTES = 32
 _FORM = struct.Struct("!4sBB4s")  # magic, version, node, key id
-ROOM = LARGEST - _FORM.size - _TAG_BYTES - 2  # bytes for entries and the commas between them
+ROOM = LARGEST - _FORM.size - TAG_BYTES - 2  # bytes for entries and the commas between them
 
 
 def is_gossip(datagram: bytes) -> bool:
@@ -58,7 +56,7 @@ def packed(entries: Sequence[Entry], first: int = 0) -> tuple[bytes, int]:
 def seal(said: bytes, node: Node, key: bytes) -> bytes:
     """The datagram of a router that says this, signed with key."""
     body = _FORM.pack(MAGIC, VERSION, _NODES[node], key_id(key)) + said
-    return body + hmac.digest(key, body, "sha256")
+    return signed(body, key)
 
 
 def opened(datagram: bytes, node: Node, keys: Sequence[bytes]) -> list[dict[str, Any]] | Refusal:
@@ -66,17 +64,15 @@ def opened(datagram: bytes, node: Node, keys: Sequence[bytes]) -> list[dict[str,
 
     keys: those that may have signed it.
     """
-    if not _FORM.size + _TAG_BYTES <= len(datagram) <= LARGEST:
+    if not _FORM.size + TAG_BYTES <= len(datagram) <= LARGEST:
         return Refusal.MALFORMED
-    body, tag = datagram[:-_TAG_BYTES], datagram[-_TAG_BYTES:]
+    body = datagram[:-TAG_BYTES]
     magic, version, sender, named = _FORM.unpack_from(body)
     if (magic, version) != (MAGIC, VERSION) or sender not in _NODES.values():
         return Refusal.MALFORMED
-    key = next((one for one in keys if key_id(one) == named), None)
-    if key is None:
-        return Refusal.FOREIGN
-    if not hmac.compare_digest(hmac.digest(key, body, "sha256"), tag):
-        return Refusal.FORGED
+    key = signed_with(datagram, named, keys)
+    if isinstance(key, Refusal):
+        return key
     if sender == _NODES[node]:
         return Refusal.FOREIGN  # our own, come back
     try:

@@ -26,7 +26,7 @@ import hashlib
 import hmac
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
@@ -40,12 +40,12 @@ MAX_KEYS = 2
 MAX_PAST = 1024  # sessions left behind that are remembered; then it is time for a session of one's own
 MAX_SECONDS = 86_400.0  # of keepalive and deadtime; more is no heartbeat
 _MAX_32, _MAX_64 = 2**32 - 1, 2**64 - 1
-_TAG_BYTES = 32
+TAG_BYTES = 32  # of an HMAC-SHA-256
 
 # magic, version, link, node, role; key id, newest key id; session, sequence, echo, round; flags, serial,
 # SHA-256 of lvs.cf; healthy, total; keepalive, deadtime.
 _FORM = struct.Struct("!4sBBBB4s4sQQQQHQ32sIIdd")
-SIZE = _FORM.size + _TAG_BYTES  # bytes of a datagram
+SIZE = _FORM.size + TAG_BYTES  # bytes of a datagram
 
 _NODES = {Node.PRIMARY: 1, Node.BACKUP: 2}
 _ROLES = {Role.ACTIVE: 1, Role.STANDBY: 2}
@@ -122,6 +122,20 @@ def key_id(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()[:4]
 
 
+def signed(body: bytes, key: bytes) -> bytes:
+    """The body with its HMAC-SHA-256 (RFC 2104) behind it."""
+    return body + hmac.digest(key, body, "sha256")
+
+
+def signed_with(datagram: bytes, named: bytes, keys: Sequence[bytes]) -> bytes | Refusal:
+    """The one of keys that signed the datagram, by the id that it names there; or why it is not believed."""
+    key = next((one for one in keys if key_id(one) == named), None)
+    if key is None:
+        return Refusal.FOREIGN
+    tag = hmac.digest(key, datagram[:-TAG_BYTES], "sha256")
+    return key if hmac.compare_digest(tag, datagram[-TAG_BYTES:]) else Refusal.FORGED
+
+
 def encode(heartbeat: Heartbeat, envelope: Envelope, key: bytes) -> bytes:
     """The datagram, signed with key. Numbers too large for their field are written as the largest."""
     flags = sum(1 << bit for bit, name in enumerate(_FLAGS) if getattr(heartbeat, name))
@@ -145,7 +159,7 @@ def encode(heartbeat: Heartbeat, envelope: Envelope, key: bytes) -> bytes:
         heartbeat.keepalive,
         heartbeat.deadtime,
     )
-    return body + hmac.digest(key, body, "sha256")
+    return signed(body, key)
 
 
 def decode(body: bytes) -> tuple[Heartbeat, Envelope]:
@@ -302,12 +316,7 @@ class Gate:
         """The key of ours that signed it."""
         if len(datagram) != SIZE or datagram[:4] != MAGIC or datagram[4] != VERSION:
             return Refusal.MALFORMED
-        named = datagram[8:12]
-        key = next((one for one in self.keys if key_id(one) == named), None)
-        if key is None:
-            return Refusal.FOREIGN
-        tag = hmac.digest(key, datagram[:-_TAG_BYTES], "sha256")
-        return key if hmac.compare_digest(tag, datagram[-_TAG_BYTES:]) else Refusal.FORGED
+        return signed_with(datagram, datagram[8:12], self.keys)
 
     def _key_for(self, receiver: Sender | None) -> bytes:
         if receiver is None:
