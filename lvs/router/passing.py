@@ -3,12 +3,13 @@ the guard of the panel's port. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import replace
 
 from lvs.config.memo import Last
 from lvs.config.model import Address, Forwarding, VirtualServer
 from lvs.config.ports import marked_ports
-from lvs.router.state import Guard, MarkRule, Netfilter
+from lvs.router.state import Destination, DestinationKey, Guard, MarkRule, Netfilter, ServiceKey
 
 Passing = tuple[tuple[MarkRule, ...], tuple[Address, ...]]  # for one virtual server; what to masquerade last
 
@@ -24,6 +25,22 @@ def passing(virtual_server: VirtualServer, forwarding: Forwarding) -> Passing:
     if forwarding is not Forwarding.NAT:
         return marks, ()
     return marks, tuple(real.address for real in virtual_server.real_servers if real.active and real.address)
+
+
+def leaving(
+    departing: Mapping[tuple[ServiceKey, DestinationKey], Destination], wanted: Set[ServiceKey]
+) -> Passing:
+    """Masquerade for deleted NAT real servers as long as they keep connections: their way out stays as it is.
+
+    The answers in those connections are translated by IPVS, but what such a machine asks for itself, a name
+    or a database's rows, it may need for them.
+    """
+    addresses = (
+        place.address
+        for (service, place), destination in departing.items()
+        if service in wanted and destination.forwarding is Forwarding.NAT
+    )
+    return (), tuple(addresses)
 
 
 def netfilter(through: tuple[Passing, ...], guard: Guard | None = None) -> Netfilter | None:

@@ -10,7 +10,7 @@ The rules:
   connections live on. One that has not been checked yet is absent. `weights` has the exceptions, which
   `lvs.nanny.shares` works out of all else that a weight depends on.
 * The sorry server is there, with weight 1, as long as no real server has a weight above 0 in the table.
-* A real server that lvs.cf has no more is kept at weight 0 as long as it is `departing`.
+* A real server that lvs.cf has no more is kept at weight 0 as long as it is `departing`, and masqueraded.
 * A firewall mark is set here: packets to a marked virtual server's address, protocol and port (and
   further ports) get it. Virtual servers with the same mark are one service with the real servers of
   all; the first one's settings count. A real server without a port of its own is then reached at the
@@ -125,6 +125,7 @@ def wanted(
             sorry.setdefault(key, {})[share.sorry] = Destination(forwarding, 1)
     _let_stand_in(members, sorry, found)
     _keep(members, departing or {})
+    through.append(passing.leaving(departing or {}, services.keys()))
     settings, floating = config.global_settings, _addresses(_floating(config, active))
     daemon = _sync(config.redundancy, telling=role is Role.ACTIVE or lingering)
     return KernelState(

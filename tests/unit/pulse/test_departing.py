@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -14,17 +13,6 @@ from tests.unit.pulse.busy_kernel import BusyKernel
 from tests.unit.pulse.world import World, lvs_cf, play, texts, until
 
 BOTH, ONE = ("10.0.0.1", "10.0.0.2"), ("10.0.0.1",)
-
-
-@pytest.fixture
-def kernel() -> BusyKernel:
-    return BusyKernel()
-
-
-@pytest.fixture
-def world(tmp_path: Path, kernel: BusyKernel, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr("lvs.pulse.weighing.LOOK_SECONDS", 0.01)
-    return World(tmp_path, kernel)
 
 
 def departing(lvsd: Lvsd) -> list[str]:
@@ -54,6 +42,26 @@ def test_a_deleted_real_server_keeps_its_connections_and_goes_with_the_last(
             assert "deleted real server s2 10.0.0.2:443 of web goes: it has no connections" in texts(lvsd)
             assert kernel.cut == {"10.0.0.2": 0}
             await until(lambda: not lvsd.keeper.weighing._draining.is_set())
+
+    play(story())
+
+
+def test_by_nat_it_keeps_its_own_way_out_as_long(world: World, kernel: BusyKernel) -> None:
+    def masqueraded() -> list[str]:
+        return [str(address) for address in kernel.netfilter.masquerade] if kernel.netfilter else []
+
+    def by_nat(serial: int, reals: tuple[str, ...]) -> str:
+        return lvs_cf(serial, reals=reals).replace("network = direct", "network = nat")
+
+    async def story() -> None:
+        async with world.pulse() as lvsd:
+            await lvsd.install(by_nat(1, BOTH))
+            kernel.open = {"10.0.0.2": 3}
+            await lvsd.install(by_nat(2, ONE))
+            assert masqueraded() == ["10.0.0.1", "10.0.0.2"]
+            kernel.open = {}
+            await until(lambda: masqueraded() == ["10.0.0.1"])
+            assert kernel.weights() == {"10.0.0.1": 1}
 
     play(story())
 

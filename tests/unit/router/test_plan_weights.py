@@ -101,6 +101,19 @@ def test_a_departing_real_server_stays_at_weight_0_as_it_was():
     assert state.destinations == {WEB: {at(5): replace(LEFT, weight=0)}}
 
 
+def test_a_departing_real_server_by_nat_keeps_its_way_out_until_it_is_gone():
+    by_nat = replace(LEFT, forwarding=Forwarding.NAT)
+    shop = config(virtual(forwarding=Forwarding.NAT))
+    before, state = (
+        plan.wanted(shop, Role.ACTIVE, {}, departing=leavers) for leavers in ({}, {(WEB, at(5)): by_nat})
+    )
+    assert before.netfilter is not None
+    assert state.netfilter is not None
+    assert set(state.netfilter.masquerade) == {*before.netfilter.masquerade, at(5).address}
+    direct = replace(LEFT, forwarding=Forwarding.DIRECT)
+    assert plan.wanted(shop, Role.ACTIVE, {}, departing={(WEB, at(5)): direct}).netfilter == before.netfilter
+
+
 def test_a_departing_real_server_serves_nobody_so_the_sorry_server_does():
     shop = config(virtual(real_servers=(), sorry_server=SORRY.address))
     assert planned(shop, {}, departing={(WEB, at(5)): LEFT}) == {SORRY: 1, at(5): 0}
