@@ -13,13 +13,12 @@ from typing import Any
 import dns.exception
 import dns.message
 
-from lvs.config.model import Forwarding, LvsConfig, Protocol, RealServer, VirtualServer
+from lvs.config.model import Address, Forwarding, LvsConfig, Protocol, RealServer, VirtualServer
 from lvs.config.ports import asked_ports
 from lvs.errors import RouterError
 from lvs.nanny.checks import check_of
 from lvs.pulse.keeping import Keeper
 from lvs.pulse.words import NO_CONFIGURATION
-from lvs.router import plan
 from lvs.router.examination.course import examine as examined
 from lvs.router.examination.subject import Examination, Port, Subject
 from lvs.router.state import Role
@@ -85,7 +84,7 @@ def subject_of(config: LvsConfig, virtual_server: str, real_server: str, role: R
         active=role is Role.ACTIVE,
         payload=_payload(of, one),
         gateway=gateway.address if gateway and method is Forwarding.NAT else None,
-        floating=frozenset(each.address for each in plan.floating_addresses(config)),
+        floating=frozenset(_floating(config)),
         peers=frozenset(each for each in routers if each is not None),
         others=others,
     )
@@ -100,6 +99,13 @@ def _named(config: LvsConfig, virtual_server: str, real_server: str) -> tuple[Vi
         f"The lvs.cf of this router has no real server {virtual_server}/{real_server}: look at piranha "
         "server list."
     )
+
+
+def _floating(config: LvsConfig) -> Iterator[Address]:
+    """Every address that may be the other router's at any time, of what is not active as well."""
+    settings = config.global_settings
+    floating = [settings.nat_router, settings.nat_router6, *(each.address for each in config.virtual_servers)]
+    yield from (each.address for each in floating if each is not None)
 
 
 def _ports(of: VirtualServer, one: RealServer, method: Forwarding) -> Iterator[Port]:

@@ -321,30 +321,20 @@ def perhaps_without_virtual(found: Found) -> Remark:
 
 
 def foreign_unanswered(found: Found) -> Remark:
+    """The reverse path filter, or the way back: from here they look alike."""
     subject, source = found.subject, found.place.foreign
-    six = subject.target.version == 6
-    system = SYSTEM[subject.target.version]
-    ways = f"`{system} route get {source} from {subject.virtual}` (the way back)"
-    if six:
-        tell = f"To tell: on the real server, {ways}; it is right when clients' networks are reached so."
-        faults = "a firewall there drops what comes from another network"
-    else:
-        faults = (
-            "its reverse path filter (rp_filter 1) drops what comes by another interface than its route back"
-        )
-        tell = (
-            f"To tell: on the real server, {ways} and `{FILTER_COUNTER}`, whose number grows with each Check "
-            "when the filter drops. Then: sysctl -w net.ipv4.conf.all.rp_filter=2 (loose; the higher value "
-            "of "
-            "`all` and the interface counts), or the right default gateway."
-        )
     return remark(
         Level.NOTE,
-        f"{subject.real_server} answers on its own network, but no answer to {source}, in another network, "
-        "came.",
-        f"Either its way back does not lead to {source}, which does no harm where clients are elsewhere, or "
-        f"{faults}: then clients of other networks wait in vain.",
-        tell,
+        f"{subject.real_server} answers on its own network; no answer came to {source}, in another network.",
+        f"Either its way back does not lead to {source}, which does no harm where clients are elsewhere; or "
+        "its "
+        "reverse path filter (rp_filter 1) drops what comes by another interface than the way back: then "
+        "clients of other networks wait in vain.",
+        f"On the real server, `ip route get {source} from {subject.virtual}` shows the way back, and the "
+        "number "
+        f"of `{FILTER_COUNTER}` grows with each Check when the filter drops. Then: sysctl -w "
+        "net.ipv4.conf.all.rp_filter=2 (loose; the higher value of `all` and the interface counts), or the "
+        "right default gateway.",
         f"SYN from {source}: no answer; from {found.place.source}: {found.at(Name.SERVICE)}",
     )
 

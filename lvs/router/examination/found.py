@@ -59,7 +59,7 @@ class Found:
         yield from self._asked()
         for trial in self.trials:
             heard = self.heard.get(trial)
-            said = f"{heard}{self._way(trial, heard)}" if heard else "no answer"
+            said = f"{heard}{self._way(trial, heard)}" if heard else self._silence(trial)
             yield Tried(trial.what, self.good(trial), said)
 
     def _asked(self) -> Iterator[Tried]:
@@ -80,6 +80,12 @@ class Found:
             return f"{host(mac)} (the other router)"
         name = self.neighbours.names.get(mac)
         return f"{host(mac)} ({name})" if name else host(mac)
+
+    def _silence(self, trial: Trial) -> str:
+        by_itself = self.subject.forwarding is not Forwarding.NAT and self.is_taken
+        if trial.name is Name.OUTSIDE and by_itself:
+            return "no answer came to this router, as it should be"
+        return "no answer"
 
     def _way(self, trial: Trial, heard: Heard) -> str:
         """Where an answer came in, where that matters."""

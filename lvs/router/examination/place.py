@@ -42,9 +42,19 @@ def placed(subject: Subject, way: Way, mac: bytes, mtu: int, addresses: Iterable
         gateway=way.gateway,
         source=source,
         carrier=_source(on_link, subject.address.version, hop),
-        foreign=None if subject.forwarding is Forwarding.TUNNEL else foreign,
+        foreign=foreign if _foreign_tells(subject) else None,
         outside=_outside(subject, here),
     )
+
+
+def _foreign_tells(subject: Subject) -> bool:
+    """Whether silence towards another network can be the real server's fault.
+
+    NAT: its way back. Direct routing: its reverse path filter, which the kernel has for IPv4 only. What comes
+    out of a tunnel is judged by that filter wherever it is from.
+    """
+    method = subject.forwarding
+    return method is Forwarding.NAT or (method is Forwarding.DIRECT and subject.target.version == 4)
 
 
 def _source(here: list[InterfaceAddress], version: int, hop: Address) -> Address | None:
