@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,17 +22,6 @@ from tests.unit.pulse.scripted_heart import heart
 from tests.unit.pulse.world import KEY, TWO, Network, World, lvs_cf, play, texts, until
 
 S1, S2 = ("web", "s1"), ("web", "s2")
-
-
-@pytest.fixture
-def kernel() -> BusyKernel:
-    return BusyKernel()
-
-
-@pytest.fixture
-def world(tmp_path: Path, kernel: BusyKernel, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr("lvs.pulse.weighing.LOOK_SECONDS", 0.01)
-    return World(tmp_path, kernel)
 
 
 async def order(lvsd: Lvsd, order: Order, *targets: tuple[str, str], **more: Any) -> list[str]:
