@@ -21,7 +21,8 @@ LIBRARY = "libnftables.so.1"
 NETLINK_NETFILTER = 12  # include/uapi/linux/netlink.h
 # Flags of nft_ctx_output_set_flags (nftables/libnftables.h): counters' values left out, JSON, numbers for
 # names.
-STATELESS, JSON, NUMERIC = 1 << 2, 1 << 4, 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10
+STATELESS, HANDLES, JSON = 1 << 2, 1 << 3, 1 << 4
+NUMERIC = 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10
 TERSE = 1 << 11
 
 _one_at_a_time = threading.Lock()  # the library keeps tables of names in process-wide variables
@@ -55,6 +56,11 @@ def objects(
     flags = JSON | NUMERIC | (TERSE if terse else 0) | (0 if counters else STATELESS)
     answer = json.loads(_call(command, change, flags))
     return [thing for thing in answer["nftables"] if "metainfo" not in thing]
+
+
+def text(command: str, change: str) -> str:
+    """What a list command finds, in nft's language: handles shown, without counters' values and elements."""
+    return _call(command, change, STATELESS | HANDLES | NUMERIC | TERSE)
 
 
 def _call(commands: str, change: str, flags: int) -> str:

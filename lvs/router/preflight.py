@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from lvs.config.model import LvsConfig
-from lvs.router.judges import firewall, kernel, network, rivals
+from lvs.router.judges import firewall, kernel, marks, network, rivals
 from lvs.router.parameter_table import Row
 from lvs.router.seen import About, Level, Remark, Seen
 
@@ -20,6 +20,7 @@ JUDGES: Final[tuple[Callable[[Seen, LvsConfig], Iterator[Remark]], ...]] = (
     network.addresses,
     network.routes,
     firewall.firewall,
+    marks.marks,
     rivals.managers,
     rivals.table,
     rivals.listeners,

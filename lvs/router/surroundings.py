@@ -23,7 +23,7 @@ from typing import Any, Final, TypeVar
 from lvs.config.model import Address, LvsConfig, Protocol
 from lvs.config.ports import asked_ports
 from lvs.errors import KernelError
-from lvs.router import addresses, ipvs, nft, plan, sysctl
+from lvs.router import addresses, iptables_marks, ipvs, nft, plan, sysctl
 from lvs.router import surroundings_files as files
 from lvs.router.floating import InterfaceAddress, Role
 from lvs.router.genetlink import CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, GenericNetlink, attributes
@@ -48,6 +48,7 @@ MOST_ASKED: Final = 256  # floating addresses that the network is asked about
 MOST_WAYS: Final = 1024  # real servers whose way is looked up
 # Nobody has such an address (RFC 1112, RFC 5180): what is for it goes the way of all that is nowhere near.
 FAR: Final[dict[int, Address]] = {4: IPv4Address("240.0.0.1"), 6: IPv6Address("2001:2::1")}
+MOST_MAPS: Final = 16  # maps of firewall marks in a table whose elements are looked at
 FIREWALLS: Final = frozenset({"firewalld", "dockerd"})
 OURS: Final = "piranha"  # how the names of pulse's own tables begin
 TIME_ERROR: Final = 5  # adjtimex(2): nothing disciplines the clock
@@ -106,6 +107,21 @@ def look(
         clock=Clock(time.time(), _disciplined()),
         limits=Limits(checks, _number(read("net/netfilter/nf_conntrack_count"))),
         unseen=tuple(dict.fromkeys(one.unseen)),
+    )
+
+
+def look_at_marks(owned: Owned) -> Seen:
+    """Only what has to do with firewall marks: rules of others, and IPVS' services."""
+    one = _Look(LvsConfig(), Path("/"))
+    modules = one.at("list of modules", lambda: files.modules(one.root, os.uname().release), Modules())
+    nothing: Ipvs | None = None
+    return Seen(
+        owned=owned,
+        modules=modules,
+        rules=one.at("nftables rules", lambda: _rules(modules), ()),
+        old_tables=one.at("iptables-legacy tables", _old_tables, ()),
+        ipvs=one.at("IPVS table", _ipvs, nothing),
+        unseen=tuple(one.unseen),
     )
 
 
@@ -239,7 +255,7 @@ def _ways_out() -> dict[int, Way | None]:
 
 
 def _rules(modules: Modules) -> tuple[dict[str, Any], ...]:
-    """What nftables has but for pulse's own tables, without the elements of sets."""
+    """What nftables has but for pulse's own tables, without the elements of sets; those of maps of marks."""
     if modules.known and "nf_tables" not in modules.present:
         return ()  # there are no rules, and asking would load it
     if not nft.available():
@@ -253,8 +269,19 @@ def _rules(modules: Modules) -> tuple[dict[str, Any], ...]:
     things: list[dict[str, Any]] = []
     for family, name in sorted(hooked):
         if re.fullmatch(r"[\w./-]+", name):
-            things += nft.objects(f"list table {family} {name}", change, terse=True)
+            things += _table(f"{family} {name}", change)
     return tuple(things)
+
+
+def _table(table: str, change: str) -> list[dict[str, Any]]:
+    things = nft.objects(f"list table {table}", change, terse=True)
+    if iptables_marks.hides_marks(things):
+        things = iptables_marks.with_marks(things, nft.text(f"list table {table}", change))
+    of_marks = [thing["map"] for thing in things if thing.get("map", {}).get("map") == "mark"]
+    for kept in of_marks[:MOST_MAPS]:
+        listed = nft.objects(f"list map {table} {kept['name']}", change)
+        kept["elem"] = next((thing["map"].get("elem", []) for thing in listed if "map" in thing), [])
+    return things
 
 
 def _old_tables() -> tuple[str, ...]:
