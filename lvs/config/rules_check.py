@@ -43,7 +43,8 @@ _HOST = re.compile(
 )
 _NAME = re.compile(r"[0-9A-Za-z_](?:[0-9A-Za-z_.-]*[0-9A-Za-z_])?")
 _DNS_NAME = re.compile(r"\.|(?:[!-\-/-~]{1,63}\.)*[!-\-/-~]{1,63}\.?")
-_COPY = "only programs of the folder checks beside lvs.cf are run: copy {name} there, owned by root"
+_FOLDER = "the folder checks beside lvs.cf (/etc/piranha/checks)"
+_COPY = f"only programs of {_FOLDER} are run: copy {{name}} there on each router, owned by root, mode 0755"
 _PIRANHA_MONITORS = ("uptime", "rup", "ruptime")
 
 
@@ -147,12 +148,14 @@ def weight_problems(place: Place, service: VirtualServer) -> Iterator[Problem]:
                     place, name, f"{name} has no effect without load_monitor = agent: write that too"
                 )
     if monitor in _PIRANHA_MONITORS:
-        remedy = "" if monitor == "uptime" else ", or use uptime or agent"
+        sample, other = (
+            ("its sample, deploy/checks/uptime,", "") if monitor == "uptime" else ("one", "uptime or ")
+        )
         yield warning(
             place,
             "load_monitor",
-            f"load_monitor {monitor} runs the program {monitor} of the folder checks beside lvs.cf: put it "
-            f"there{remedy}",
+            f"load_monitor {monitor} runs the program {monitor} of {_FOLDER}: put {sample} there on each "
+            f"router, or use {other}agent",
         )
     elif monitor.rpartition("/")[2] in ("", ".", ".."):
         yield error(place, "load_monitor", "load_monitor names no program: write none, agent, or a name")

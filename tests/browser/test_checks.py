@@ -140,6 +140,7 @@ def test_a_drained_real_server_gets_nothing_new_on_either_router_until_it_is_put
 
     row_of(page, "web2").get_by_role("link", name="web2").click()
     until_both_say(page, "drain by piranha: new disk")
+    until_both_say(page, "Tested now: ✔ good", button="Test this check now")
     page.get_by_role("button", name="Back to automatic").click()
     open_list(page, tool)
     expect(row_of(page, "web2")).to_contain_text("healthy", timeout=LIVE_MS)

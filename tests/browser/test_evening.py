@@ -1,0 +1,160 @@
+"""An evening that goes wrong: a check that nobody passes, and an old file with programs that nobody has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Tool, log_in, shot
+from tests.browser.panels import add_real_server, add_virtual_server, apply_pending, import_sample
+from tests.browser.test_checks import APPLY_MS, LIVE_MS, START_MS, answers, open_list, row_of
+
+pytestmark = pytest.mark.browser
+
+OLD = """\
+primary = 192.168.26.9
+primary_private = 10.11.12.9
+service = lvs
+rsh_command = rsh
+backup_active = 1
+backup = 192.168.26.8
+backup_private = 10.11.12.8
+heartbeat = 1
+keepalive = 6
+deadtime = 18
+network = nat
+nat_router = 10.11.12.10 eth1:1
+nat_nmask = 255.255.255.0
+virtual legacy {
+     active = 1
+     address = 192.168.26.10 eth0:1
+     port = 80
+     expect = "OK"
+     send_program = "/usr/local/bin/x %h"
+     load_monitor = uptime
+     scheduler = wlc
+     protocol = tcp
+     server web1 {
+         address = 10.11.12.1
+         active = 1
+         weight = 1
+     }
+}
+"""
+
+
+def set_service(page: Page, tool: Tool, **values: str) -> None:
+    """Fields of shop, the folded ones as well."""
+    page.goto(f"{tool.url}/virtual-servers")
+    page.get_by_role("link", name="shop", exact=True).click()
+    for name, value in values.items():
+        field = page.locator(f"#id_{name}")
+        if not field.is_visible():
+            page.locator("details").filter(has=field).locator("summary").click()
+        field.fill(value)
+    page.get_by_role("button", name="Accept").click()
+
+
+def applied(page: Page) -> None:
+    """Applies what is pending on both routers."""
+    apply_pending(page)
+    expect(page.locator("#deployments").get_by_text("applied")).to_have_count(2, timeout=APPLY_MS)
+
+
+def trouble(page: Page) -> Locator:
+    """What needs attention of the whole of shop."""
+    rows = page.get_by_role("region", name="Needs attention").get_by_role("row")
+    return rows.filter(has=page.get_by_role("rowheader", name="shop", exact=True))
+
+
+def test_a_wrong_check_costs_no_answer_and_control_says_what_holds_why_and_what_to_do(
+    tool: Tool, page: Page
+) -> None:
+    log_in(page, tool)
+    import_sample(page, tool)
+    add_virtual_server(page, tool)
+    set_service(page, tool, timeout="2", reentry="4", protection="50")
+    add_real_server(page, "web1", "10.11.12.1")
+    add_real_server(page, "web2", "10.11.12.2")
+    applied(page)
+    open_list(page, tool)
+    for name in ("web1", "web2"):
+        expect(row_of(page, name)).to_contain_text("healthy", timeout=START_MS)
+
+    page.get_by_role("link", name="Monitoring scripts", exact=True).click()
+    page.locator("input[name=kind][value=http]").check()
+    page.locator("#id_body").fill("wrong text")
+    page.get_by_role("button", name="Accept").click()
+    applied(page)
+    expect(page.locator("#deployments")).to_contain_text("its check fails (answered 200 OK, expected 'wrong")
+    page.goto(tool.url)
+    expect(trouble(page)).to_contain_text("pool protection holds", timeout=LIVE_MS)
+    expect(trouble(page)).to_contain_text("All 2 checks fail since revision")
+    expect(page.locator("#status-line")).to_contain_text("kept in by pool protection")
+    assert answers(tool)
+    shot(page, "evening-protected")
+    trouble(page).get_by_role("link", name="Its check").click()
+    expect(page.locator("#id_body")).to_have_value("wrong text")
+
+
+def test_without_protection_nobody_serves_and_the_revision_before_brings_all_back(
+    tool: Tool, page: Page
+) -> None:
+    log_in(page, tool)
+    set_service(page, tool, protection="0", sorry_server="192.168.26.11")
+    applied(page)
+    page.goto(tool.url)
+    expect(trouble(page)).to_contain_text("only the sorry server serves it", timeout=LIVE_MS)
+    expect(page.locator("#status-line")).to_contain_text("1 virtual server served by no real server")
+    expect(page.get_by_text("in service")).to_have_count(1)  # intranet's
+    shot(page, "evening-unserved")
+    trouble(page).get_by_role("link", name="Revisions").click()
+    page.get_by_role("row").nth(3).get_by_role("link").first.click()
+    page.get_by_role("button", name="Take this revision back").click()
+    page.get_by_role("button", name=re.compile("^Apply to")).click()
+    expect(page.locator("#deployments").get_by_text("applied")).to_have_count(2, timeout=APPLY_MS)
+    open_list(page, tool)
+    for name in ("web1", "web2"):
+        expect(row_of(page, name)).to_contain_text("healthy", timeout=LIVE_MS)
+    assert set(answers(tool)) == {"s1", "s2"}
+
+
+def test_an_old_file_is_read_with_each_problem_at_its_line_and_refused_where_its_programs_are_not(
+    tool: Tool, page: Page, tmp_path: Path
+) -> None:
+    (tmp_path / "lvs.cf").write_text(OLD)
+    log_in(page, tool)
+    page.goto(f"{tool.url}/import")
+    page.get_by_label(re.compile("file", re.I)).first.set_input_files(tmp_path / "lvs.cf")
+    page.get_by_role("button", name="Check it").click()
+    report = page.locator(".alert-warning")
+    for words in (
+        "line 4: rsh_command",
+        "line 19: virtual server legacy: ",
+        "line 20: virtual server legacy: ",
+    ):
+        expect(report).to_contain_text(words)
+    shot(page, "evening-import")
+    page.get_by_role("button", name="Replace the candidate").click()
+    page.get_by_role("link", name="legacy", exact=True).click()
+    page.get_by_role("link", name="Monitoring scripts", exact=True).click()
+    expect(page.locator("#id_send_program")).to_have_value("/usr/local/bin/x %h")
+
+    page.get_by_role("link", name="Review and apply").click()
+    for router in ("r1", "r2"):
+        expect(page.get_by_text(f"{router} would refuse this")).to_be_visible(timeout=LIVE_MS)
+    shot(page, "evening-review")
+    page.get_by_label("Roll back by itself unless I confirm within").set_checked(False)
+    page.get_by_role("button", name=re.compile("^Apply to")).click()
+    deployments = page.locator("#deployments")
+    expect(deployments).to_contain_text("uptime is not in", timeout=APPLY_MS)
+    expect(deployments).to_contain_text("Nothing was changed.")
+    expect(deployments).to_contain_text("Not sent: r2 refused this revision.")
+    shot(page, "evening-refused")
+    assert set(answers(tool)) == {"s1", "s2"}
+    deployments.get_by_role("link", name="review and apply").click()
+    page.get_by_role("button", name=re.compile("^Discard")).click()
+    expect(page.get_by_text("no pending changes")).to_be_visible()
