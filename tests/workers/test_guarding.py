@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from lvs.guarding import Warden
 from lvs.router.state import Guard
 from tests.conftest import RedisServer, eventually
 from tests.workers.by_hand import queued, report
-from tests.workers.conftest import RouterProcesses
+from tests.workers.conftest import PIRANHA, RouterProcesses
 
 PANEL = Guard(3636, (ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"), ip_network("fc00::/7")))
 WORDS = {"port": 3636, "networks": ["10.0.0.0/8", "127.0.0.0/8", "fc00::/7"]}
@@ -157,3 +160,32 @@ def test_the_router_of_this_machine_guards_the_port_from_a_real_worker(
     eventually(is_guarded, "the router guards the port")
     assert one.problem is None
     assert routers["r1"].client.status()["guard"] == WORDS
+
+
+def test_the_managers_worker_has_the_port_guarded_as_its_settings_say(
+    routers: dict[str, RouterProcesses], redis_server: RedisServer, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("k" * 60)
+    environment = {
+        **os.environ,
+        "PIRANHA_BROKER_URL": redis_server.url,
+        "PIRANHA_SECRET_KEY_FILE": str(tmp_path / "key"),
+        "PIRANHA_VAR": str(tmp_path / "var"),
+        "PIRANHA_DATABASE": str(tmp_path / "site.sqlite3"),
+        "PIRANHA_ALLOW": "127.0.0.0/8 10.0.0.0/8,fc00::/7",
+        "PIRANHA_GUARD": "r1",
+    }
+    routers["r1"].start_pulse()
+    routers["r1"].start_worker()
+    subprocess.run([PIRANHA, "manage", "migrate", "--verbosity", "0"], env=environment, check=True)
+    eventually(lambda: "r1" in reports.briefs(dispatch.broker(), ["r1"]), "r1 reports")
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen([PIRANHA, "worker", "--manager"], env=environment, stdout=log, stderr=log) as worker,
+    ):
+        try:
+            eventually(lambda: routers["r1"].client.status()["guard"] == WORDS, "the router guards the port")
+        finally:
+            worker.terminate()
+            worker.wait(30)
+    assert reports.fetch(dispatch.broker(), [reports.MANAGER])[reports.MANAGER].problem is None
