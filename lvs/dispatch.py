@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from kombu.exceptions import KombuError
 
 from lvs import answers, models, reports, store, tasks, witness
 from lvs.answers import Answer
-from lvs.config import document, rules
+from lvs.config import document
 from lvs.config.model import LvsConfig, Severity
 
 DRY_RUN_SECONDS = 8.0  # the longest that the review page waits for all routers together
@@ -76,8 +76,8 @@ class ClusterState:
 class DryRun:
     """What a router says that a revision would change there; problem: why it says nothing.
 
-    refusals: why it would refuse it, as things are there now; warnings: what it says of it that the rules
-    for all routers do not.
+    refusals: why it would refuse it, as things are there now; warnings: what it says of it because of
+    what that router is.
     """
 
     router: models.Router
@@ -215,34 +215,28 @@ def dry_runs(cluster: models.Cluster, config: LvsConfig) -> tuple[DryRun, ...]:
         except (KombuError, redis.RedisError, OSError) as error:
             runs[name] = DryRun(router=router.router, problem=f"{name} cannot be asked: {error}")
     found = collect(asked, DRY_RUN_SECONDS)
-    known = {problem.message for problem in rules.problems(config)}
     for router in now.routers:
         name = router.router.name
         if name in asked:
-            runs[name] = dry_run_of(router.router, found.get(name), known)
+            runs[name] = dry_run_of(router.router, found.get(name))
     return tuple(runs[router.name] for router in standby_first(cluster))
 
 
-def dry_run_of(router: models.Router, answer: Answer | None, known: Collection[str]) -> DryRun:
-    """A router's answer as the page shows it; None: it did not come in time. known: problems said anyway."""
+def dry_run_of(router: models.Router, answer: Answer | None) -> DryRun:
+    """A router's answer as the page shows it; None: it did not come in time."""
     if answer is None:
         return DryRun(router=router, problem=f"{router.name} did not answer within {DRY_RUN_SECONDS:.0f} s.")
     if not answer["ok"]:
         return DryRun(router=router, problem=f"{router.name} would refuse it: {answer['error']['message']}")
-    result = answer["result"]
-    said = {
-        level: tuple(
-            one["message"]
-            for one in result["problems"]
-            if one["severity"] == level.value and one["message"] not in known
-        )
-        for level in Severity
-    }
+    problems = answer["result"]["problems"]
     return DryRun(
         router=router,
-        changes=tuple(result["changes"]),
-        refusals=said[Severity.ERROR],
-        warnings=said[Severity.WARNING],
+        changes=tuple(answer["result"]["changes"]),
+        refusals=tuple(one["message"] for one in problems if one["severity"] == Severity.ERROR),
+        # What has a line is said of the configuration, by every router and by the site itself.
+        warnings=tuple(
+            one["message"] for one in problems if one["severity"] == Severity.WARNING and one["line"] is None
+        ),
     )
 
 

@@ -32,6 +32,10 @@ class Leave:
 
 def planned(change: Change, unchecked: Collection[Target], leaving: Mapping[Target, Leave]) -> str:
     """The sentence of a planned change, with what it waits for."""
+    if change.part is Part.NETFILTER and any(
+        leave.drains and leave.connections for leave in leaving.values()
+    ):
+        return f"{change.text} (for deleted ones that drain: as long as they do)"
     if change.part is not Part.DESTINATION or not change.service_key or not change.destination_key:
         return change.text
     place = change.service_key, change.destination_key

@@ -61,7 +61,8 @@ def test_the_review_says_what_a_router_would_refuse_and_what_it_warns_of(
         "changes": ["add virtual server shop"],
         "problems": [
             {"line": None, "severity": "error", "message": "this router cannot run x: copy it there"},
-            {"line": 3, "severity": "warning", "message": "the guard has port 80"},
+            {"line": None, "severity": "warning", "message": "the guard has port 80"},
+            {"line": 3, "severity": "warning", "message": "rsh_command has no effect"},
         ],
     }
     with answering("r1", plan=said), answering("r2", plan={"changes": ["add"], "problems": []}):
@@ -69,6 +70,7 @@ def test_the_review_says_what_a_router_would_refuse_and_what_it_warns_of(
     assert page.count("would refuse this, and then no router gets it") == 1
     assert "this router cannot run x: copy it there" in page
     assert "the guard has port 80" in page
+    assert "rsh_command" not in page
 
 
 def test_apply_freezes_a_revision_with_author_and_message(
