@@ -59,8 +59,8 @@ def test_by_nat_it_keeps_its_own_way_out_as_long(world: World, kernel: BusyKerne
             kernel.open = {"10.0.0.2": 3}
             planned = (await lvsd.plan(by_nat(2, ONE)))["changes"]
             assert (
-                "set netfilter table inet piranha: masquerading for 1 real server (for deleted ones that drain: "
-                "as long as they do)"
+                "set netfilter table inet piranha: masquerading for 1 real server "
+                "(for deleted ones that drain: as long as they do)"
             ) in planned
             await lvsd.install(by_nat(2, ONE))
             assert masqueraded() == ["10.0.0.1", "10.0.0.2"]
