@@ -55,6 +55,9 @@ def live_context(request: HttpRequest, cluster: models.Cluster, row: models.Virt
         "departing": [one for one in servers.departing(speaker) if one.virtual_server == row.name]
         if speaker
         else [],
+        "trouble": next((one for one in servers.troubled(speaker) if one.virtual_server == row.name), None)
+        if speaker
+        else None,
         "changed": changed_real_servers(cluster, row.name),
         "is_known": speaker is not None,
         "speaker": speaker,

@@ -87,6 +87,11 @@ def test_a_wrong_check_costs_no_answer_and_control_says_what_holds_why_and_what_
     page.get_by_role("link", name="Monitoring scripts", exact=True).click()
     page.locator("input[name=kind][value=http]").check()
     page.locator("#id_body").fill("wrong text")
+    page.get_by_role("button", name="Test it, save nothing").click()
+    expect(page.get_by_role("region", name=re.compile("^From r1"))).to_contain_text(
+        "bad, “answered 200 OK, expected 'wrong text' in the body", timeout=LIVE_MS
+    )
+    shot(page, "evening-tried")
     page.get_by_role("button", name="Accept").click()
     applied(page)
     expect(page.locator("#deployments")).to_contain_text("its check fails (answered 200 OK, expected 'wrong")

@@ -131,6 +131,7 @@ def test_where_all_checks_fail_the_page_says_so_with_what_to_do_and_where(
     assert "All 2 checks fail" in words
     assert advice in words
     assert f"/virtual-servers/{shop.pk}/monitoring" in text_of(administrator.get("/"))
+    assert advice in plain(text_of(administrator.get(f"/virtual-servers/{shop.pk}/real-servers")))
     drained = real_server("web2", "10.11.12.2", hand=hand("drain"), weight=0)
     report("r1", shop_with(failed[0], drained))
     assert "Its check fails" in attention_of(administrator)
