@@ -105,7 +105,11 @@ def _program(place: Place, check: HealthCheck, command: str) -> Iterator[Problem
     if name in ("", ".", ".."):
         yield error(place, "send_program", "send_program names no program: write NAME and its arguments")
     elif name != words[0]:
-        yield warning(place, "send_program", _COPY.format(name=name))
+        yield warning(
+            place,
+            "send_program",
+            f"{_COPY.format(name=name)}, and see that it ends with status 0 where the real server is well",
+        )
 
 
 def _http(place: Place, check: HealthCheck) -> Iterator[Problem]:
