@@ -6,7 +6,7 @@ A subclass gives the fixture `kernel`: empty, with the interfaces eth0 and eth1,
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from random import Random
 
 import pytest
@@ -22,6 +22,7 @@ from lvs.router.state import (
     Destination,
     DestinationKey,
     Family,
+    Guard,
     InterfaceAddress,
     KernelState,
     MarkRule,
@@ -387,17 +388,18 @@ class KernelSuite:
 class NetfilterSuite:
     """The table of nftables."""
 
-    def test_marks_and_masquerade_are_set_replaced_and_removed(self, kernel: Kernel):
+    def test_marks_masquerade_and_guard_are_set_replaced_and_removed(self, kernel: Kernel):
         rule = MarkRule(ip_address("192.0.2.1"), Protocol.TCP, PortRange(80, 80), 7)
         ledger = MemoryLedger()
         first = Netfilter((rule,), (ip_address("10.0.0.11"),))
         second = Netfilter((rule, replace(rule, ports=PortRange(443, 443))), (ip_address("2001:db8::11"),))
-        for wanted, verb in ((first, Verb.ADD), (second, Verb.CHANGE)):
+        guarded = replace(second, guard=Guard(3636, (ip_network("10.0.0.0/8"), ip_network("fc00::/7"))))
+        for wanted, verb in ((first, Verb.ADD), (second, Verb.CHANGE), (guarded, Verb.CHANGE)):
             report = reconcile(kernel, KernelState(netfilter=wanted), ledger)
             assert (report.refused, report.remaining) == ((), ())
             assert verbs(report.changes) == [(Part.NETFILTER, verb)]
-            assert kernel.read(KernelState()).netfilter == wanted
-        assert reconcile(kernel, KernelState(netfilter=second), ledger).changes == ()
+            assert kernel.read(KernelState()).netfilter == kernel.read_netfilter() == wanted
+        assert reconcile(kernel, KernelState(netfilter=guarded), ledger).changes == ()
         assert verbs(reconcile(kernel, KernelState(), ledger).changes) == [(Part.NETFILTER, Verb.REMOVE)]
         assert kernel.read(KernelState()).netfilter is None
 
