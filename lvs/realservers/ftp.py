@@ -27,8 +27,9 @@ apply() {
     cat >>"$KEPT/vsftpd.new" <<END
 # @MARK@: begin $WAY
 @LINES@
-# @MARK@: end $WAY
 END
+@IPV4@
+    echo "# @MARK@: end $WAY" >>"$KEPT/vsftpd.new"
     if cmp -s "$KEPT/vsftpd.new" "$conf"; then
         say "$conf is as it should be."
     else
@@ -47,9 +48,17 @@ out_lines() {
 }
 """
 
+# Where vsftpd listens with an IPv6 socket, as Debian's does, it names 0,0,0,0 in place of pasv_address.
+_IPV4_ONLY = r"""
+    if grep -q '^listen_ipv6=YES' "$KEPT/vsftpd.new"; then
+        printf '%s\n' listen=YES listen_ipv6=NO >>"$KEPT/vsftpd.new"
+    fi
+"""
 _NAMES_NAT = (
-    "With NAT the server must also name the virtual address in place of its own. (IPv6 clients ask with "
-    "EPSV, which names none.)"
+    "With NAT the server must also name the virtual address in place of its own; clients that ask with EPSV, "
+    "such as all by IPv6, are told none. vsftpd names it only where it listens with IPv4 alone: where its "
+    "file has `listen_ipv6=YES`, as Debian's, set `listen=YES` and `listen_ipv6=NO`, and run a second vsftpd "
+    "for IPv6."
 )
 _NAMES_FOR_IT = (
     "The router's kernel (its module ip_vs_ftp) reads which address and port the server names, and puts the "
@@ -80,7 +89,9 @@ def ways(need: Need) -> Iterator[Setup]:
             "In /etc/vsftpd.conf (Fedora, RHEL: /etc/vsftpd/vsftpd.conf), then `systemctl restart vsftpd`:",
             commands(*lines),
         ),
-        body=_BODY.replace("@LINES@", "\n".join(lines)),
+        body=_BODY.replace("@LINES@", "\n".join(lines)).replace(
+            "@IPV4@\n", _IPV4_ONLY.lstrip("\n") if _names_one(need, serving) else ""
+        ),
         files=("/etc/vsftpd.conf",),
     )
     yield setup(need, recipe, {}, tuple(_warnings(need, serving)))
@@ -109,14 +120,19 @@ def _lines(need: Need, serving: list[VirtualServer]) -> Iterator[str]:
         yield f"pasv_max_port={passive.last}"
     yield "port_enable=YES"
     yield "connect_from_port_20=YES"
-    if _names(need) and (addresses := _addresses(serving)):
-        yield f"pasv_address={addresses[0]}"
+    if _names_one(need, serving):
+        yield f"pasv_address={_addresses(serving)[0]}"
         yield "pasv_addr_resolve=NO"
 
 
 def _names(need: Need) -> bool:
     """Whether vsftpd is to name the virtual address: not where the kernel puts it in (lvs.config.ports)."""
     return need.forwarding is Forwarding.NAT and not need.ftp_helper
+
+
+def _names_one(need: Need, serving: list[VirtualServer]) -> bool:
+    """Whether there is one to name: IPv6 has no PASV."""
+    return _names(need) and bool(_addresses(serving))
 
 
 def _ranges(serving: list[VirtualServer]) -> list[PortRange]:

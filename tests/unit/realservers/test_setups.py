@@ -206,6 +206,8 @@ def test_vsftpd_names_the_virtual_address_with_nat_only() -> None:
     assert lines in direct.text
     assert "    pasv_address=192.0.2.20\n" in nat.text
     assert "    pasv_address" not in direct.text
+    assert "listen_ipv6=NO" in nat.script, "vsftpd names 0,0,0,0 otherwise"
+    assert "listen_ipv6" not in direct.script
     assert (nat.warnings, direct.warnings) == ((), ())
 
 
