@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lvs.config.sentences import listed
 from lvs.errors import LvsError
 from lvs.pulse import keys
 from lvs.pulse.client import PulseClient
@@ -112,6 +113,10 @@ def described(status: Mapping[str, Any]) -> Iterator[str]:
         yield "redundancy: none (no second router, or no cluster key)"
     else:
         yield from of_pair(part, now)
+    guard = status.get("guard")
+    if guard:
+        networks = f" and {listed(guard['networks'])}" if guard["networks"] else ""
+        yield f"port {guard['port']} (TCP) is guarded: only for this machine{networks}"
     for sentence in status["problems"]:
         yield f"problem: {sentence}"
 

@@ -113,6 +113,13 @@ def test_a_router_that_stands_alone_with_nothing_installed_says_so() -> None:
     ]
 
 
+def test_a_guarded_port_is_said_with_who_gets_through() -> None:
+    alone = {**STATUS, "redundancy": None, "problems": []}
+    for networks, who in ([], ""), (["10.0.0.0/8"], " and 10.0.0.0/8"):
+        lines = list(described({**alone, "guard": {"port": 3636, "networks": networks}}))
+        assert lines[-1] == f"port 3636 (TCP) is guarded: only for this machine{who}"
+
+
 def test_a_router_that_never_heard_the_other_says_so() -> None:
     lines = list(described({**STATUS, "redundancy": {**PART, "peer": None, "unfit": ["no link on eth0"]}}))
     assert "other router: never heard" in lines
