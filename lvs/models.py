@@ -1,5 +1,5 @@
-"""The rows of the database: each cluster's candidate (`lvs.candidate`), its revisions, their deployments, and
-what routers are given besides (`Errand`)."""
+"""The rows of the database: each cluster's candidate (`lvs.candidate`), its revisions, their deployments,
+what routers are given besides (`Errand`), and who may do what (`lvs.accounts`)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from lvs.accounts import Account, ClusterRole, Login, UserRole
 from lvs.candidate import (
     Cluster,
     GlobalSettings,
@@ -24,17 +25,21 @@ from lvs.cluster_key import ClusterKey
 from lvs.router.state import Node
 
 __all__ = [
+    "Account",
     "Cluster",
     "ClusterKey",
+    "ClusterRole",
     "Confirmation",
     "Deployment",
     "Errand",
     "GlobalSettings",
+    "Login",
     "MonitoringScript",
     "RealServer",
     "Redundancy",
     "Revision",
     "Router",
+    "UserRole",
     "VirtualServer",
 ]
 
