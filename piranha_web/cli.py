@@ -44,6 +44,12 @@ def preflight(arguments: argparse.Namespace) -> int:
     )
 
 
+def rules(arguments: argparse.Namespace) -> int:
+    from lvs.pulse.terminal_rules import rules_command
+
+    return rules_command(arguments.socket, as_iptables=arguments.iptables, as_json=arguments.json)
+
+
 def pulse(arguments: argparse.Namespace) -> int:
     from lvs.pulse.__main__ import main as pulse_main
 
@@ -253,6 +259,12 @@ def add_router_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
     one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")
     one.add_argument("--parameters", action="store_true", help="print the table of kernel parameters, too")
     one.add_argument("--json", action="store_true", help="print it all as JSON")
+
+    one = add("rules", rules, "Print the netfilter rules of this router, and what they have counted.")
+    one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")
+    form = one.add_mutually_exclusive_group()
+    form.add_argument("--iptables", action="store_true", help="in the words of iptables-save, for reading")
+    form.add_argument("--json", action="store_true", help="print it all as JSON")
 
     one = add("failover", failover, "Switch the active role to the other router (exit 0: done, 1: refused).")
     one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")

@@ -72,11 +72,16 @@ def _of_this_machine(lvsd: Lvsd) -> dict[str, Call]:
 
         return await look(lvsd.keeper, None if request.get("lvs_cf") is None else _text(request))
 
+    async def rules(request: Request) -> Mapping[str, Any]:
+        from lvs.pulse.rules import rules as show
+
+        return await show(lvsd.keeper)
+
     async def guard(request: Request) -> Mapping[str, Any]:
         asked = guard_of(request.get("port"), request.get("networks"))
         return await have_guarded(lvsd.keeper, asked, anyway=request.get("anyway") is True)
 
-    return {"preflight": preflight, "guard": guard}
+    return {"preflight": preflight, "rules": rules, "guard": guard}
 
 
 def _of_real_servers(lvsd: Lvsd, name: str) -> dict[str, Call]:

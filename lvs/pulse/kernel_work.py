@@ -22,6 +22,7 @@ from lvs.router import passing, plan
 from lvs.router.apply import Kernel, Ledger, NotToBeRaised, Report, made, reconcile
 from lvs.router.diff import differences
 from lvs.router.ipvs import Table
+from lvs.router.netfilter.counts import Counts
 from lvs.router.saved_rules import SavedRules
 from lvs.router.sentences import Names
 from lvs.router.settled import SettledKernel
@@ -32,6 +33,7 @@ from lvs.router.state import (
     Health,
     InterfaceAddress,
     KernelState,
+    Netfilter,
     Owned,
     Part,
     Role,
@@ -199,6 +201,10 @@ class KernelWork:
             return None if found is None else found.guard
 
         return await self.run(look)
+
+    async def rules(self) -> tuple[Netfilter, Counts] | None:
+        """What the table of netfilter does and has counted; no takeover has to wait for that."""
+        return await asyncio.get_running_loop().run_in_executor(self._looker, self._kernel.read_counted)
 
     async def plan(self, aim: Aim, names: Names) -> tuple[Change, ...]:
         """The changes that a reconciliation would make now."""

@@ -17,6 +17,7 @@ from lvs.errors import KernelError
 from lvs.router import addresses, announce, modules, netfilter, parting, single, sysctl
 from lvs.router.diff import NO_NAMES, claimed_sync, differences
 from lvs.router.ipvs import Ipvs, Table
+from lvs.router.netfilter.counts import Counts
 from lvs.router.sentences import Names
 from lvs.router.state import (
     Change,
@@ -88,6 +89,9 @@ class Kernel(Protocol):
 
     def read_netfilter(self) -> Netfilter | None:
         """What the table `inet piranha` does; None without one, and where it cannot be read."""
+
+    def read_counted(self) -> tuple[Netfilter, Counts] | None:
+        """The same with what its rules have counted."""
 
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         """Make the changes in order; the ones that were refused.
@@ -255,6 +259,11 @@ class LinuxKernel:
         # Unreadable nftables hold no table of ours; if one is wanted, writing it says what is wrong.
         with suppress(KernelError):
             return netfilter.read()
+        return None
+
+    def read_counted(self) -> tuple[Netfilter, Counts] | None:
+        with suppress(KernelError):
+            return netfilter.read_counted()
         return None
 
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:

@@ -16,6 +16,7 @@ from lvs.router import sync
 from lvs.router.apply import Refusal
 from lvs.router.diff import replaces
 from lvs.router.ipvs import Table, refusal, sync_refusal
+from lvs.router.netfilter.counts import Counts
 from lvs.router.state import (
     Change,
     Counters,
@@ -100,6 +101,10 @@ class MemoryKernel:
 
     def read_netfilter(self) -> Netfilter | None:
         return self.netfilter
+
+    def read_counted(self) -> tuple[Netfilter, Counts] | None:
+        """Nothing passes through this kernel, so its rules have counted nothing."""
+        return None if self.netfilter is None else (self.netfilter, Counts())
 
     def read_services(self, keys: Collection[ServiceKey]) -> Table:
         found = [key for key in keys if key in self.services]

@@ -3,11 +3,11 @@ the guard of the panel's port. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 from lvs.config.memo import Last
-from lvs.config.model import Address, Forwarding, VirtualServer
+from lvs.config.model import Address, Forwarding, LvsConfig, VirtualServer
 from lvs.config.ports import marked_ports
 from lvs.router.state import Destination, DestinationKey, Guard, MarkRule, Netfilter, ServiceKey
 
@@ -54,6 +54,28 @@ def guarded(found: Netfilter | None, guard: Guard | None) -> Netfilter | None:
         return found if guard is None else Netfilter(guard=guard)
     left = replace(found, guard=guard, drift=())
     return None if left == Netfilter() else left
+
+
+def owners(config: LvsConfig, rules: Iterable[MarkRule]) -> dict[MarkRule, str]:
+    """The virtual servers for which rules are there, by name; several of one mark may share a rule."""
+    named: dict[tuple[Address, int], list[VirtualServer]] = {}
+    for each in config.virtual_servers:
+        if each.active and each.address and each.fwmark:
+            named.setdefault((each.address.address, each.fwmark), []).append(each)
+    found = {}
+    for rule in rules:
+        candidates = named.get((rule.address, rule.fwmark), [])
+        asking = [each.name for each in candidates if _asks_for(each, config.forwarding_of(each), rule)]
+        if asking:
+            found[rule] = ", ".join(asking)
+    return found
+
+
+def _asks_for(virtual_server: VirtualServer, forwarding: Forwarding, rule: MarkRule) -> bool:
+    return any(
+        protocol is rule.protocol and rule.ports.first <= ports.first and ports.last <= rule.ports.last
+        for protocol, ports in marked_ports(virtual_server, forwarding)
+    )
 
 
 @Last

@@ -6,7 +6,7 @@ administrator should know of, the worst first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from lvs.config.model import LvsConfig
@@ -34,7 +34,12 @@ ORDER: Final = tuple(Level)
 def judged(seen: Seen, config: LvsConfig) -> tuple[Remark, ...]:
     """What is to be said of this router as a place for that configuration, the worst first."""
     remarks = [remark for judge in JUDGES for remark in judge(seen, config)]
-    remarks += (_unseen(sentence) for sentence in seen.unseen)
+    remarks += (unseen(sentence) for sentence in seen.unseen)
+    return worst_first(remarks)
+
+
+def worst_first(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
+    """In the order of their levels."""
     return tuple(sorted(remarks, key=lambda remark: ORDER.index(remark.level)))
 
 
@@ -59,7 +64,8 @@ def row_document(row: Row) -> dict[str, Any]:
     }
 
 
-def _unseen(sentence: str) -> Remark:
+def unseen(sentence: str) -> Remark:
+    """On what could not be looked at."""
     return Remark(
         Level.NOTE,
         About.LIMITS,

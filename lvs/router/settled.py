@@ -12,6 +12,7 @@ from dataclasses import replace
 from lvs.config.model import Address
 from lvs.router.apply import Kernel, Refusal
 from lvs.router.ipvs import Table
+from lvs.router.netfilter.counts import Counts
 from lvs.router.state import Change, InterfaceAddress, KernelState, Netfilter, ServiceKey, SyncDaemon
 
 MOST_SERVICES = 64  # that are read one by one; from about there on the whole table is as quick
@@ -94,6 +95,9 @@ class SettledKernel:
 
     def read_netfilter(self) -> Netfilter | None:
         return self._kernel.read_netfilter()
+
+    def read_counted(self) -> tuple[Netfilter, Counts] | None:
+        return self._kernel.read_counted()
 
     def read_services(self, keys: Collection[ServiceKey]) -> Table:
         return self._kernel.read_services(keys)
