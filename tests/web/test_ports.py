@@ -169,3 +169,11 @@ def test_of_ftp_the_page_says_what_its_method_needs(
 def test_all_protocols_of_a_port_are_one_service(administrator: Client, shop: models.VirtualServer) -> None:
     saved(administrator, shop, ports="443, udp/443")
     assert [one.protocol for one in value(shop).ports] == [None, Protocol.UDP]
+
+
+def test_list_and_head_name_all_ports(administrator: Client, shop: models.VirtualServer) -> None:
+    page = saved(administrator, shop, ports="443, udp/443, 10000-20000")
+    assert "ports 80, 443, udp/443, 10000:20000, TCP" in page
+    assert "80, 443, udp/443, 10000:20000" in text_of(administrator.get("/virtual-servers"))
+    many = ",".join(map(str, range(1000, 1020, 2)))
+    assert "1008, 1010 and 4 more" in saved(administrator, shop, ports=many)
