@@ -205,6 +205,19 @@ def dropped(found: Found, trial: Trial) -> Remark:
     )
 
 
+def answers_from_its_own(found: Found, heard: Heard) -> Remark:
+    subject, own = found.subject, found.subject.address
+    other = "the way direct-redirect, or NAT" if subject.forwarding is Forwarding.DIRECT else "NAT"
+    return remark(
+        Level.ERROR,
+        f"{subject.real_server} answers {subject.port} from {own} instead of {subject.virtual}.",
+        "Clients drop datagrams that come from an address that they did not ask.",
+        f"Have the program listen on {subject.virtual} by name: one that listens on all addresses answers from "
+        f"the one that the kernel prefers. Where it cannot, take {other}.",
+        str(heard),
+    )
+
+
 def untold_udp(found: Found) -> Remark:
     subject = found.subject
     return remark(

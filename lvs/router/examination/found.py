@@ -100,7 +100,7 @@ class Found:
             if heard is None:
                 unsure = trial.port is not None and trial.port.protocol is not Protocol.TCP
                 return None if unsure else False
-            return heard.answer.kind in SERVED
+            return heard.answer.kind in SERVED and heard.answer.source == self.subject.target
         if trial.name in (Name.FOREIGN, Name.OUTSIDE):
             return self._is_way_back_good(trial.name, heard) if self.is_taken else None
         if trial.name is Name.FULL:

@@ -90,6 +90,8 @@ def _of_service(found: Found) -> Iterator[Remark]:
     kind = heard.answer.kind
     if kind is Kind.RESET or (kind is Kind.NO_PORT and not found.is_tcp):
         yield faults.nothing_listens(found, trial, heard)
+    elif kind is Kind.DATAGRAM and heard.answer.source != found.subject.target:
+        yield faults.answers_from_its_own(found, heard)
     elif kind in (Kind.NO_PORT, Kind.FORBIDDEN, Kind.NO_HOST, Kind.NO_PROTOCOL):
         yield faults.refused(found, trial, heard)
 

@@ -20,7 +20,7 @@ would send them back to the routers. Two hops get them as far as into a containe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lvs.config.model import Address, Forwarding, Protocol
@@ -127,9 +127,11 @@ class _Making:
             payload = self.subject.payload if port == self.subject.port else b""
             packet, farewell = packets.datagram(flow, payload, hops), None
         flows: tuple[Flow, ...] = (flow,)
+        if protocol == UDP and target != self.subject.address:  # a program that answers from there is wrong
+            flows = (flow, replace(flow, destination=self.subject.address))
         if tunnelled and self.place.carrier is not None:
             ends = self.place.carrier, self.subject.address
-            flows = (flow, packets.tunnel(packet, *ends))
+            flows = (*flows, packets.tunnel(packet, *ends))
             packet = packets.enclosed(packet, *ends)
             farewell = packets.enclosed(farewell, *ends) if farewell else None
         yield Trial(name, what, packet, flows, farewell, port)

@@ -72,7 +72,6 @@ virtual old {
 
 @pytest.fixture(scope="module")
 def config() -> LvsConfig:
-
     return load(LVS_CF)
 
 
