@@ -128,10 +128,10 @@ def rules_of(router: models.Router, told: Told, now: datetime, sought: str = "")
 
 def has(mark: Mapping[str, Any], sought: str) -> bool:
     """Whether every word stands in the mark's row."""
-    row = " ".join(
-        str(mark[name]) for name in ("virtual_server", "address", "protocol", "ports", "fwmark")
-    ).lower()
-    return all(word in row for word in sought.lower().split())
+    names = ("virtual_server", "address", "protocol", "ports", "fwmark")
+    row = " ".join(str(mark[name]) for name in names).lower()
+    either = f"{row} {str(mark['ports']).replace('-', ':')}"  # 10000-20000 as lvs.cf writes it
+    return all(word in either for word in sought.lower().split())
 
 
 def beginning(text: str) -> tuple[str, int]:

@@ -117,7 +117,7 @@ def test_the_rule_set_has_marks_counters_masquerade_guard_modules_and_remarks(
         ">77<",
         "1.0\xa0MB",
         "/var/lib/piranha/piranha.nft",
-        "2 real servers: 10.11.12.1, 10.11.12.2; 5 packets",
+        "2 real servers: 10.11.12.1, 10.11.12.2; 5 connections of their own",
         "port 3636, for this machine itself, 192.0.2.0/24; 9 packets refused",
         "ip_vs_ftp is not loaded",
         "shop serves FTP by NAT",
@@ -154,6 +154,11 @@ def test_a_router_without_rules_says_so(administrator: Client, r1: str) -> None:
     assert "Download" not in page
 
 
+def test_rules_that_are_not_on_disk_are_pointed_out(administrator: Client, r1: str) -> None:
+    with answering("r1", rules=rules(saved=None)):
+        assert "not on disk" in page_of(administrator, f"{r1}/rules")
+
+
 def test_of_ten_thousand_marks_a_page_shows_the_first_and_those_that_are_sought(
     administrator: Client, r1: str
 ) -> None:
@@ -172,8 +177,10 @@ def test_of_ten_thousand_marks_a_page_shows_the_first_and_those_that_are_sought(
 
 
 def test_words_are_sought_anywhere_in_a_row() -> None:
-    row = mark("shop", "192.168.26.10", "10000:20000", 21)
+    row = mark("shop", "192.168.26.10", "10000-20000", 21)
     assert has(row, "")
+    assert has(row, "10000-20000")
+    assert has(row, "10000:20000")
     assert has(row, "21 shop")
     assert not has(row, "shop 22")
 
