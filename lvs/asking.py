@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import redis
 from celery import Task
@@ -12,6 +14,14 @@ from kombu.exceptions import KombuError
 from lvs import answers, dispatch, models, reports, tasks
 from lvs.answers import Answer
 from lvs.errors import NotPossible
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a router told, in the shape of pulse's own answer (ARCHITECTURE.md), or why it did not."""
+
+    document: Mapping[str, Any] | None = None
+    problem: str | None = None
 
 
 def ask(router: models.Router, task: Task, arguments: Sequence[object], limit: float) -> Answer:
@@ -62,3 +72,18 @@ def silent(name: str, limit: float) -> NotPossible:
     return NotPossible(
         f"{name} did not answer within {limit:.0f} s. Look at CONTROL/MONITORING for what it did."
     )
+
+
+def told_by(
+    routers: Sequence[models.Router], task: Task, arguments: Sequence[object], limit: float
+) -> tuple[Told, ...]:
+    """What routers tell that are asked now, at once."""
+    said = ask_all(routers, task, arguments, limit)
+    return tuple(told_in(router, said[router.name]) for router in routers)
+
+
+def told_in(router: models.Router, said: Answer | NotPossible) -> Told:
+    """A router's answer, or why there is none."""
+    if isinstance(said, NotPossible):
+        return Told(problem=str(said))
+    return Told(said["result"]) if said["ok"] else Told(problem=f"{router.name}: {said['error']['message']}")

@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from lvs import dispatch, models, reports, store, tasks
 from lvs.answers import Answer
-from lvs.asking import ask, ask_all
+from lvs.asking import Told, ask, ask_all, told_by, told_in
 from lvs.config import document
 from lvs.config.check import check
 from lvs.config.diff import Difference, differences, text_difference
@@ -65,14 +65,6 @@ class Explained:
     """What a router knows of a real server (ARCHITECTURE.md: `explain`), or why that is not known."""
 
     router: models.Router
-    document: Mapping[str, Any] | None = None
-    problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a router told, in the shape of pulse's own answer (ARCHITECTURE.md), or why it did not."""
-
     document: Mapping[str, Any] | None = None
     problem: str | None = None
 
@@ -271,21 +263,6 @@ def preflight(routers: Sequence[models.Router], config: LvsConfig | None = None)
     """What stands on each of them against config, or against what is in force there (None)."""
     arguments = [] if config is None else [document.to_document(config)]
     return told_by(routers, tasks.preflight, arguments, LOOK_SECONDS)
-
-
-def told_by(
-    routers: Sequence[models.Router], task: Task, arguments: Sequence[object], limit: float
-) -> tuple[Told, ...]:
-    """What routers tell that are asked now, at once."""
-    said = ask_all(routers, task, arguments, limit)
-    return tuple(told_in(router, said[router.name]) for router in routers)
-
-
-def told_in(router: models.Router, said: Answer | NotPossible) -> Told:
-    """A router's answer, or why there is none."""
-    if isinstance(said, NotPossible):
-        return Told(problem=str(said))
-    return Told(said["result"]) if said["ok"] else Told(problem=f"{router.name}: {said['error']['message']}")
 
 
 def outside(router: models.Router) -> Outside:

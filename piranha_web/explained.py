@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from lvs import models
-from lvs.orders import Explained, Told
+from lvs.asking import Told
+from lvs.orders import Explained
 from piranha_web.pair import moment
 from piranha_web.servers import Hand, hand_of, hand_words
 

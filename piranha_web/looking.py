@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from lvs import dispatch, models, orders, store
-from lvs.orders import Told
+from lvs.asking import Told
 from piranha_web.pair import moment
 from piranha_web.remarks import NONE, Remarks, gathered
 
