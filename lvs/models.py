@@ -1,5 +1,5 @@
 """The rows of the database: each cluster's candidate (`lvs.candidate`), its revisions, their deployments,
-what routers are given besides (`Errand`), and who may do what (`lvs.accounts`)."""
+what routers are given besides (`Errand`), who may do what (`lvs.accounts`), and who did (`lvs.audit`)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from lvs.accounts import Account, ClusterRole, Login, UserRole
+from lvs.audit import AuditEntry
 from lvs.candidate import (
     Cluster,
     GlobalSettings,
@@ -26,6 +27,7 @@ from lvs.router.state import Node
 
 __all__ = [
     "Account",
+    "AuditEntry",
     "Cluster",
     "ClusterKey",
     "ClusterRole",

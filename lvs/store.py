@@ -6,7 +6,9 @@ The whole candidate is read with five queries however many servers it has.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 
 from django.core.cache import cache
@@ -23,8 +25,37 @@ from lvs.router.state import Node
 BATCH = 500  # rows an INSERT; SQLite counts its variables
 
 
+_kept: ContextVar[dict[tuple[int, int], LvsConfig] | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def loads_kept() -> Iterator[None]:
+    """Within it a candidate that did not change is loaded once. For one transaction at most."""
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def edition(cluster: models.Cluster) -> int:
+    """The candidate's edition, as the database has it now."""
+    return models.Cluster.objects.values_list("edition", flat=True).get(pk=cluster.pk)
+
+
 def load(cluster: models.Cluster) -> LvsConfig:
     """The candidate of the cluster."""
+    kept = _kept.get()
+    if kept is None:
+        return load_rows(cluster)
+    key = (cluster.pk, edition(cluster))
+    if key not in kept:
+        kept[key] = load_rows(cluster)
+    return kept[key]
+
+
+def load_rows(cluster: models.Cluster) -> LvsConfig:
+    """The candidate from its rows."""
     servers: dict[int, list[RealServer]] = defaultdict(list)
     for server in models.RealServer.objects.filter(virtual_server__cluster=cluster).order_by(
         "position", "pk"
@@ -129,15 +160,28 @@ def errors_of(config: LvsConfig) -> list[Problem]:
 def pending(cluster: models.Cluster) -> tuple[Difference, ...]:
     """What the next revision would change, against what the routers were given last (or nothing at all)."""
     newest = cluster.standing_revision()
-    number = newest.number if newest else 0
-    edition = models.Cluster.objects.values_list("edition", flat=True).get(pk=cluster.pk)
-    key = f"pending-{cluster.pk}-{edition}-{number}"
+    key = pending_key(cluster, edition(cluster), newest)
     found: tuple[Difference, ...] | None = cache.get(key)
     if found is None:
-        old = document.from_document(newest.document) if newest else empty()
-        found = differences(old, load(cluster))
+        found = since(newest, load(cluster))
         cache.set(key, found)
     return found
+
+
+def keep_pending(cluster: models.Cluster, of_edition: int, config: LvsConfig) -> None:
+    """Works out what is pending for the next page, from a candidate that somebody has loaded anyway."""
+    newest = cluster.standing_revision()
+    cache.set(pending_key(cluster, of_edition, newest), since(newest, config))
+
+
+def pending_key(cluster: models.Cluster, of_edition: int, newest: models.Revision | None) -> str:
+    """Where in the cache it is kept what is pending."""
+    return f"pending-{cluster.pk}-{of_edition}-{newest.number if newest else 0}"
+
+
+def since(newest: models.Revision | None, config: LvsConfig) -> tuple[Difference, ...]:
+    """What config changes against a revision, or against nothing."""
+    return differences(document.from_document(newest.document) if newest else empty(), config)
 
 
 def redundancy_of(revision: models.Revision) -> Redundancy:

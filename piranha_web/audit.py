@@ -1,0 +1,227 @@
+"""Writing the audit log from a request, which knows who and from where; the view knows what, and to what.
+
+What changes rows is written in the same transaction as the change, so that there is neither without the
+other. What is asked of a router changes no row: its entry `asked` is there before the router hears of it, and
+a second one tells what came of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest
+
+from lvs import audit, models, store
+from lvs.config.diff import Difference, differences
+
+__all__ = ["Action", "Outcome", "asked", "call_change", "from_console", "record", "refused", "watched"]
+
+Action = models.AuditEntry.Action
+Outcome = models.AuditEntry.Outcome
+log = logging.getLogger("piranha.audit")
+
+TOLD = 3  # changes in an entry's sentence; all of them are in its details
+CONSOLE = "console"
+MOST_AGENT = 200
+QUIET = 60.0  # seconds in which the same refusal is counted, not written again
+MOST_REFUSALS = 100  # different ones in that time; what is beyond is counted together
+
+
+def record(
+    request: HttpRequest,
+    action: Action,
+    text: str,
+    *,
+    cluster: models.Cluster | None = None,
+    target: str = "",
+    outcome: Outcome = Outcome.DONE,
+    **details: Any,
+) -> models.AuditEntry:
+    """Adds an entry; text is what was done, without the who. No password and no key may be in any of it."""
+    return audit.write(
+        action,
+        text,
+        user=user_of(request),
+        address=address_of(request),
+        cluster=cluster.name if cluster else "",
+        target=target,
+        outcome=outcome,
+        details=details,
+    )
+
+
+def from_console(user: str, action: Action, text: str, *, target: str = "", **details: Any) -> None:
+    """Adds an entry about a command on the manager's machine."""
+    audit.write(action, text, user=user, address=CONSOLE, target=target, details=details)
+
+
+def user_of(request: HttpRequest) -> str:
+    """Who is logged in; "": nobody is."""
+    user = getattr(request, "user", None)
+    return user.get_username() if user is not None and user.is_authenticated else ""
+
+
+def address_of(request: HttpRequest) -> str:
+    """Where the request comes from, as the allowlist sees it."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+@contextmanager
+def asked(
+    request: HttpRequest, action: Action, text: str, *, cluster: models.Cluster, target: str, **details: Any
+) -> Iterator[Answered]:
+    """Writes that something is asked of a router, and at the end what it answered to that."""
+    first = record(request, action, text, cluster=cluster, target=target, outcome=Outcome.ASKED, **details)
+    answered = Answered()
+    try:
+        yield answered
+    finally:
+        record(
+            request,
+            action,
+            f"{text}: {answered.sentence}",
+            cluster=cluster,
+            target=target,
+            outcome=Outcome.DONE if answered.ok else Outcome.FAILED,
+            asked=first.pk,
+            **details,
+        )
+
+
+@dataclass
+class Answered:
+    """What came of an order; the one who gave it fills it in."""
+
+    ok: bool = False
+    sentence: str = "it is not known what came of it"
+
+    def take(self, ok: bool, sentence: str) -> None:
+        """Notes the router's answer."""
+        self.ok, self.sentence = ok, sentence
+
+
+@contextmanager
+def watched(
+    request: HttpRequest, cluster: models.Cluster, action: Action = Action.CANDIDATE, words: str = ""
+) -> Iterator[None]:
+    """Writes at the end what was changed in the candidate meanwhile, in the words of `lvs.config.diff`.
+
+    Inside the transaction of the change, with the cluster locked. words: what the change as a whole was; with
+    them there is an entry also when nothing differs.
+    """
+    with store.loads_kept():
+        before, edition = store.load(cluster), store.edition(cluster)
+        yield
+        action, words = getattr(request, "piranha_change", (action, words))
+        now = store.edition(cluster)
+        if now == edition:
+            return
+        after = store.load(cluster)
+        transaction.on_commit(partial(store.keep_pending, cluster, now, after), robust=True)
+        write_change(request, cluster, action, words, differences(before, after))
+
+
+def call_change(request: HttpRequest, action: Action, words: str) -> None:
+    """Says what the change that `watched` looks for is as a whole."""
+    request.piranha_change = (action, words)  # type: ignore[attr-defined]
+
+
+def write_change(
+    request: HttpRequest,
+    cluster: models.Cluster,
+    action: Action,
+    words: str,
+    found: Sequence[Difference],
+) -> None:
+    """Adds the entry about a change of the candidate."""
+    if not found and not words:
+        return  # a form that was saved as it stood
+    told = "; ".join(str(one) for one in found[:TOLD])
+    if len(found) > TOLD:
+        told += f"; and {len(found) - TOLD} more"
+    record(
+        request,
+        action,
+        ": ".join(part for part in (words, told) if part),
+        cluster=cluster,
+        target=place_of(found),
+        changes=[str(one) for one in found],
+    )
+
+
+def place_of(found: Sequence[Difference]) -> str:
+    """The one thing that all changes are about, as `web1 of shop`; "": several, or the globals."""
+    places = {one.place for one in found}
+    if len(places) == 1 and len(place := next(iter(places))) in (2, 4):
+        return place[1] if len(place) == 2 else f"{place[3]} of {place[1]}"
+    blocks = {place[1] for place in places if len(place) > 1}
+    return blocks.pop() if len(blocks) == 1 and all(places) else ""
+
+
+# --- What strangers can cause as often as they like is written once a minute, with how often it was.
+
+
+@dataclass
+class Window:
+    """The minute after an entry about a refusal, in which the same one is counted."""
+
+    began: float
+    times: int = 0
+
+
+@dataclass
+class Refusals:
+    """Which refusals are written down, and which counted. Of each process of the web server its own."""
+
+    windows: dict[tuple[str, ...], Window] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def heard(self, what: tuple[str, ...], now: float) -> list[tuple[tuple[str, ...], int]]:
+        """What is to be written now, and how often each happened; now: seconds of a steady clock."""
+        with self.lock:
+            ended = [key for key, window in self.windows.items() if now - window.began >= QUIET]
+            due = [(key, times) for key in ended if (times := self.windows.pop(key).times)]
+            if what not in self.windows and len(self.windows) >= MOST_REFUSALS:
+                what = (what[0], "many addresses", *[""] * (len(what) - 2))
+            if what in self.windows:
+                self.windows[what].times += 1
+                return due
+            self.windows[what] = Window(began=now)
+            return [*due, (what, 1)]
+
+
+REFUSALS = Refusals()
+
+
+def refused(request: HttpRequest, action: Action, text: str, *, target: str = "") -> None:
+    """Adds an entry about somebody who was refused, at most one a minute of each kind, address and user.
+
+    A refusal stands whether or not it can be written down.
+    """
+    key = (action.value, address_of(request), user_of(request), text, target)
+    try:
+        for (kind, address, user, words, about), times in REFUSALS.heard(key, time.monotonic()):
+            audit.write(
+                Action(kind),
+                words + (f" ({times} times in a minute)" if times > 1 else ""),
+                user=user,
+                address=address,
+                target=about,
+                outcome=Outcome.REFUSED,
+                details={"times": times},
+            )
+    except DatabaseError as error:
+        log.warning("a refusal could not be written to the audit log: %s", error)
+
+
+def details_of(request: HttpRequest) -> Mapping[str, str]:
+    """What the browser calls itself, for entries about logging in."""
+    return {"browser": request.META.get("HTTP_USER_AGENT", "")[:MOST_AGENT]}
