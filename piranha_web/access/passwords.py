@@ -67,6 +67,12 @@ def hash_of(user: str, path: Path) -> str | None:
     return found.decode() if isinstance(found, bytes) else found
 
 
+def names(path: Path) -> list[str]:
+    """The accounts of the file, sorted."""
+    found = (name.decode() if isinstance(name, bytes) else name for name in read(path).users())
+    return sorted(name for name in found if can_be_account(name))
+
+
 def read(path: Path) -> HtpasswdFile:
     """The accounts in the file; none when there is no file."""
     try:

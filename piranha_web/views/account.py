@@ -12,9 +12,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from piranha_web.access.backend import PasswordFileBackend
+from piranha_web.access.roles import VIEWER, needs
 from piranha_web.forms.account import LoginForm, PasswordForm
 
 
+@needs(VIEWER, always=True)
 @login_not_required
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,6 +40,7 @@ def destination(request: HttpRequest) -> str:
     return resolve_url("control")
 
 
+@needs(VIEWER, always=True)
 @require_POST
 def log_out(request: HttpRequest) -> HttpResponse:
     """Ends the session."""
@@ -46,6 +49,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
     return redirect("login")
 
 
+@needs(VIEWER, always=True)
 @sensitive_post_parameters("old", "new", "again")
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_password(request: HttpRequest) -> HttpResponse:

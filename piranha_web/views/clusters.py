@@ -8,11 +8,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from lvs import models, store
+from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import SESSION_KEY
 from piranha_web.forms.clusters import ClusterForm
 from piranha_web.views.review import MOST_DIGITS
 
 
+@needs(ADMINISTRATOR, everywhere=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def cluster_create(request: HttpRequest) -> HttpResponse:
     """A new cluster and its routers; GLOBAL SETTINGS is the next step."""
@@ -28,6 +30,7 @@ def cluster_create(request: HttpRequest) -> HttpResponse:
     return render(request, "clusters/create.html", {"form": form})
 
 
+@needs(VIEWER)
 @require_POST
 def cluster_choose(request: HttpRequest) -> HttpResponse:
     """Which cluster the panels show in this session."""

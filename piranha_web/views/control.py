@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from lvs import ipvsadm, models
 from lvs.dispatch import RouterState
 from piranha_web import servers
+from piranha_web.access.roles import VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.hands import VERBS
 from piranha_web.pair import moment, pair_of
@@ -23,6 +24,7 @@ SHORTEST_INTERVAL = 2  # the routers report every two seconds, so a shorter one 
 LONGEST_INTERVAL = 3600
 
 
+@needs(VIEWER)
 @require_safe
 def control(request: HttpRequest) -> HttpResponse:
     """The page; its live part is asked again every interval seconds."""
@@ -32,6 +34,7 @@ def control(request: HttpRequest) -> HttpResponse:
     return render(request, "control/page.html", {**live_context(request), **auto_update(request)})
 
 
+@needs(VIEWER)
 @require_safe
 def control_live(request: HttpRequest) -> HttpResponse:
     """The live part of the page alone, for htmx."""
@@ -40,6 +43,7 @@ def control_live(request: HttpRequest) -> HttpResponse:
     return render(request, "control/_update.html", {**live_context(request), "out_of_band": True})
 
 
+@needs(VIEWER)
 @require_safe
 def status_line(request: HttpRequest) -> HttpResponse:
     """The status line alone, for the pages on which seconds count down in it."""
@@ -48,6 +52,7 @@ def status_line(request: HttpRequest) -> HttpResponse:
     return render(request, "_status_line.html")
 
 
+@needs(VIEWER)
 @require_POST
 def control_auto_update(request: HttpRequest) -> HttpResponse:
     """Piranha's two fields: whether the page updates itself, and how often."""

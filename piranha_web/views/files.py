@@ -16,10 +16,12 @@ from lvs.config.diff import differences
 from lvs.config.marks import joined
 from lvs.config.model import Severity
 from lvs.config.reader import Reading, decode
+from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.forms.files import ImportForm
 from piranha_web.views.panel import panel
 
 
+@needs(ADMINISTRATOR)
 @panel
 def import_file(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
     """The first step: the report on a file. It is not yet taken."""
@@ -33,6 +35,7 @@ def import_file(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
     return report(request, cluster, decode(raw)[0], check_bytes(raw))
 
 
+@needs(ADMINISTRATOR)
 @require_POST
 @panel
 def import_confirm(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
@@ -90,6 +93,7 @@ def report(
     return render(request, "files/report.html", context)
 
 
+@needs(VIEWER)
 @require_safe
 @panel
 def download(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
@@ -97,6 +101,7 @@ def download(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
     return as_file(writer.write(store.load(cluster)), "lvs.cf")
 
 
+@needs(VIEWER)
 @require_safe
 @panel
 def download_revision(request: HttpRequest, cluster: models.Cluster, number: int) -> HttpResponse:

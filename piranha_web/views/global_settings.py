@@ -6,10 +6,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from lvs import models, store
+from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.forms.global_settings import GlobalSettingsForm
 from piranha_web.views.panel import panel, say_saved
 
 
+@needs(VIEWER, ADMINISTRATOR)
 @panel
 def global_settings(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
     """The one form of the panel."""

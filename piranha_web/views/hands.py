@@ -14,6 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lvs import dispatch, models, orders
+from piranha_web.access.roles import OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.explained import sight_of
 from piranha_web.forms.hands import OrderForm
@@ -24,6 +25,7 @@ MOST_TARGETS = 5000
 LIVE_SECONDS = 5  # between two looks at the routers' reports
 
 
+@needs(OPERATOR)
 @require_http_methods(["GET", "HEAD", "POST"])
 def order(request: HttpRequest) -> HttpResponse:
     """One verb for the chosen real servers: a page that names what it touches, then the order itself.
@@ -97,6 +99,7 @@ def back(request: HttpRequest, address: str) -> HttpResponseRedirect:
     return HttpResponseRedirect(address if address.startswith("/") and is_ours else reverse("control"))
 
 
+@needs(VIEWER)
 @require_safe
 def everywhere_list(request: HttpRequest) -> HttpResponse:
     """One machine in all virtual servers, by its address: the same verbs for all of it."""
@@ -106,6 +109,7 @@ def everywhere_list(request: HttpRequest) -> HttpResponse:
     return render(request, "real_servers/everywhere.html", machine(request, cluster))
 
 
+@needs(VIEWER)
 @require_safe
 def everywhere_live(request: HttpRequest) -> HttpResponse:
     """The table alone, for htmx."""
@@ -132,12 +136,14 @@ def machine(request: HttpRequest, cluster: models.Cluster) -> dict[str, Any]:
     }
 
 
+@needs(VIEWER)
 @require_safe
 def explained(request: HttpRequest) -> HttpResponse:
     """What each router knows of one real server: verdict, history, hand, load, weight."""
     return explain(request, request.GET.get("target", ""), test=False)
 
 
+@needs(OPERATOR)
 @require_POST
 def test(request: HttpRequest) -> HttpResponse:
     """Test this check now, on each router; the page shows what passed, which is kept nowhere."""

@@ -15,6 +15,7 @@ from lvs import models, orders, store
 from lvs.config import document
 from lvs.config.diff import differences, text_difference
 from lvs.errors import LvsError
+from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.views.review import revision_or_none
 
@@ -24,6 +25,7 @@ TAKEN = (State.WAITING, State.CONFIRMING, State.APPLIED, State.PUTTING_BACK, Sta
 ERRANDS = 20  # what routers were given besides new revisions, on the history's page
 
 
+@needs(VIEWER)
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
     """The revisions of the cluster, newest first."""
@@ -38,6 +40,7 @@ def history(request: HttpRequest) -> HttpResponse:
     return render(request, "history/list.html", context)
 
 
+@needs(VIEWER)
 @require_safe
 def revision(request: HttpRequest, number: int) -> HttpResponse:
     """One revision: its deployments, live until they end, and its difference to another one."""
@@ -55,6 +58,7 @@ def revision(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, "history/revision.html", context)
 
 
+@needs(VIEWER)
 @require_safe
 def deployments(request: HttpRequest, number: int) -> HttpResponse:
     """The live part of a revision's page alone, for htmx."""
@@ -67,6 +71,7 @@ def deployments(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, "history/_deployments.html", context)
 
 
+@needs(ADMINISTRATOR)
 @require_POST
 @transaction.atomic  # what is taken back replaces what was looked at, and nothing newer
 def take_back(request: HttpRequest, number: int) -> HttpResponse:
@@ -85,12 +90,14 @@ def take_back(request: HttpRequest, number: int) -> HttpResponse:
     return redirect("review")
 
 
+@needs(OPERATOR)
 @require_POST
 def confirm(request: HttpRequest, number: int) -> HttpResponse:
     """Keep it: the revision that waits stays."""
     return judged(request, number, orders.confirm, f"Revision {number} stays.")
 
 
+@needs(OPERATOR)
 @require_POST
 def roll_back(request: HttpRequest, number: int) -> HttpResponse:
     """Roll back now: nobody need wait for the routers' own clocks."""

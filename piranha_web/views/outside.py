@@ -10,10 +10,12 @@ from django.views.decorators.http import require_POST, require_safe
 from lvs import orders
 from lvs.config.model import Severity
 from lvs.errors import LvsError
+from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import current_state
 from piranha_web.views.history import cluster_or_404
 
 
+@needs(VIEWER)
 @require_safe
 def outside(request: HttpRequest, pk: int) -> HttpResponse:
     """What somebody wrote on the router, beside what it should run."""
@@ -36,6 +38,7 @@ def outside(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "outside/page.html", context)
 
 
+@needs(ADMINISTRATOR)
 @require_POST
 def take_in(request: HttpRequest, pk: int) -> HttpResponse:
     """Makes the router's text the candidate; it reaches the routers with the next Apply."""
@@ -53,6 +56,7 @@ def take_in(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("review")
 
 
+@needs(ADMINISTRATOR)
 @require_POST
 def put_back(request: HttpRequest, pk: int) -> HttpResponse:
     """Gives the running revision to the router again."""

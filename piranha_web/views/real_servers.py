@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from lvs import dispatch, models, store
 from piranha_web import servers
+from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import current_state
 from piranha_web.forms.real_servers import NEW, RealServerForm, with_real_server
 from piranha_web.hands import VERBS
@@ -22,6 +23,7 @@ LIVE_SECONDS = 5  # between two looks at the routers' reports
 ROWS_A_SECOND = 50  # that a long list waits longer for, as it costs more to make
 
 
+@needs(VIEWER)
 @require_safe
 @panel
 def real_server_list(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
@@ -30,6 +32,7 @@ def real_server_list(request: HttpRequest, cluster: models.Cluster, pk: int) -> 
     return render(request, "real_servers/list.html", live_context(request, cluster, row))
 
 
+@needs(VIEWER)
 @require_safe
 @panel
 def real_server_list_live(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
@@ -75,6 +78,7 @@ def changed_real_servers(cluster: models.Cluster, virtual_server: str) -> frozen
     return frozenset(place[3] for place in places if len(place) == 4 and place[1] == virtual_server)
 
 
+@needs(ADMINISTRATOR)
 @panel
 def real_server_add(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
     """A new real server."""
@@ -88,6 +92,7 @@ def real_server_add(request: HttpRequest, cluster: models.Cluster, pk: int) -> H
     return render(request, "real_servers/edit.html", {"form": form, "virtual_server": owner, "tab": "real"})
 
 
+@needs(VIEWER, ADMINISTRATOR)
 @panel
 def real_server_edit(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
     """One real server."""
@@ -105,6 +110,7 @@ def real_server_edit(request: HttpRequest, cluster: models.Cluster, pk: int) -> 
     return render(request, "real_servers/edit.html", context)
 
 
+@needs(ADMINISTRATOR)
 @require_POST
 @panel
 def real_server_activate(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
@@ -112,6 +118,7 @@ def real_server_activate(request: HttpRequest, cluster: models.Cluster, pk: int)
     return switch(request, cluster, pk, active=True)
 
 
+@needs(ADMINISTRATOR)
 @require_POST
 @panel
 def real_server_deactivate(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
@@ -135,6 +142,7 @@ def switch(request: HttpRequest, cluster: models.Cluster, pk: int, *, active: bo
     return redirect("real-server-list", pk=row.virtual_server.pk)
 
 
+@needs(ADMINISTRATOR)
 @panel
 def real_server_delete(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
     """DELETE, after a page that says what that means."""

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lvs import models, orders, store
 from lvs.errors import LvsError
+from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.forms.redundancy import RedundancyForm, fresh
 from piranha_web.pair import Member, pair_of
@@ -24,6 +25,7 @@ DONE = {
 }
 
 
+@needs(VIEWER, ADMINISTRATOR)
 @panel
 def redundancy(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
     """The one form of the panel; its buttons also switch the backup router on and off."""
@@ -43,6 +45,7 @@ def redundancy(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
     return render(request, "redundancy/edit.html", context)
 
 
+@needs(VIEWER)
 @require_safe
 def redundancy_live(request: HttpRequest) -> HttpResponse:
     """How the pair is now, for htmx."""
@@ -58,6 +61,7 @@ def live_context(request: HttpRequest, cluster: models.Cluster) -> dict[str, Any
     return {"now": now, "pair": pair_of(now), "live_seconds": LIVE_SECONDS}
 
 
+@needs(ADMINISTRATOR)
 @require_POST
 @panel
 def reset(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
@@ -71,6 +75,7 @@ def reset(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
     return redirect("redundancy")
 
 
+@needs(OPERATOR)
 @require_http_methods(["GET", "HEAD", "POST"])
 def switch(request: HttpRequest) -> HttpResponse:
     """Switch now: what would happen and what speaks against it; then the order, in no transaction of ours."""
@@ -134,6 +139,7 @@ def could_serve(peer: Mapping[str, Any]) -> bool:
     return bool(peer["alive"] and peer["fit"] and peer["hears"]) and peer["role"] == "standby"
 
 
+@needs(ADMINISTRATOR)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_key(request: HttpRequest) -> HttpResponse:
     """Another key for the heartbeats: asked once, then made and sent to each router."""

@@ -13,6 +13,7 @@ from lvs.config import rules, writer
 from lvs.config.diff import text_difference
 from lvs.config.model import Severity
 from lvs.errors import InvalidConfig
+from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.looking import looks
 
@@ -22,6 +23,7 @@ SHORTEST_WAIT, LONGEST_WAIT = 5, 3600  # seconds
 MOST_DIGITS = 18  # of a number in the database; Python refuses to read thousands of them
 
 
+@needs(VIEWER)
 @require_safe
 def review(request: HttpRequest) -> HttpResponse:
     """The candidate against what was applied last."""
@@ -56,6 +58,7 @@ def review(request: HttpRequest) -> HttpResponse:
     return render(request, "review/page.html", context)
 
 
+@needs(ADMINISTRATOR)
 @require_POST
 @transaction.atomic  # nobody changes in between what is compared here, and a double click applies once
 def apply(request: HttpRequest) -> HttpResponse:
@@ -109,6 +112,7 @@ def asked_wait(request: HttpRequest) -> int | None:
     return seconds
 
 
+@needs(ADMINISTRATOR)
 @require_POST
 @transaction.atomic  # as for apply
 def discard(request: HttpRequest) -> HttpResponse:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from lvs import models, orders, store
 from lvs.dispatch import RouterState
+from piranha_web.access.roles import VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.looking import MOST_ROWS, Preflight, looks, preflight_of, rules_of
 from piranha_web.views.files import as_file
@@ -24,6 +25,7 @@ from piranha_web.views.history import cluster_or_404
 FORMS = {"nft": "piranha.nft", "iptables": "piranha-iptables.txt"}
 
 
+@needs(VIEWER)
 @require_safe
 def router_list(request: HttpRequest) -> HttpResponse:
     """Every router of the cluster."""
@@ -33,6 +35,7 @@ def router_list(request: HttpRequest) -> HttpResponse:
     return render(request, "routers/list.html", {"now": current_state(request, cluster)})
 
 
+@needs(VIEWER)
 @require_safe
 def router(request: HttpRequest, pk: int) -> HttpResponse:
     """One router. look: it is asked before the page comes."""
@@ -44,6 +47,7 @@ def router(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "routers/page.html", context)
 
 
+@needs(VIEWER)
 @require_safe
 def router_preflight(request: HttpRequest, pk: int) -> HttpResponse:
     """What stands against what is in force, or against the candidate, on one router; for htmx."""
@@ -53,6 +57,7 @@ def router_preflight(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "routers/_preflight.html", context)
 
 
+@needs(VIEWER)
 @require_safe
 def router_rules(request: HttpRequest, pk: int) -> HttpResponse:
     """The rule set of one router, with what it counted; for htmx."""
@@ -62,6 +67,7 @@ def router_rules(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "routers/_rules.html", context)
 
 
+@needs(VIEWER)
 @require_safe
 def router_rules_download(request: HttpRequest, pk: int) -> HttpResponse:
     """The rule set as a file, in the form that is asked for."""
@@ -75,6 +81,7 @@ def router_rules_download(request: HttpRequest, pk: int) -> HttpResponse:
     return as_file(told.document[form], f"{row.name}-{FORMS[form]}")
 
 
+@needs(VIEWER)
 @require_safe
 def review_routers(request: HttpRequest) -> HttpResponse:
     """What stands against the candidate on each router; for htmx on the page before Apply."""

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from lvs import dispatch, models, orders, store
 from lvs.realservers import Setup, setups
+from piranha_web.access.roles import OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.remarks import gathered
 from piranha_web.servers import Target, found, target_of, target_text
@@ -21,6 +22,7 @@ from piranha_web.views.panel import panel
 from piranha_web.views.real_servers import find
 
 
+@needs(VIEWER)
 @require_safe
 @panel
 def set_up(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
@@ -40,6 +42,7 @@ def set_up(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpRespon
     return render(request, "real_servers/set_up.html", context)
 
 
+@needs(VIEWER)
 @require_safe
 @panel
 def script(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
@@ -56,6 +59,7 @@ def setups_of(cluster: models.Cluster, row: models.RealServer) -> tuple[Setup, .
     return setups(store.load(cluster), None, row.value())
 
 
+@needs(OPERATOR)
 @require_POST
 def check(request: HttpRequest) -> HttpResponse:
     """Check this real server, from one router: the active one unless another is named.

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from lvs import dispatch, models, orders, store
 from lvs.config.model import LvsConfig, VirtualServer
+from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import current_cluster
 from piranha_web.explained import tried_of
 from piranha_web.forms.monitoring import CLEARING, MonitoringForm
@@ -24,6 +25,7 @@ from piranha_web.views.panel import is_sound, panel, say_saved
 PAGE = 500
 
 
+@needs(VIEWER)
 @require_safe
 @panel
 def virtual_server_list(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
@@ -57,6 +59,7 @@ def changed_names(cluster: models.Cluster) -> frozenset[str]:
     return frozenset(place[1] for place in places if place[:1] == ("virtual",))
 
 
+@needs(ADMINISTRATOR)
 @panel
 def virtual_server_add(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
     """A new virtual server with Piranha's defaults; its real servers are the next step."""
@@ -68,6 +71,7 @@ def virtual_server_add(request: HttpRequest, cluster: models.Cluster) -> HttpRes
     return render(request, "virtual_servers/add.html", {"form": form, "filled": filled})
 
 
+@needs(VIEWER, ADMINISTRATOR)
 @panel
 def virtual_server_edit(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
     """VIRTUAL SERVER."""
@@ -101,6 +105,7 @@ def form_of(
     return form, preset
 
 
+@needs(VIEWER, ADMINISTRATOR)
 @panel
 def monitoring_script(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
     """MONITORING SCRIPTS; the buttons that clear a field save the form with that field empty."""
@@ -130,6 +135,7 @@ def monitoring_context(row: models.VirtualServer, form: MonitoringForm) -> dict[
     }
 
 
+@needs(ADMINISTRATOR)
 @require_POST
 def monitoring_try(request: HttpRequest, pk: int) -> HttpResponse:
     """Test the check that stands in the form, applied or not, from each router; nothing is saved.
@@ -155,6 +161,7 @@ def monitoring_try(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "virtual_servers/monitoring.html", context | {"real_server": name})
 
 
+@needs(ADMINISTRATOR)
 @require_POST
 @panel
 def virtual_server_activate(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
@@ -162,6 +169,7 @@ def virtual_server_activate(request: HttpRequest, cluster: models.Cluster, pk: i
     return switch(request, cluster, pk, active=True)
 
 
+@needs(ADMINISTRATOR)
 @require_POST
 @panel
 def virtual_server_deactivate(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
@@ -183,6 +191,7 @@ def switch(request: HttpRequest, cluster: models.Cluster, pk: int, *, active: bo
     return redirect("virtual-server-list")
 
 
+@needs(ADMINISTRATOR)
 @panel
 def virtual_server_delete(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
     """DELETE, after a page that names what goes with it."""

@@ -1,0 +1,181 @@
+"""What each account may do: every view says the least role that it needs, and nothing else decides.
+
+A view that says nothing is for administrators. What the templates leave out for somebody is a courtesy.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from lvs import models
+from piranha_web.access import passwords
+from piranha_web.context import current_cluster
+
+log = logging.getLogger("piranha.access")
+
+VIEWER, OPERATOR, ADMINISTRATOR = (
+    models.UserRole.VIEWER,
+    models.UserRole.OPERATOR,
+    models.UserRole.ADMINISTRATOR,
+)
+ALWAYS_ADMINISTRATOR = "piranha"  # Piranha's one account: no row of the database can take its role away
+READING = ("GET", "HEAD")
+MOST_NAMES = 20  # of those who may, on a page that refuses
+
+View = TypeVar("View", bound=Callable[..., HttpResponse])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """The least role for a view: read for GET and HEAD, write for every other method.
+
+    everywhere: it is about no cluster in particular, so a role in one is not enough. always: it can be asked
+    also by somebody who has to change the password first.
+    """
+
+    read: models.UserRole = ADMINISTRATOR
+    write: models.UserRole = ADMINISTRATOR
+    everywhere: bool = False
+    always: bool = False
+
+
+UNDECLARED = Needs(everywhere=True)
+
+
+def needs(
+    read: models.UserRole,
+    write: models.UserRole | None = None,
+    *,
+    everywhere: bool = False,
+    always: bool = False,
+) -> Callable[[View], View]:
+    """Declares a view's least roles; with one of them for both. It stands above all other decorators."""
+    declared = Needs(read=read, write=read if write is None else write, everywhere=everywhere, always=always)
+
+    def declare(view: View) -> View:
+        view.needs = declared  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What one account may do."""
+
+    everywhere: models.UserRole
+    clusters: dict[int, models.UserRole]  # by the cluster's pk, where it is more
+    must_change: bool = False
+
+    def of(self, cluster: models.Cluster | None) -> models.UserRole:
+        """The role in a cluster; None: where no cluster is meant."""
+        more = self.clusters.get(cluster.pk) if cluster else None
+        return max(self.everywhere, more or VIEWER)
+
+
+def rights(name: str) -> Rights:
+    """What the database says of an account; nothing about it makes a viewer."""
+    account = models.Account.objects.filter(name=name).prefetch_related("cluster_roles").first()
+    everywhere = models.UserRole(account.role) if account else VIEWER
+    return Rights(
+        ADMINISTRATOR if name == ALWAYS_ADMINISTRATOR else everywhere,
+        {one.cluster_id: models.UserRole(one.role) for one in account.cluster_roles.all()} if account else {},
+        account.must_change if account else False,
+    )
+
+
+def rights_of(request: HttpRequest) -> Rights:
+    """The same of whoever asks, read once a request."""
+    kept: Rights | None = getattr(request, "piranha_rights", None)
+    if kept is None:
+        kept = rights(request.user.get_username())
+        request.piranha_rights = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def holders(role: models.UserRole, cluster: models.Cluster | None) -> list[str]:
+    """The accounts with at least that role, in a cluster or (None) everywhere."""
+    names = passwords.names(settings.PIRANHA_PASSWORD_FILE)
+    found = models.Account.objects.filter(name__in=names, role__gte=role)
+    if cluster is not None:
+        found |= models.Account.objects.filter(
+            name__in=names, cluster_roles__cluster=cluster, cluster_roles__role__gte=role
+        )
+    known = set(found.values_list("name", flat=True))
+    return [name for name in names if name in known or name == ALWAYS_ADMINISTRATOR or role == VIEWER]
+
+
+@dataclass(frozen=True, slots=True)
+class May:
+    """What a page offers: operate, change (the cluster in view), manage (accounts, clusters)."""
+
+    operate: bool = False
+    change: bool = False
+    manage: bool = False
+
+
+def may(request: HttpRequest) -> dict[str, Any]:
+    """For templates: what whoever looks may do in the cluster in view."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"may": May()}
+    found = rights_of(request)
+    if found.must_change:
+        return {"may": May()}
+    role = found.of(current_cluster(request))
+    return {
+        "role": role.label,
+        "may": May(
+            operate=role >= OPERATOR, change=role >= ADMINISTRATOR, manage=found.everywhere >= ADMINISTRATOR
+        ),
+    }
+
+
+class RoleMiddleware:
+    """Asks before each view whether this account may; it stands behind LoginRequiredMiddleware."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        """None: go on. Anonymous requests come here only for views that need no login."""
+        if not request.user.is_authenticated:
+            return None
+        declared: Needs = getattr(view, "needs", UNDECLARED)
+        found = rights_of(request)
+        if found.must_change and not declared.always:
+            return redirect("change-password")
+        cluster = None if declared.everywhere else current_cluster(request)
+        least = declared.read if request.method in READING else declared.write
+        if found.of(cluster) >= least:
+            return None
+        return refused(request, least, found.of(cluster), cluster)
+
+
+def refused(
+    request: HttpRequest, least: models.UserRole, own: models.UserRole, cluster: models.Cluster | None
+) -> HttpResponse:
+    """The page that says which role it takes, and who has it."""
+    log.warning("refused %r: %s takes the role %s", request.user.get_username(), request.path, least.label)
+    who = holders(least, cluster)
+    context = {
+        "least": least.label,
+        "own": own.label,
+        "of": cluster,
+        "changes": request.method not in READING,
+        "who": who[:MOST_NAMES],
+        "more": max(0, len(who) - MOST_NAMES),
+    }
+    return render(request, "errors/role.html", context, status=403)
