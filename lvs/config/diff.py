@@ -156,7 +156,8 @@ def _described(block: VirtualServer) -> str:
 
 
 def _details(block: VirtualServer) -> str:
-    mark = f", fwmark {block.fwmark}" if block.fwmark else ""
+    ports = f" with ports {', '.join(map(str, block.ports))}" if block.ports else ""
+    mark = f", fwmark {block.fwmark}{ports}" if block.fwmark else ports
     device = f" on {block.address.device}" if block.address else ""
     off = "" if block.active else ", inactive"
     return f"{device}{mark}, scheduler {block.scheduler}, {_counted(len(block.real_servers))}{off}"

@@ -49,9 +49,9 @@ PRESETS = {
         Preset(
             name="ftp",
             label="FTP, active and passive",
-            fields={"port": "21", "protocol": "tcp", "ports": "20, 10000:20000"},
+            fields={"port": "21", "protocol": "tcp", "ports": "10000:20000"},
             blank={"persistence": PERSISTENCE},
-            meaning="Port 21, 20 for active and 10000:20000 for passive data connections are one service; "
+            meaning="Port 21 and the ports 10000:20000 of passive data connections are one service; "
             "persistence brings a client's data to the real server that it logged in to. The FTP servers "
             "must use the same passive range: their set-up has the lines.",
         ),

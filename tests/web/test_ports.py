@@ -97,7 +97,7 @@ def test_another_mark_of_a_service_in_use_warns_of_its_connections(
     [
         ("web", "80", "443"),
         ("web3", "80", "443, udp/443"),
-        ("ftp", "21", "20, 10000:20000"),
+        ("ftp", "21", "10000:20000"),
         ("all", "80", "1:65535"),
     ],
 )

@@ -13,6 +13,7 @@ from lvs.config.model import (
     GlobalSettings,
     HealthCheck,
     LvsConfig,
+    PortRange,
     RealServer,
     Scheduler,
     VirtualServer,
@@ -80,6 +81,17 @@ ROWS = [
         "one virtual server more",
         replace(BASE, virtual_servers=(SHOP, SIX)),
         ["add virtual server six tcp [2001:db8::1]:80 on eth0, scheduler wlc, 0 real servers"],
+    ),
+    (
+        "one of several ports more",
+        replace(
+            BASE,
+            virtual_servers=(SHOP, replace(SIX, fwmark=7, ports=(PortRange(443, 443), PortRange(9, 10)))),
+        ),
+        [
+            "add virtual server six tcp [2001:db8::1]:80 on eth0, fwmark 7 with ports 443, 9:10, "
+            "scheduler wlc, 0 real servers"
+        ],
     ),
     (
         "one virtual server less",

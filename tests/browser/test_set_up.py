@@ -1,0 +1,68 @@
+"""Setting real servers up, checking them, and looking at the routers in a browser, on the lab's kernel."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Tool, log_in, shot
+from tests.browser.panels import add_real_server, add_virtual_server, apply_pending, import_sample
+
+pytestmark = pytest.mark.browser
+
+APPLY_MS = 120_000
+START_MS = 90_000  # both hearts, the election, the first checks
+ASK_MS = 40_000  # a router of a slow machine, asked again if need be
+
+
+def test_a_real_server_is_set_up_and_checked_and_the_routers_are_looked_at(tool: Tool, page: Page) -> None:
+    log_in(page, tool)
+    import_sample(page, tool)
+    add_virtual_server(page, tool)
+    page.goto(f"{tool.url}/virtual-servers")
+    page.get_by_role("link", name="shop", exact=True).click()
+    page.get_by_role("button", name="HTTP + HTTPS", exact=True).click()
+    expect(page.get_by_text("Nothing is saved yet")).to_be_visible()
+    expect(page.locator("#id_ports")).to_have_value("443")
+    page.locator("#id_ports").fill("")
+    page.get_by_role("button", name="Accept").click()
+    add_real_server(page, "web1", "10.11.12.1")
+
+    page.get_by_role("link", name="Review and apply").click()
+    page.get_by_role("link", name="Check the routers").click()
+    for router in ("r1", "r2"):
+        about = page.get_by_role("region", name="Are the routers ready for it?")
+        expect(about.get_by_role("heading", name=router, exact=True)).to_be_visible(timeout=ASK_MS)
+    shot(page, "review-routers")
+    apply_pending(page)
+    expect(page.locator("#deployments").get_by_text("applied")).to_have_count(2, timeout=APPLY_MS)
+
+    page.goto(f"{tool.url}/virtual-servers")
+    page.get_by_role("link", name="shop", exact=True).click()
+    page.get_by_role("link", name="Real server", exact=True).click()
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="web1"))
+    expect(row).to_contain_text("healthy", timeout=START_MS)
+    row.get_by_text("More").click()
+    row.get_by_role("link", name="Set up this machine").click()
+    way = page.locator("#way-nat")
+    way.get_by_role("button", name="Copy").first.click()
+    expect(way.get_by_role("button", name=re.compile("Copied|Selected")).first).to_be_visible()
+    with page.expect_download() as download:
+        way.get_by_role("link", name="Download web1-nat.sh").click()
+    assert Path(download.value.path()).read_text().startswith("#!/bin/sh\n")
+    page.get_by_role("button", name="Check this real server").click()
+    expect(page.get_by_role("heading", name=re.compile("^Checked from r[12]"))).to_be_visible(timeout=ASK_MS)
+    expect(page.get_by_role("heading", name="What was tried")).to_be_visible()
+    shot(page, "set-up")
+
+    page.get_by_role("link", name="Routers", exact=True).click()
+    page.get_by_role("link", name="r1", exact=True).click()
+    expect(page.get_by_role("link", name="Look again")).to_have_count(2, timeout=ASK_MS)
+    forwarding = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="net/ipv4/ip_forward"))
+    expect(forwarding).to_contain_text("1")
+    page.get_by_role("link", name="Look again").first.click()
+    expect(page.get_by_role("link", name="Look again")).to_have_count(2, timeout=ASK_MS)
+    shot(page, "router")
