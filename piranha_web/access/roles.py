@@ -37,13 +37,15 @@ class Needs:
     """The least role for a view: read for GET and HEAD, write for every other method.
 
     everywhere: it is about no cluster in particular, so a role in one is not enough. always: it can be asked
-    also by somebody who has to change the password first.
+    also by somebody who has to change the password first. polls: pages ask it by themselves, again and again,
+    so that it says nothing of anybody being there (piranha_web.access.sessions).
     """
 
     read: models.UserRole = ADMINISTRATOR
     write: models.UserRole = ADMINISTRATOR
     everywhere: bool = False
     always: bool = False
+    polls: bool = False
 
 
 UNDECLARED = Needs(everywhere=True)
@@ -55,9 +57,16 @@ def needs(
     *,
     everywhere: bool = False,
     always: bool = False,
+    polls: bool = False,
 ) -> Callable[[View], View]:
     """Declares a view's least roles; with one of them for both. It stands above all other decorators."""
-    declared = Needs(read=read, write=read if write is None else write, everywhere=everywhere, always=always)
+    declared = Needs(
+        read=read,
+        write=read if write is None else write,
+        everywhere=everywhere,
+        always=always,
+        polls=polls,
+    )
 
     def declare(view: View) -> View:
         view.needs = declared  # type: ignore[attr-defined]
