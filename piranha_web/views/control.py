@@ -34,7 +34,7 @@ def control(request: HttpRequest) -> HttpResponse:
     return render(request, "control/page.html", {**live_context(request), **auto_update(request)})
 
 
-@needs(VIEWER)
+@needs(VIEWER, polls=True)
 @require_safe
 def control_live(request: HttpRequest) -> HttpResponse:
     """The live part of the page alone, for htmx."""
@@ -43,7 +43,7 @@ def control_live(request: HttpRequest) -> HttpResponse:
     return render(request, "control/_update.html", {**live_context(request), "out_of_band": True})
 
 
-@needs(VIEWER)
+@needs(VIEWER, polls=True)
 @require_safe
 def status_line(request: HttpRequest) -> HttpResponse:
     """The status line alone, for the pages on which seconds count down in it."""

@@ -14,6 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lvs import dispatch, models, orders
+from piranha_web import audit
 from piranha_web.access.roles import OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.explained import sight_of
@@ -44,14 +45,7 @@ def order(request: HttpRequest) -> HttpResponse:
         return back(request, given.get("next", ""))
     form = OrderForm(request.POST if request.method == "POST" else None, verb=verb)
     if request.method == "POST" and form.is_valid():
-        outcome = orders.server(
-            cluster,
-            targets,
-            verb.order,
-            request.user.get_username(),
-            form.cleaned_data["reason"],
-            form.end,
-        )
+        outcome = ordered(request, cluster, verb, targets, form)
         (messages.success if outcome.ok else messages.error)(request, outcome.sentence)
         return back(request, given.get("next", ""))
     context = {
@@ -62,6 +56,30 @@ def order(request: HttpRequest) -> HttpResponse:
         "is_known": dispatch.speaking(current_state(request, cluster)) is not None,
     }
     return render(request, "real_servers/order.html", context)
+
+
+def ordered(
+    request: HttpRequest, cluster: models.Cluster, verb: Verb, targets: Sequence[Target], form: OrderForm
+) -> orders.Outcome:
+    """Gives the order, and writes down that it was given and what came of it."""
+    reason, until = form.cleaned_data["reason"], form.cleaned_data.get("until")
+    whom = " and ".join(f"{name} of {owner}" for owner, name in targets[: audit.TOLD])
+    whom += f" and {len(targets) - audit.TOLD} more" if len(targets) > audit.TOLD else ""
+    words = [f"ordered {verb.order} for {whom}", f"until {until:%Y-%m-%d %H:%M}" if until else ""]
+    with audit.asked(
+        request,
+        audit.Action.ORDER,
+        ", ".join([*filter(None, words), *([f"because “{reason}”"] if reason else [])]),
+        cluster=cluster,
+        target=whom if len(targets) == 1 else f"{len(targets)} real servers",
+        order=verb.order.value,
+        reason=reason,
+        until=until.isoformat() if until else None,
+        real_servers=[f"{name} of {owner}" for owner, name in targets],
+    ) as answered:
+        outcome = orders.server(cluster, targets, verb.order, request.user.get_username(), reason, form.end)
+        answered.take(outcome.ok, outcome.sentence)
+    return outcome
 
 
 def chosen(texts: Sequence[str], address: str, places: Mapping[Target, Server]) -> list[Target]:
@@ -109,7 +127,7 @@ def everywhere_list(request: HttpRequest) -> HttpResponse:
     return render(request, "real_servers/everywhere.html", machine(request, cluster))
 
 
-@needs(VIEWER)
+@needs(VIEWER, polls=True)
 @require_safe
 def everywhere_live(request: HttpRequest) -> HttpResponse:
     """The table alone, for htmx."""
@@ -163,6 +181,10 @@ def explain(request: HttpRequest, text: str, *, test: bool) -> HttpResponse:
     speaker = dispatch.speaking(now)
     roles = {one.router.pk: one.role for one in now.routers if one.is_current}
     routers = dispatch.standby_first(cluster)[::-1]
+    if test:
+        name = f"{target[1]} of {target[0]}"
+        done = f"had the check of {name} made now"
+        audit.record(request, audit.Action.TEST, done, cluster=cluster, target=name)
     said = orders.explain_on(routers, *target, test=test)
     context = {
         "virtual_server": target[0],

@@ -16,6 +16,7 @@ from lvs.config import document
 from lvs.config.diff import differences, text_difference
 from lvs.errors import LvsError
 from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs
+from piranha_web import audit
 from piranha_web.context import current_cluster, current_state
 from piranha_web.views.review import revision_or_none
 
@@ -58,7 +59,7 @@ def revision(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, "history/revision.html", context)
 
 
-@needs(VIEWER)
+@needs(VIEWER, polls=True)
 @require_safe
 def deployments(request: HttpRequest, number: int) -> HttpResponse:
     """The live part of a revision's page alone, for htmx."""
@@ -83,7 +84,9 @@ def take_back(request: HttpRequest, number: int) -> HttpResponse:
             request, "Somebody changed the configuration after this page was shown. Nothing was taken back."
         )
         return redirect("revision", number=number)
-    store.take_back(shown)
+    done = f"took revision {shown.number} back into the candidate"
+    with audit.watched(request, cluster, audit.Action.TAKE_BACK, done):
+        store.take_back(shown)
     messages.success(
         request, f"Revision {shown.number} is the candidate now. Look at what would change, then apply it."
     )
@@ -94,7 +97,7 @@ def take_back(request: HttpRequest, number: int) -> HttpResponse:
 @require_POST
 def confirm(request: HttpRequest, number: int) -> HttpResponse:
     """Keep it: the revision that waits stays."""
-    return judged(request, number, orders.confirm, f"Revision {number} stays.")
+    return judged(request, number, orders.confirm, audit.Action.CONFIRM, f"Revision {number} stays.")
 
 
 @needs(OPERATOR)
@@ -102,16 +105,22 @@ def confirm(request: HttpRequest, number: int) -> HttpResponse:
 def roll_back(request: HttpRequest, number: int) -> HttpResponse:
     """Roll back now: nobody need wait for the routers' own clocks."""
     done = f"Revision {number} is being rolled back; your changes stay pending."
-    return judged(request, number, orders.take_back_now, done)
+    return judged(request, number, orders.take_back_now, audit.Action.ROLL_BACK, done)
 
 
 def judged(
-    request: HttpRequest, number: int, judge: Callable[[models.Revision, str], None], done: str
+    request: HttpRequest,
+    number: int,
+    judge: Callable[[models.Revision, str], None],
+    action: audit.Action,
+    done: str,
 ) -> HttpResponse:
     """The user's verdict on a revision that waits for one, and back to its page."""
-    shown = get_object_or_404(cluster_or_404(request).revisions, number=number)
+    cluster = cluster_or_404(request)
+    shown = get_object_or_404(cluster.revisions, number=number)
     try:
-        judge(shown, request.user.get_username())
+        with audit.attempted(request, action, cluster=cluster, target=f"revision {number}"):
+            judge(shown, request.user.get_username())
     except LvsError as error:
         messages.error(request, str(error))
     else:

@@ -32,7 +32,7 @@ def real_server_list(request: HttpRequest, cluster: models.Cluster, pk: int) -> 
     return render(request, "real_servers/list.html", live_context(request, cluster, row))
 
 
-@needs(VIEWER)
+@needs(VIEWER, polls=True)
 @require_safe
 @panel
 def real_server_list_live(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lvs import models, orders, store
 from lvs.errors import LvsError
+from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.forms.redundancy import RedundancyForm, fresh
@@ -45,7 +46,7 @@ def redundancy(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
     return render(request, "redundancy/edit.html", context)
 
 
-@needs(VIEWER)
+@needs(VIEWER, polls=True)
 @require_safe
 def redundancy_live(request: HttpRequest) -> HttpResponse:
     """How the pair is now, for htmx."""
@@ -93,7 +94,13 @@ def switch(request: HttpRequest) -> HttpResponse:
         if request.POST.get("giver") != giver.name:
             messages.warning(request, f"{giver.name} is active already. Nothing was switched.")
             return redirect("redundancy")
-        outcome = orders.hand_over(giver.state.router, anyway=request.POST.get("anyway") == "1")
+        anyway = request.POST.get("anyway") == "1"
+        done = f"switched from {giver.name} to {taker.name}{', whatever differs' if anyway else ''}"
+        with audit.asked(
+            request, audit.Action.SWITCH, done, cluster=cluster, target=giver.name, anyway=anyway
+        ) as answered:
+            outcome = orders.hand_over(giver.state.router, anyway=anyway)
+            answered.take(outcome.ok, outcome.sentence)
         (messages.success if outcome.ok else messages.error)(request, outcome.sentence)
         return redirect("redundancy")
     context = {"giver": giver, "taker": taker, **switch_context(giver, taker)}
@@ -148,7 +155,8 @@ def new_key(request: HttpRequest) -> HttpResponse:
         return redirect("cluster-create")
     if request.method == "POST":
         try:
-            orders.rotate_key(cluster, request.user.get_username())
+            with audit.attempted(request, audit.Action.KEY, cluster=cluster, target=cluster.name):
+                orders.rotate_key(cluster, request.user.get_username())
         except LvsError as error:
             messages.error(request, f"No new key was made. {error}")
         else:
