@@ -95,9 +95,7 @@ def test_the_manager_that_does_not_run_is_said(administrator: Client, redis_serv
     assert "manager&#x27;s worker does not run" not in text_of(administrator.get("/"))
 
 
-def test_what_is_wrong_on_the_managers_side_is_said(
-    administrator: Client, redis_server: RedisServer
-) -> None:
+def test_what_is_wrong_on_the_managers_side_is_said(administrator: Client, redis_server: RedisServer) -> None:
     report("r1", status())
     reports.publish(dispatch.broker(), reports.MANAGER, None, "Port 3636 of this panel is not guarded: <why>")
     assert "Port 3636 of this panel is not guarded: &lt;why&gt;" in text_of(administrator.get("/"))
