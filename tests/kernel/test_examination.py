@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -39,6 +39,7 @@ from lvs.router.state import Role
 from tests.kernel import test_real_server_setup as fresh
 from tests.kernel import traffic
 from tests.kernel.conftest import has_nftables
+from tests.kernel.leftovers import clear_kernel
 from tests.kernel.test_lab import balance
 from tests.kernel.traffic import Router, routed, virtual
 from tests.real_machine import RealMachine
@@ -56,13 +57,22 @@ plug = fresh.plug
 Plug = fresh.Plug
 
 NAT, DIRECT, TUNNEL = Forwarding.NAT, Forwarding.DIRECT, Forwarding.TUNNEL
-VIRTUAL = {
-    (NAT, 4): network.NAT_VIP,
-    (NAT, 6): network.NAT_VIP6,
-    (DIRECT, 4): network.DIRECT_VIP,
-    (DIRECT, 6): network.DIRECT_VIP6,
-    (TUNNEL, 4): network.TUNNEL_VIP,
-    (TUNNEL, 6): network.TUNNEL_VIP6,
+VIRTUAL = {DIRECT: network.DIRECT_VIP, TUNNEL: network.TUNNEL_VIP}
+# For each method: virtual address, the machine's own, and what is said before anything is set up.
+CASES = {
+    NAT: [
+        (network.NAT_VIP, PRIVATE[0], "has the wrong gateway"),
+        (network.NAT_VIP6, PRIVATE6[0], "has the wrong gateway"),
+    ],
+    DIRECT: [
+        (network.DIRECT_VIP, PUBLIC[0], "does not take packets for the virtual address"),
+        (network.DIRECT_VIP6, PUBLIC6[0], "does not take packets for the virtual address"),
+    ],
+    TUNNEL: [
+        (network.TUNNEL_VIP, PUBLIC[0], "has no tunnel device that is up"),
+        (network.TUNNEL_VIP6, PUBLIC[0], "has no tunnel device that is up"),
+        (network.TUNNEL_VIP6, PUBLIC6[0], "tunnel"),
+    ],
 }
 ARP_IGNORE = "net/ipv4/conf/all/arp_ignore"
 WAYS = {
@@ -82,6 +92,7 @@ class Bench:
         self.lab, self.machine, self.method, self.virtual = lab, machine, method, virtual
         self.server = RealServer(name=FRESH, address=ip_address(own), active=True)
         self.ports: tuple[PortRange, ...] = ()
+        clear_kernel(lab, "r1", nftables=has_nftables())
         balance(lab, virtual, fresh.OPTIONS[method], (own,), protocol="tcp", port=80)
 
     @property
@@ -130,14 +141,23 @@ class Bench:
         return found
 
 
-def bench(lab: Lab, plug: Plug, method: Forwarding, virtual: str | None = None, six: bool = False) -> Bench:
-    """A machine with nothing set up yet; six: that has the method with its IPv6 address."""
+def bench(lab: Lab, plug: Plug, method: Forwarding) -> Bench:
+    """A machine with nothing set up yet, behind an IPv4 virtual address."""
     if method is NAT:
-        machine = plug(network.PRIVATE, PRIVATE, PRIVATE6)
-    else:
-        machine = plug(network.PUBLIC, PUBLIC, PUBLIC6, internet=True)
-    own = {(NAT, False): PRIVATE, (NAT, True): PRIVATE6}.get((method, six), PUBLIC6 if six else PUBLIC)
-    return Bench(lab, machine, method, virtual or VIRTUAL[method, 6 if six else 4], own[0])
+        return Bench(lab, plug(network.PRIVATE, PRIVATE, PRIVATE6), method, network.NAT_VIP, PRIVATE[0])
+    machine = plug(network.PUBLIC, PUBLIC, PUBLIC6, internet=True)
+    return Bench(lab, machine, method, VIRTUAL[method], PUBLIC[0])
+
+
+def each_is_named(one: Bench, mistakes: Mapping[str, Callable[[], None]]) -> None:
+    """Sets the machine up, and makes one mistake after the other: named, mended by the script, and gone."""
+    one.mend()
+    assert one.errors() == []
+    for words, make in mistakes.items():
+        make()
+        assert words in one.only_error(), words
+        one.mend()
+        assert one.errors() == [], words
 
 
 # ---- good ones
@@ -176,91 +196,118 @@ def half_open(lab: Lab, *names: str) -> list[str]:
     return [line for text in kept for line in text.splitlines()] + passed_on
 
 
-@pytest.mark.parametrize(
-    ("method", "six", "address"),
-    [
-        (NAT, False, None),
-        (NAT, True, None),
-        (DIRECT, False, None),
-        (DIRECT, True, None),
-        (TUNNEL, False, None),
-        (TUNNEL, False, network.TUNNEL_VIP6),
-        (TUNNEL, True, None),
-        (TUNNEL, True, network.TUNNEL_VIP),
-    ],
-)
-def test_a_machine_that_is_not_set_up_is_told_so_until_its_script_has_run(
-    lab: Lab, plug: Plug, method: Forwarding, six: bool, address: str | None
-) -> None:
-    one = bench(lab, plug, method, address, six)
-    said = one.only_error()
-    if method is NAT:
-        assert "has the wrong gateway" in said
-    elif method is DIRECT:
-        assert f"does not take packets for the virtual address {one.virtual}" in said
-    else:
-        assert "tunnel" in said or "does not take packets for the virtual address" in said
-    one.mend()
-    assert one.errors() == []
-    served = fresh.asked(lab, one.virtual, fresh.ELSEWHERE if method is NAT and not six else None)
-    assert method is NAT or served[FRESH] == 1
-
-
-# ---- mistakes of all methods
-
-
-def test_a_machine_that_is_off_is_said_first_and_nothing_else(lab: Lab, plug: Plug) -> None:
-    one = bench(lab, plug, DIRECT)
-    one.mend()
-    batch(["link set eth0 down"], FRESH)
-    said = one.only_error()
-    assert said == f"{FRESH} does not answer at all: nobody on eth0 has {PUBLIC[0]}."
-    batch(["link set eth0 up", f"route replace default via {network.INTERNET}"], FRESH)
-    assert one.errors() == []
-
-
 @pytest.mark.parametrize("method", [NAT, DIRECT, TUNNEL])
-def test_a_closed_port_is_told_on_the_way_that_clients_packets_take(
+def test_a_machine_that_is_not_set_up_is_told_so_until_its_script_has_run(
     lab: Lab, plug: Plug, method: Forwarding
 ) -> None:
-    one = bench(lab, plug, method)
-    one.mend()
-    lab.stop_server(FRESH)
-    where = PRIVATE[0] if method is NAT else one.virtual
+    machine = bench(lab, plug, method).machine
+    for address, own, words in CASES[method]:
+        one = Bench(lab, machine, method, address, own)
+        assert words in one.only_error(), address
+        one.mend()
+        assert one.errors() == [], address
+
+
+# ---- NAT
+
+
+def test_each_mistake_with_nat_is_named(lab: Lab, plug: Plug) -> None:
+    one = bench(lab, plug, NAT)
+    near = f"192.168.26.0/24 via {network.NAT_GATEWAY}"
+
+    def only_near() -> None:
+        batch([f"route add {near}", "route del default"], FRESH)
+
+    each_is_named(
+        one,
+        {
+            "what it answers to clients in other networks does not come": lambda: batch(
+                ["route del default"], FRESH
+            ),
+            "what it answers to clients elsewhere does not come to this router": only_near,
+        },
+    )
+    stopped(one, PRIVATE[0])
+
+
+def stopped(one: Bench, where: str) -> None:
+    """The service ends, and begins again."""
+    one.lab.stop_server(FRESH)
     assert one.only_error() == f"Nothing listens on tcp 80 at {where} of {FRESH}."
-    ended = lab.servers.pop(FRESH)
-    ended.wait()
-    lab.start_servers(FRESH)
+    one.lab.servers.pop(FRESH).wait()
+    one.lab.start_servers(FRESH)
     assert one.errors() == []
 
 
-def test_a_further_port_that_is_closed_is_told_too(lab: Lab, plug: Plug) -> None:
-    one = bench(lab, plug, DIRECT)
+def test_another_default_gateway_is_told_by_the_machine_through_which_the_answer_comes(
+    lab: Lab, plug: Plug
+) -> None:
+    one = bench(lab, plug, NAT)
+    fresh.plug_in("eth1", network.PUBLIC, (PUBLIC, PUBLIC6))
+    batch([f"route add default via {network.INTERNET}"], FRESH)
+    write_sysctls(FRESH, dict.fromkeys((*fresh.STRICT, "net/ipv4/conf/eth0/rp_filter"), "0"))
+    assert "comes on eth0 from" in one.only_error()
+    one.mend("nat-answers")
+    assert one.errors() == []
+
+
+def test_the_standby_sees_what_comes_back_through_the_active_router(lab: Lab, plug: Plug) -> None:
+    one = bench(lab, plug, NAT)
+    found = one.check("r2", Role.STANDBY)
+    assert [each.level for each in found.remarks] == [Level.NOTE]
+    assert "cannot be told from this one" in found.remarks[0].what
     one.mend()
+    found = one.check("r2", Role.STANDBY)
+    assert found.remarks == ()
+    assert any("the other router" in each.said for each in found.tried)
+
+
+def test_nothing_is_left_open_on_the_real_server_and_nothing_in_the_routers_tables(
+    lab: Lab, plug: Plug
+) -> None:
+    one = bench(lab, plug, NAT)  # half of the answers get lost, for want of a gateway
+    before = tracked()
+    one.check()
+    assert half_open(lab, "r1", FRESH) == []
+    assert tracked() == before
+
+
+def tracked() -> dict[str, str]:
+    """How many connections r1's conntrack has, where it is there."""
+    with inside("r1"):
+        return sysctl.read(["net/netfilter/nf_conntrack_count"])
+
+
+# ---- direct routing
+
+
+def test_each_mistake_with_direct_routing_is_named(lab: Lab, plug: Plug) -> None:
+    one = bench(lab, plug, DIRECT)
+    each_is_named(
+        one,
+        {
+            f"{FRESH} says in ARP that the virtual address {one.virtual} is its own.": lambda: write_sysctls(
+                FRESH, {ARP_IGNORE: "0"}
+            ),
+            "does not take packets for the virtual address": lambda: batch(
+                [f"address del {one.virtual}/32 dev lo"], FRESH
+            ),
+        },
+    )
+    stopped(one, one.virtual)
+    batch(["route replace default via 192.168.26.9"], FRESH)
+    assert "which drops that" in one.only_error()
+    batch(["link set eth0 down"], FRESH)
+    assert one.only_error() == f"{FRESH} does not answer at all: nobody on eth0 has {PUBLIC[0]}."
+    batch(["link set eth0 up", f"route replace default via {network.INTERNET}"], FRESH)
     one.ports = (PortRange(444, 444), PortRange(30000, 30100))
     assert one.only_error().startswith("Nothing listens on tcp 444 at")
-
-
-# ---- ARP
-
-
-def test_a_machine_that_answers_arp_for_the_virtual_address_is_named(lab: Lab, plug: Plug) -> None:
-    one = bench(lab, plug, DIRECT)
-    one.mend()
-    write_sysctls(FRESH, {ARP_IGNORE: "0"})
-    found = one.check()
-    (said,) = (each for each in found.remarks if each.level is Level.ERROR)
-    assert said.what == f"{FRESH} says in ARP that the virtual address {one.virtual} is its own."
-    assert fresh.mac(lab, FRESH) in said.evidence
-    assert "the way direct" in said.remedy
-    one.mend()
-    assert one.errors() == []
 
 
 def test_a_machine_that_answers_neighbour_discovery_for_the_virtual_address_is_named(
     lab: Lab, plug: Plug
 ) -> None:
-    one = bench(lab, plug, DIRECT, six=True)
+    one = Bench(lab, bench(lab, plug, DIRECT).machine, DIRECT, network.DIRECT_VIP6, PUBLIC6[0])
     batch([f"address add {one.virtual}/128 dev eth0 nodad"], FRESH)
     assert "says in neighbour discovery" in one.only_error()
     batch([f"address del {one.virtual}/128 dev eth0"], FRESH)
@@ -280,43 +327,6 @@ def test_another_real_server_that_answers_arp_is_not_held_against_this_one(lab: 
     said = found.remarks[0]
     assert said.level is Level.WARNING
     assert said.what.startswith("The real server s1 says")
-
-
-# ---- NAT
-
-
-def test_another_default_gateway_is_told_by_the_machine_through_which_the_answer_comes(
-    lab: Lab, plug: Plug
-) -> None:
-    one = bench(lab, plug, NAT)
-    fresh.plug_in("eth1", network.PUBLIC, (PUBLIC, PUBLIC6))
-    batch([f"route add default via {network.INTERNET}"], FRESH)
-    write_sysctls(FRESH, dict.fromkeys((*fresh.STRICT, "net/ipv4/conf/eth0/rp_filter"), "0"))
-    assert "comes on eth0 from" in one.only_error()
-    one.mend("nat-answers")
-    assert one.errors() == []
-
-
-def test_a_default_route_elsewhere_is_told_though_clients_nearby_are_answered(lab: Lab, plug: Plug) -> None:
-    one = bench(lab, plug, NAT)
-    batch([f"route add 192.168.26.0/24 via {network.NAT_GATEWAY}"], FRESH)
-    assert "what it answers to clients elsewhere does not come to this router" in one.only_error()
-    one.mend()
-    assert one.errors() == []
-
-
-def test_the_standby_sees_what_comes_back_through_the_active_router(lab: Lab, plug: Plug) -> None:
-    one = bench(lab, plug, NAT)
-    found = one.check("r2", Role.STANDBY)
-    assert [each.level for each in found.remarks] == [Level.NOTE]
-    assert "cannot be told from this one" in found.remarks[0].what
-    one.mend()
-    found = one.check("r2", Role.STANDBY)
-    assert found.remarks == ()
-    assert any("the other router" in each.said for each in found.tried)
-
-
-# ---- direct routing
 
 
 def test_a_real_server_behind_a_gateway_is_in_another_segment(lab: Lab, plug: Plug) -> None:
@@ -342,15 +352,6 @@ def test_a_strict_reverse_path_filter_is_named_beside_what_else_it_may_be(lab: L
     assert "nstat" in said.remedy
     write_sysctls(FRESH, dict.fromkeys(fresh.STRICT, "2"))
     assert one.check().remarks == ()
-
-
-def test_a_real_server_that_answers_through_the_router_is_told(lab: Lab, plug: Plug) -> None:
-    one = bench(lab, plug, DIRECT)
-    one.mend()
-    batch(["route replace default via 192.168.26.9"], FRESH)
-    assert "which drops that" in one.only_error()
-    batch([f"route replace default via {network.INTERNET}"], FRESH)
-    assert one.errors() == []
 
 
 @pytest.mark.nft
@@ -379,38 +380,30 @@ def test_the_ways_that_use_nftables_are_good_as_well(lab: Lab, plug: Plug, way: 
 # ---- tunnels
 
 
-def test_a_tunnel_device_that_is_down_is_told(lab: Lab, plug: Plug) -> None:
+def test_each_mistake_with_a_tunnel_is_named(lab: Lab, plug: Plug) -> None:
     one = bench(lab, plug, TUNNEL)
-    one.mend()
-    batch(["link set tunl0 down"], FRESH)
-    assert "has no tunnel device that is up" in one.only_error()
-    one.mend()
-    assert one.errors() == []
-
-
-def test_a_strict_filter_on_the_tunnels_device_is_told(lab: Lab, plug: Plug) -> None:
-    one = bench(lab, plug, TUNNEL)
-    one.mend()
-    write_sysctls(FRESH, {"net/ipv4/conf/tunl0/rp_filter": "0"})  # so that the strict `all` counts
-    assert "its reverse path filter (rp_filter) on tunl0 is strict" in one.only_error()
-    one.mend()
-    assert one.errors() == []
-
-
-def test_a_tunnel_to_a_machine_without_the_virtual_address_is_told(lab: Lab, plug: Plug) -> None:
-    one = bench(lab, plug, TUNNEL)
-    one.mend()
-    batch([f"address del {one.virtual}/32 dev tunl0"], FRESH)
-    assert "does not take packets for the virtual address" in one.only_error()
-    one.mend()
-    assert one.errors() == []
+    each_is_named(
+        one,
+        {
+            "has no tunnel device that is up": lambda: batch(["link set tunl0 down"], FRESH),
+            # So that the strict one of `all` counts.
+            "its reverse path filter (rp_filter) on tunl0 is strict": lambda: write_sysctls(
+                FRESH, {"net/ipv4/conf/tunl0/rp_filter": "0"}
+            ),
+            "does not take packets for the virtual address": lambda: batch(
+                [f"address del {one.virtual}/32 dev tunl0"], FRESH
+            ),
+        },
+    )
+    stopped(one, one.virtual)
 
 
 def test_a_smaller_mtu_on_the_way_of_the_tunnel_is_told(lab: Lab, plug: Plug) -> None:
     one = bench(lab, plug, TUNNEL)
     one.mend()
     batch(["link set eth0 mtu 1400"], FRESH)
-    lab.run(FRESH, ["nft", "flush", "ruleset"], check=has_nftables())  # the script limits the segments
+    if has_nftables():
+        lab.run(FRESH, ["nft", "flush", "ruleset"])  # in which the script limits the segments
     assert "The MTU on the way of the tunnel is too small: packets of 1420 bytes vanish" in one.only_error()
     if has_nftables():
         one.mend()
@@ -424,23 +417,11 @@ def test_segments_that_the_script_limits_fit_the_tunnel(lab: Lab, plug: Plug) ->
     one = bench(lab, plug, TUNNEL)
     one.mend()
     assert one.check().remarks == ()
+    batch(["link set eth0 mtu 1400"], FRESH)
+    one.mend()
+    assert one.check().remarks == ()
+    batch(["link set eth0 mtu 1500"], FRESH)
     lab.run(FRESH, ["nft", "flush", "ruleset"])
     (said,) = one.check().remarks
     assert said.level is Level.WARNING
     assert "Clients' biggest packets do not fit the tunnel" in said.what
-
-
-def test_nothing_is_left_open_on_the_real_server_and_nothing_in_the_routers_tables(
-    lab: Lab, plug: Plug
-) -> None:
-    one = bench(lab, plug, NAT)  # half of the answers get lost, for want of a gateway
-    before = tracked()
-    one.check()
-    assert half_open(lab, "r1", FRESH) == []
-    assert tracked() == before
-
-
-def tracked() -> dict[str, str]:
-    """How many connections r1's conntrack has, where it is there."""
-    with inside("r1"):
-        return sysctl.read(["net/netfilter/nf_conntrack_count"])

@@ -212,7 +212,7 @@ def answers_from_its_own(found: Found, heard: Heard) -> Remark:
         Level.ERROR,
         f"{subject.real_server} answers {subject.port} from {own} instead of {subject.virtual}.",
         "Clients drop datagrams that come from an address that they did not ask.",
-        f"Have the program listen on {subject.virtual} by name: one that listens on all addresses answers from "
+        f"Have the program listen on {subject.virtual} by name: one that listens on all answers from "
         f"the one that the kernel prefers. Where it cannot, take {other}.",
         str(heard),
     )

@@ -41,7 +41,7 @@ def of_the_outer(found: Found, heard: Heard) -> Remark:
         remedy = f"Load the module and bring {name} up. {subject.remedy}"
     elif heard.answer.kind is Kind.NO_PORT:
         what = f"{subject.real_server} has no tunnel device that is up and takes packets from this router."
-        remedy = f"Bring {name} up (ip link set {name} up). {subject.remedy}"
+        remedy = f"Have the device {name}, and have it up (ip link show {name}). {subject.remedy}"
     else:
         what = f"A firewall refuses the tunnel to {subject.real_server} (IP protocol {protocol(found)})."
         remedy = (
