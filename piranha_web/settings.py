@@ -10,6 +10,8 @@
 | PIRANHA_PORT | TCP port at which the site is served, for PIRANHA_GUARD | 3636 |
 | PIRANHA_GUARD | router on this machine that keeps all but PIRANHA_ALLOW from that port | empty: none |
 | PIRANHA_HOSTS | further host names of the site | this machine's name (localhost and IP addresses always) |
+| PIRANHA_SESSION_IDLE | minutes without use after which a session ends | 30 |
+| PIRANHA_SESSION_LONGEST | hours after which it ends in any case | 12 |
 | PIRANHA_HTTPS | 1: cookies only over HTTPS | 0 |
 | PIRANHA_LOG_LEVEL | least severity that is logged to stderr | INFO |
 """
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import os
 import socket
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -31,11 +34,11 @@ def words(name: str, default: str = "") -> list[str]:
     return os.environ.get(name, default).replace(",", " ").split()
 
 
-def port(name: str, default: str) -> int:
-    """An environment variable as a port number."""
+def number(name: str, default: str, most: int) -> int:
+    """An environment variable as a number from 1 to most."""
     text = os.environ.get(name, default)
-    if not (text.isdecimal() and 0 < int(text) < 65536):
-        raise ImproperlyConfigured(f"{name} must be a number from 1 to 65535, and is {text!r}")
+    if not (text.isdecimal() and len(text) < 10 and 0 < int(text) <= most):
+        raise ImproperlyConfigured(f"{name} must be a number from 1 to {most}, and is {text!r}")
     return int(text)
 
 
@@ -62,7 +65,7 @@ PIRANHA_ALLOW = [
         "127.0.0.0/8 ::1/128 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10",
     )
 ]
-PIRANHA_PORT = port("PIRANHA_PORT", "3636")
+PIRANHA_PORT = number("PIRANHA_PORT", "3636", 65535)
 PIRANHA_GUARD = os.environ.get("PIRANHA_GUARD", "").strip()
 PIRANHA_PASSWORD_FILE = Path(os.environ.get("PIRANHA_PASSWORD_FILE", VAR / "piranha.passwd"))
 
@@ -93,6 +96,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "piranha_web.access.roles.RoleMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "piranha_web.access.sessions.SessionMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "piranha_web.busy.BusyDatabaseMiddleware",
 ]
@@ -143,7 +147,12 @@ LOGIN_REDIRECT_URL = "control"
 SECURE_COOKIES = os.environ.get("PIRANHA_HTTPS", "0") == "1"
 # Cookies do not know ports: names of our own keep apart from other sites on the same host.
 SESSION_COOKIE_NAME = "piranha_session"
-SESSION_COOKIE_AGE = 12 * 3600
+# Half an hour: long enough to read a manual beside a form, short enough for a desk that somebody has left.
+# Pages that update themselves do not count as use (piranha_web.access.sessions): a screen on a wall needs
+# more.
+PIRANHA_SESSION_IDLE = timedelta(minutes=number("PIRANHA_SESSION_IDLE", "30", 24 * 60))
+PIRANHA_SESSION_LONGEST = timedelta(hours=number("PIRANHA_SESSION_LONGEST", "12", 24 * 30))
+SESSION_COOKIE_AGE = int(PIRANHA_SESSION_LONGEST.total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = SECURE_COOKIES

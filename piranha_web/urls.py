@@ -18,6 +18,7 @@ from piranha_web.views import (
     redundancy,
     review,
     routers,
+    sessions,
     setting_up,
     virtual_servers,
 )
@@ -100,6 +101,8 @@ urlpatterns = [
     path("login", account.log_in, name="login"),
     path("logout", account.log_out, name="logout"),
     path("password", account.change_password, name="change-password"),
+    path("sessions", sessions.session_list, name="session-list"),
+    path("sessions/end", sessions.session_end, name="session-end"),
 ]
 
 handler404 = "piranha_web.views.errors.not_found"

@@ -11,6 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from piranha_web.access import sessions
 from piranha_web.access.backend import PasswordFileBackend
 from piranha_web.access.roles import VIEWER, needs
 from piranha_web.forms.account import LoginForm, PasswordForm
@@ -23,8 +24,10 @@ from piranha_web.forms.account import LoginForm, PasswordForm
 def log_in(request: HttpRequest) -> HttpResponse:
     """The one page for everybody."""
     form = LoginForm(request.POST or None, request=request)
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and form.is_valid() and form.user is not None:
+        sessions.end_own(request)
         login(request, form.user)
+        sessions.begin(request, form.user)
         return redirect(destination(request))
     status = 200 if request.method != "POST" else 403
     return render(
@@ -44,6 +47,7 @@ def destination(request: HttpRequest) -> str:
 @require_POST
 def log_out(request: HttpRequest) -> HttpResponse:
     """Ends the session."""
+    sessions.end_own(request)
     logout(request)
     messages.success(request, "You are logged out.")
     return redirect("login")
@@ -60,6 +64,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
         user = PasswordFileBackend().get_user(request.user.pk or 0)
         if user is not None:
             update_session_auth_hash(request, user)
+            sessions.keep_with_new_password(request, user)
         messages.success(request, "Your password is changed. Your other sessions have ended.")
         return redirect("control")
     return render(request, "account/password.html", {"form": form})

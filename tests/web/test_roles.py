@@ -90,6 +90,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "/login": (V, V),
     "/logout": (NOT_TAKEN, V),
     "/password": (V, V),
+    "/sessions": (V, NOT_TAKEN),
+    "/sessions/end": (NOT_TAKEN, V),
 }
 ROLES = {V: models.UserRole.VIEWER, OP: models.UserRole.OPERATOR, A: models.UserRole.ADMINISTRATOR}
 
