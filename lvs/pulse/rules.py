@@ -6,7 +6,8 @@ Loaded at the first call, as `preflight` is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
 from lvs.config.model import LvsConfig
@@ -33,6 +34,7 @@ async def rules(keeper: Keeper) -> Document:
     remarks = [*marks(seen, config), *map(unseen, seen.unseen)]
     there = await asyncio.to_thread(described, config, found, counts)
     return there | {
+        "drift": [*there["drift"], *missing(found, keeper.account.wanted.netfilter)],
         "saved": await asyncio.to_thread(saved_document, keeper.work.saved),
         "modules": await asyncio.to_thread(modules_document, keeper.account.wanted.modules),
         "remarks": [remark.document() for remark in worst_first(remarks)],
@@ -60,6 +62,17 @@ def described(config: LvsConfig, found: Netfilter | None, counts: Counts) -> Doc
         if found.guard
         else None,
     }
+
+
+def missing(found: Netfilter | None, wanted: Netfilter | None) -> Iterator[str]:
+    """That the table does not have what pulse wants of it for lvs.cf, in a sentence."""
+    unguarded = [replace(each or Netfilter(), guard=None, drift=()) for each in (found, wanted)]
+    if unguarded[0] == unguarded[1]:
+        return
+    if found is None:
+        yield f"the table {netfilter.TABLE} is not there; pulse puts it back within ten seconds, if it can"
+    elif not found.drift:
+        yield "marks or masqueraded addresses are not those of lvs.cf; pulse mends that within ten seconds"
 
 
 def _mark(rule: MarkRule, names: dict[MarkRule, str], count: Count) -> Document:

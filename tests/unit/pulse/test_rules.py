@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from lvs.config.model import Forwarding, LvsConfig, PortRange, Protocol
-from lvs.pulse.rules import described, modules_document, rules
+from lvs.pulse.rules import described, missing, modules_document, rules
 from lvs.router import passing, plan
 from lvs.router.netfilter.counts import NONE, Count, Counts
 from lvs.router.saved_rules import SavedRules
@@ -98,6 +98,10 @@ def test_pulse_tells_what_is_in_force_and_where_it_is_kept(tmp_path: Path) -> No
             assert answer["saved"]["path"] == str(saved.path)
             assert answer["saved"]["at"] == saved.path.stat().st_mtime
             assert isinstance(answer["remarks"], list)
+            assert answer["drift"] == []
+            world.kernel.netfilter = None
+            (sentence,) = (await rules(lvsd.keeper))["drift"]
+            assert "is not there" in sentence
 
     asyncio.run(story())
 
@@ -108,3 +112,13 @@ def test_masquerade_and_guard_alone_are_told_too() -> None:
     assert answer["masquerade"] == {"real_servers": ["fd01::11"], "packets": 0, "bytes": 0}
     assert answer["guard"] is None
     assert answer["marks"] == []
+
+
+def test_a_table_with_other_elements_than_lvs_cf_wants_is_said_to_be_changed_whatever_its_guard() -> None:
+    wanted = rules_of(SHOP)
+    assert [*missing(wanted, wanted)] == []
+    assert [*missing(replace(wanted, guard=None), wanted)] == []
+    assert [*missing(None, Netfilter(guard=wanted.guard))] == []
+    (sentence,) = missing(replace(wanted, masquerade=()), wanted)
+    assert "not those of lvs.cf" in sentence
+    assert [*missing(replace(wanted, masquerade=(), drift=("by hand",)), wanted)] == []
