@@ -6,6 +6,7 @@ Django keeps a row for each account, without a password: only who somebody is, n
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,8 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from piranha_web.access import passwords
+
+log = logging.getLogger("piranha.access")
 
 
 class PasswordFileBackend(BaseBackend):
@@ -30,12 +33,22 @@ class PasswordFileBackend(BaseBackend):
             return None
         if not passwords.check_password(username, password, settings.PIRANHA_PASSWORD_FILE):
             return None
+        strengthened(username, password)
         user, _created = User.objects.get_or_create(username=username, defaults={"password": "!"})
         return bound(user)
 
     def get_user(self, user_id: int) -> User | None:
         user = User.objects.filter(pk=user_id).first()
         return bound(user) if user else None
+
+
+def strengthened(name: str, password: str) -> None:
+    """Replaces an old program's hash, if it can be: a file that cannot be written keeps nobody out."""
+    try:
+        if passwords.strengthen(name, password, settings.PIRANHA_PASSWORD_FILE):
+            log.info("the old hash of %r is replaced by a strong one", name)
+    except OSError as error:
+        log.warning("the old hash of %r stays, the password file cannot be written: %s", name, error)
 
 
 def bound(user: User) -> User | None:

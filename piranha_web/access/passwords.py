@@ -1,8 +1,13 @@
-"""The password file: htpasswd format, argon2id hashes; the one importer of passlib."""
+"""The password file: htpasswd format, argon2id hashes; the one importer of passlib.
+
+A file that another program wrote (Piranha's own, Apache's) can be taken over: its hashes are believed, and
+each is replaced at the first login. Never believed is a password that stands there as it is.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,16 +17,27 @@ from pathlib import Path
 
 from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
+from passlib.hash import bcrypt
+
+log = logging.getLogger("piranha.access")
 
 LEAST_LENGTH = 8
 MOST_LENGTH = 1024
 
-CONTEXT = CryptContext(schemes=["argon2"])
+STRONG = "argon2"
+# What htpasswd of Apache 1.3 to 2.4 and crypt(3) write. des_crypt looks at the first eight signs alone.
+OLD = ("apr_md5_crypt", "ldap_sha1", "des_crypt", "md5_crypt", "sha256_crypt", "sha512_crypt")
+# bcrypt needs a library of its own, which may be there or not.
+SCHEMES = (STRONG, *OLD, "bcrypt") if bcrypt.has_backend() else (STRONG, *OLD)
+BAD_NAME = "An account's name has 1 to 150 characters (255 bytes) that can be seen, no colon, and no # at its beginning."
+
+CONTEXT = CryptContext(schemes=SCHEMES, deprecated="auto")
 
 
 def can_be_account(user: str) -> bool:
     """Whether the file can hold an account of this name."""
-    return bool(user) and len(user) <= 150 and not set(user) & set(":\r\n\t\0")
+    is_word = bool(user) and user.isprintable() and ":" not in user and not user.startswith("#")
+    return is_word and len(user) <= 150 and len(user.encode()) <= 255  # passlib's own limit
 
 
 def fault_of(password: str) -> str | None:
@@ -37,33 +53,90 @@ def set_password(user: str, password: str, path: Path) -> None:
     ValueError, in a sentence, when the name or the password cannot be used.
     """
     if not can_be_account(user):
-        raise ValueError("An account's name has 1 to 150 characters, without colons and line breaks.")
+        raise ValueError(BAD_NAME)
     if fault := fault_of(password):
         raise ValueError(fault)
     path.parent.mkdir(parents=True, exist_ok=True)
+    made = CONTEXT.hash(password)
+    with changed(path) as accounts:
+        accounts.set_hash(user, made)
+
+
+@contextmanager
+def changed(path: Path) -> Iterator[HtpasswdFile]:
+    """The accounts, to be changed while no other writer may; the file is then replaced whole."""
     with locked(path):
-        accounts = HtpasswdFile.from_string(path.read_bytes() if path.exists() else b"", context=CONTEXT)
-        accounts.set_password(user, password)
+        accounts = accounts_of(path.read_bytes() if path.exists() else b"")
+        yield accounts
         replace(path, accounts.to_string())
 
 
 def check_password(user: str, password: str, path: Path) -> bool:
-    """Whether the account exists and this is its password; a wrong name takes as long."""
+    """Whether the account exists and this is its password; a wrong pair takes as long whatever is wrong."""
     if len(password) > MOST_LENGTH or "\0" in password:
         return False
     found = hash_of(user, path)
-    if found is None:
+    kind = kind_of(found) if found else ""
+    is_right = bool(found and kind) and verified(password, found or "")
+    if not is_right and kind != STRONG:
+        # No account, or a hash that is quickly checked: a guesser could tell by the time.
         CONTEXT.dummy_verify()
+    return is_right
+
+
+def verified(password: str, found: str) -> bool:
+    """Whether it is the hash of that password; what looks like a hash and is none is nobody's."""
+    try:
+        return bool(CONTEXT.verify(password, found))
+    except ValueError as error:
+        log.warning("a line of the password file cannot be understood: %s", error)
         return False
-    # A line that another program wrote, with another kind of hash, lets nobody in.
-    return bool(CONTEXT.identify(found)) and bool(CONTEXT.verify(password, found))
+
+
+def kind_of(found: str) -> str:
+    """The kind of a hash; "": none that is believed here."""
+    return CONTEXT.identify(found) or ""
+
+
+def strengthen(user: str, password: str, path: Path) -> bool:
+    """Puts today's kind of hash in the place of an older one of the password, which is right; whether it did.
+
+    With des_crypt what was typed counts from now on, signs after the eighth included. OSError: the file
+    cannot be written.
+    """
+    found = hash_of(user, path)
+    if found is None or not CONTEXT.needs_update(found):
+        return False
+    made = CONTEXT.hash(password)
+    with changed(path) as accounts:
+        is_same = text(accounts.get_hash(user)) == found  # and nobody set another one meanwhile
+        if is_same:
+            accounts.set_hash(user, made)
+    return is_same
+
+
+def remove(user: str, path: Path) -> bool:
+    """Takes an account out of the file; False: there was none."""
+    if hash_of(user, path) is None:
+        return False
+    with changed(path) as accounts:
+        return bool(accounts.delete(user))
+
+
+def is_private(path: Path) -> bool:
+    """Whether only its owner can read the file, or there is none."""
+    return not path.exists() or not path.stat().st_mode & 0o077
 
 
 def hash_of(user: str, path: Path) -> str | None:
     """The hash of an account; None: there is no such account (any more)."""
     if not can_be_account(user):
         return None
-    found = read(path).get_hash(user)
+    return text(read(path).get_hash(user))
+
+
+def text(found: str | bytes | None) -> str | None:
+    """What passlib gives, which may be bytes."""
     return found.decode() if isinstance(found, bytes) else found
 
 
@@ -85,7 +158,22 @@ def read(path: Path) -> HtpasswdFile:
 @lru_cache(maxsize=4)
 def parse(path: Path, _changed_at: int, _inode: int) -> HtpasswdFile:
     """The file as it was at that moment. Every page asks; the file changes a few times a year."""
-    return HtpasswdFile.from_string(path.read_bytes(), context=CONTEXT)
+    return accounts_of(path.read_bytes())
+
+
+def accounts_of(content: bytes) -> HtpasswdFile:
+    """The accounts of a file's content; lines that are none become comments, and keep no account out."""
+    lines = [line if is_understood(line) else b"# not an account: " + line for line in content.splitlines()]
+    return HtpasswdFile.from_string(b"".join(line + b"\n" for line in lines), context=CONTEXT)
+
+
+def is_understood(line: bytes) -> bool:
+    """Whether a line is one account (NAME:HASH in UTF-8), a comment, or blank."""
+    try:
+        words = line.decode().strip()
+    except UnicodeDecodeError:
+        return False
+    return not words or words.startswith("#") or words.count(":") == 1
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -150,13 +150,7 @@ def test_the_password_file_holds_argon2_and_is_for_its_owner_alone(own_file: Pat
     assert passwords.check_password(USER, PASSWORD, own_file)
 
 
-def test_a_hash_of_another_program_lets_nobody_in(own_file: Path) -> None:
-    own_file.write_text("old:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n")
-
-    assert not passwords.check_password("old", "secret", own_file)
-
-
-@pytest.mark.parametrize("name", ["", "a:b", "a\nb", "x" * 151])
+@pytest.mark.parametrize("name", ["", "a:b", "a\nb", "x" * 151, "#a", "\u202ea", "😀" * 100])
 def test_names_that_the_file_cannot_hold_are_refused(own_file: Path, name: str) -> None:
     with pytest.raises(ValueError, match="name"):
         passwords.set_password(name, PASSWORD, own_file)
