@@ -16,6 +16,7 @@ from lvs.config.model import (
     SchedulerFlag,
     VirtualServer,
 )
+from lvs.config.ports import FTP, needs_ftp_helper
 from lvs.config.rules_check import check_problems, weight_problems
 from lvs.config.sentences import Place, error, warning
 
@@ -36,6 +37,7 @@ def service_problems(
     yield from _presence(place, service)
     yield from _ports(place, service)
     yield from _scheduling(place, service)
+    yield from _ftp(place, service, forwarding)
     yield from check_problems(place, service)
     yield from weight_problems(place, service)
     reach = _Reach(service, forwarding, synchronised)
@@ -99,6 +101,17 @@ def _scheduling(place: Place, service: VirtualServer) -> Iterator[Problem]:
             place,
             "persistence_mask",
             "pmask has no effect without persistence: set persistent, or remove pmask",
+        )
+
+
+def _ftp(place: Place, service: VirtualServer, forwarding: Forwarding) -> Iterator[Problem]:
+    is_ftp = (service.protocol, service.port) == (Protocol.TCP, FTP)
+    if is_ftp and not service.persistence and not needs_ftp_helper(service, forwarding):
+        yield warning(
+            place,
+            "persistence",
+            "without persistence the data connections of FTP miss the real server that a client logged "
+            "in to: set persistent, such as 300",
         )
 
 
