@@ -76,10 +76,32 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
             Q(text__icontains=words) | Q(target__icontains=words) | Q(in_details__icontains=words)
         )
 
+    def matching(
+        self,
+        *,
+        words: str = "",
+        user: str = "",
+        address: str = "",
+        action: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> AuditQuerySet:
+        """Those that fit everything that is given. address: its beginning; until: not that moment itself."""
+        found: AuditQuerySet = self.about(words) if words else self
+        if user:
+            found = found.of_user(user)
+        if address:
+            found = found.filter(address__startswith=address)
+        if action:
+            found = found.filter(action=action)
+        if since:
+            found = found.filter(at__gte=since)
+        return found.filter(at__lt=until) if until else found
+
     def of_user(self, name: str) -> Self:
         """What this user did, and who failed to log in under that name."""
-        tried = Q(action=AuditEntry.Action.LOGIN, target=name)
-        return self.filter(Q(user=name) | tried)
+        tried = Q(action=AuditEntry.Action.LOGIN, target=harmless(name, LONGEST_NAME))
+        return self.filter(Q(user=harmless(name, LONGEST_NAME)) | tried)
 
 
 class AuditEntry(models.Model):

@@ -9,7 +9,7 @@ most, and a task that is not answered by then is taken back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -288,10 +288,16 @@ def outside(router: models.Router) -> Outside:
     )
 
 
-def take_in(router: models.Router, sha256: str, edition: str | None = None) -> None:
+def take_in(
+    router: models.Router,
+    sha256: str,
+    edition: str | None = None,
+    note: Callable[[Sequence[Difference]], object] | None = None,
+) -> None:
     """Makes the router's lvs.cf, which must still have this hash, the candidate; it may be replaced then.
 
-    edition: that of the candidate which it was compared with, as the page sends it; None: whichever.
+    edition: that of the candidate which it was compared with, as the page sends it; None: whichever. note: is
+    told in the same transaction what that changes in the candidate.
     """
     found = outside(router)
     if found.problem:
@@ -306,17 +312,25 @@ def take_in(router: models.Router, sha256: str, edition: str | None = None) -> N
         cluster = models.Cluster.objects.select_for_update().get(pk=router.cluster_id)
         if edition is not None and edition != str(cluster.edition):
             raise NotPossible("Somebody changed the configuration after this page was shown: look again.")
+        changes = differences(store.load(cluster), found.reading.config)
         store.save(cluster, found.reading.config)
         router.take_in(sha256)
+        if note is not None:
+            note(changes)
 
 
-def put_back(router: models.Router, user: str) -> None:
-    """Gives the running revision to the router again; without one, lets the next Apply replace its text."""
+def put_back(router: models.Router, user: str, note: Callable[[], object] | None = None) -> None:
+    """Gives the running revision to the router again; without one, lets the next Apply replace its text.
+
+    note: is called in the same transaction.
+    """
     brief = brief_of(router)
     if brief is None or not brief.is_current or brief.sha256 is None:
         raise NotPossible(f"{router.name} does not answer: it can be put back when it is heard again.")
     with transaction.atomic():
         cluster = models.Cluster.objects.select_for_update().get(pk=router.cluster_id)
+        if note is not None:
+            note()
         running = cluster.standing_revision()
         if running is None:
             router.take_in(brief.sha256)

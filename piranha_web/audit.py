@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ from django.http import HttpRequest
 
 from lvs import audit, models, store
 from lvs.config.diff import Difference, differences
+from lvs.errors import LvsError
 
 __all__ = ["Action", "Outcome", "asked", "call_change", "from_console", "record", "refused", "watched"]
 
@@ -31,6 +32,7 @@ log = logging.getLogger("piranha.audit")
 TOLD = 3  # changes in an entry's sentence; all of them are in its details
 CONSOLE = "console"
 MOST_AGENT = 200
+MOST_NAME = 64  # of a name that somebody typed at the login
 QUIET = 60.0  # seconds in which the same refusal is counted, not written again
 MOST_REFUSALS = 100  # different ones in that time; what is beyond is counted together
 
@@ -96,6 +98,42 @@ def asked(
         )
 
 
+@contextmanager
+def attempted(
+    request: HttpRequest, action: Action, text: str, *, cluster: models.Cluster, target: str
+) -> Iterator[None]:
+    """Runs what changes rows in a transaction with its entry; an LvsError is written down, and goes on."""
+    try:
+        with transaction.atomic():
+            yield
+            record(request, action, text, cluster=cluster, target=target)
+    except LvsError as error:
+        record(request, action, f"{text}: {error}", cluster=cluster, target=target, outcome=Outcome.FAILED)
+        raise
+
+
+def applied(request: HttpRequest, revision: models.Revision, changes: Sequence[Difference]) -> None:
+    """Adds the entry about a revision that is on its way, in the transaction that froze it."""
+    message = f" “{revision.message}”" if revision.message else ""
+    wait = f", to be confirmed within {revision.confirm_within} s" if revision.confirm_within else ""
+    record(
+        request,
+        Action.APPLY,
+        f"applied revision {revision.number}{message}{wait}: {in_words(changes)}",
+        cluster=revision.cluster,
+        target=f"revision {revision.number}",
+        message=revision.message,
+        confirm_within=revision.confirm_within,
+        changes=[str(one) for one in changes],
+    )
+
+
+def in_words(found: Sequence[Difference]) -> str:
+    """The first few changes, and how many more there are."""
+    told = "; ".join(str(one) for one in found[:TOLD])
+    return f"{told}; and {len(found) - TOLD} more" if len(found) > TOLD else told
+
+
 @dataclass
 class Answered:
     """What came of an order; the one who gave it fills it in."""
@@ -144,13 +182,10 @@ def write_change(
     """Adds the entry about a change of the candidate."""
     if not found and not words:
         return  # a form that was saved as it stood
-    told = "; ".join(str(one) for one in found[:TOLD])
-    if len(found) > TOLD:
-        told += f"; and {len(found) - TOLD} more"
     record(
         request,
         action,
-        ": ".join(part for part in (words, told) if part),
+        ": ".join(part for part in (words, in_words(found)) if part),
         cluster=cluster,
         target=place_of(found),
         changes=[str(one) for one in found],
@@ -201,20 +236,32 @@ class Refusals:
 REFUSALS = Refusals()
 
 
-def refused(request: HttpRequest, action: Action, text: str, *, target: str = "") -> None:
+def refused_by_role(request: HttpRequest, least: str, cluster: models.Cluster | None) -> None:
+    """Adds the entry about somebody whose role is not enough. least: the role that it takes."""
+    match = request.resolver_match
+    what = match.url_name if match else request.path
+    refused(
+        request,
+        Action.FORBIDDEN,
+        f"{request.method} {what} takes the role {least}",
+        cluster=cluster.name if cluster else "",
+    )
+
+
+def refused(request: HttpRequest, action: Action, text: str, *, cluster: str = "") -> None:
     """Adds an entry about somebody who was refused, at most one a minute of each kind, address and user.
 
     A refusal stands whether or not it can be written down.
     """
-    key = (action.value, address_of(request), user_of(request), text, target)
+    key = (action.value, address_of(request), user_of(request), text, cluster)
     try:
-        for (kind, address, user, words, about), times in REFUSALS.heard(key, time.monotonic()):
+        for (kind, address, user, words, where), times in REFUSALS.heard(key, time.monotonic()):
             audit.write(
                 Action(kind),
                 words + (f" ({times} times in a minute)" if times > 1 else ""),
                 user=user,
                 address=address,
-                target=about,
+                cluster=where,
                 outcome=Outcome.REFUSED,
                 details={"times": times},
             )
@@ -222,6 +269,29 @@ def refused(request: HttpRequest, action: Action, text: str, *, target: str = ""
         log.warning("a refusal could not be written to the audit log: %s", error)
 
 
-def details_of(request: HttpRequest) -> Mapping[str, str]:
-    """What the browser calls itself, for entries about logging in."""
-    return {"browser": request.META.get("HTTP_USER_AGENT", "")[:MOST_AGENT]}
+def logged_in(request: HttpRequest) -> None:
+    """Adds the entry about a session that begins."""
+    record(request, Action.LOGIN, "logged in", target=user_of(request), browser=browser_of(request))
+
+
+def login_refused(request: HttpRequest, name: str, *, is_judged: bool) -> None:
+    """Adds one about a name and a password that let nobody in; never the password.
+
+    is_judged: the password was looked at. Else nothing bounds how often that happens.
+    """
+    if not is_judged:
+        refused(request, Action.LOGIN, "failed to log in: too many attempts, or no name or password")
+        return
+    record(
+        request,
+        Action.LOGIN,
+        f"failed to log in as {name[:MOST_NAME]}",
+        target=name[:MOST_NAME],
+        outcome=Outcome.REFUSED,
+        browser=browser_of(request),
+    )
+
+
+def browser_of(request: HttpRequest) -> str:
+    """What the browser calls itself."""
+    return str(request.META.get("HTTP_USER_AGENT", ""))[:MOST_AGENT]

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from piranha_web.cli_audit import add_audit
+
 Command = Callable[[argparse.Namespace], int]
 PULSE_SOCKET = Path("/run/piranha/pulse.sock")
 
@@ -209,6 +211,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--pulse-socket", type=Path, default=PULSE_SOCKET, metavar="PATH")
     one.add_argument("--broker", metavar="URL", help="Redis (default: the environment's PIRANHA_BROKER_URL)")
     one.add_argument("--log-level", default="warning")
+
+    add_audit(add)
 
     one = add("passwd", passwd, "Set a password for the web pages.")
     one.add_argument("user", nargs="?", default="piranha", help="the account (default: piranha)")

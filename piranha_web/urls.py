@@ -6,6 +6,7 @@ from django.urls import path
 
 from piranha_web.views import (
     account,
+    audit,
     clusters,
     control,
     files,
@@ -95,6 +96,8 @@ urlpatterns = [
     path("history/<int:number>/roll-back", history.roll_back, name="revision-roll-back"),
     path("history/<int:number>/take-back", history.take_back, name="revision-take-back"),
     path("history/<int:number>/lvs.cf", files.download_revision, name="revision-download"),
+    path("audit", audit.audit_log, name="audit"),
+    path("audit/export", audit.audit_export, name="audit-export"),
     path("clusters/new", clusters.cluster_create, name="cluster-create"),
     path("clusters/choose", clusters.cluster_choose, name="cluster-choose"),
     path("help", help.help_page, name="help"),

@@ -14,6 +14,8 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.http.request import split_domain_port
 
+from piranha_web import audit
+
 log = logging.getLogger("piranha.access")
 
 
@@ -27,6 +29,7 @@ class AllowlistMiddleware:
         address = request.META.get("REMOTE_ADDR", "")
         if not is_allowed(address):
             log.warning("refused %s: not in the allowed networks", address)
+            audit.refused(request, audit.Action.NETWORK, "reached the site from outside the allowed networks")
             return refusal(
                 f"The address {address} may not use this site. An administrator can add its network to "
                 "PIRANHA_ALLOW, then restart the web server."
@@ -34,6 +37,7 @@ class AllowlistMiddleware:
         host = request.META.get("HTTP_HOST", "localhost")
         if not is_own_name(host):
             log.warning("refused %s: asked for the host %r", address, host)
+            audit.refused(request, audit.Action.NETWORK, "asked for the site by a name that is not its own")
             return refusal(
                 "This site is not known by the name that was asked for. Use its IP address, or add the name "
                 "to PIRANHA_HOSTS, then restart the web server."

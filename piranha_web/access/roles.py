@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
 from lvs import models
+from piranha_web import audit
 from piranha_web.access import passwords
 from piranha_web.context import current_cluster
 
@@ -29,7 +31,7 @@ ALWAYS_ADMINISTRATOR = "piranha"  # Piranha's one account: no row of the databas
 READING = ("GET", "HEAD")
 MOST_NAMES = 20  # of those who may, on a page that refuses
 
-View = TypeVar("View", bound=Callable[..., HttpResponse])
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +180,7 @@ def refused(
 ) -> HttpResponse:
     """The page that says which role it takes, and who has it."""
     log.warning("refused %r: %s takes the role %s", request.user.get_username(), request.path, least.label)
+    audit.refused_by_role(request, least.label, cluster)
     who = holders(least, cluster)
     context = {
         "least": least.label,

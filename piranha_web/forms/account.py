@@ -47,6 +47,7 @@ class LoginForm(forms.Form):
         super().__init__(data)
         self.request = request
         self.user: User | None = None
+        self.is_judged = False  # whether the password was looked at
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -55,6 +56,7 @@ class LoginForm(forms.Form):
         address = self.request.META["REMOTE_ADDR"]
         if throttle.is_waiting(address):
             raise forms.ValidationError(TOO_MANY)
+        self.is_judged = True
         user = authenticate(self.request, username=cleaned["username"], password=cleaned["password"])
         if not isinstance(user, User):
             throttle.record_failure(address)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from lvs import models, store
+from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import SESSION_KEY
 from piranha_web.forms.clusters import ClusterForm
@@ -21,7 +23,11 @@ def cluster_create(request: HttpRequest) -> HttpResponse:
     form = ClusterForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         names = form.cleaned_data
-        cluster = store.create_cluster(names["name"], names["primary"], names["backup"])
+        with transaction.atomic():
+            cluster = store.create_cluster(names["name"], names["primary"], names["backup"])
+            routers = " and ".join(one.name for one in cluster.routers_in_order()[::-1])
+            done = f"made the cluster {cluster.name} of {routers}"
+            audit.record(request, audit.Action.CLUSTER, done, cluster=cluster, target=cluster.name)
         request.session[SESSION_KEY] = cluster.pk
         messages.success(
             request, f"Created the cluster {cluster.name}. Say here what its routers' addresses are."

@@ -6,10 +6,13 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from piranha_web import audit
+
 
 @login_not_required
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form that did not come from a page of this site, or from one that was open for too long."""
+    audit.refused(request, audit.Action.FOREIGN_FORM, "sent a form that is of no page of this site")
     return render(request, "errors/csrf.html", status=403)
 
 

@@ -16,6 +16,7 @@ from lvs.config.diff import differences
 from lvs.config.marks import joined
 from lvs.config.model import Severity
 from lvs.config.reader import Reading, decode
+from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.forms.files import ImportForm
 from piranha_web.views.panel import panel
@@ -53,6 +54,7 @@ def import_confirm(request: HttpRequest, cluster: models.Cluster) -> HttpRespons
         )
     if not seen or not reading.ok or request.POST.get("verb") != "replace":
         return report(request, cluster, text, reading)
+    audit.call_change(request, audit.Action.IMPORT, "imported an lvs.cf")
     store.save(cluster, reading.config)
     count = len(reading.config.virtual_servers)
     messages.success(

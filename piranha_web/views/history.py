@@ -15,8 +15,8 @@ from lvs import models, orders, store
 from lvs.config import document
 from lvs.config.diff import differences, text_difference
 from lvs.errors import LvsError
-from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs
 from piranha_web import audit
+from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.views.review import revision_or_none
 
@@ -118,8 +118,10 @@ def judged(
     """The user's verdict on a revision that waits for one, and back to its page."""
     cluster = cluster_or_404(request)
     shown = get_object_or_404(cluster.revisions, number=number)
+    target = f"revision {number}"
+    words = f"{'kept' if action is audit.Action.CONFIRM else 'rolled back'} {target}"
     try:
-        with audit.attempted(request, action, cluster=cluster, target=f"revision {number}"):
+        with audit.attempted(request, action, words, cluster=cluster, target=target):
             judge(shown, request.user.get_username())
     except LvsError as error:
         messages.error(request, str(error))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from lvs import orders
+from lvs import models, orders
 from lvs.config.model import Severity
 from lvs.errors import LvsError
+from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import current_state
 from piranha_web.views.history import cluster_or_404
@@ -44,9 +47,16 @@ def take_in(request: HttpRequest, pk: int) -> HttpResponse:
     """Makes the router's text the candidate; it reaches the routers with the next Apply."""
     cluster = cluster_or_404(request)
     router = get_object_or_404(cluster.routers, pk=pk)
+    done = f"took in the lvs.cf that {router.name} runs"
     try:
-        orders.take_in(router, request.POST.get("sha256", ""), edition=request.POST.get("edition", ""))
+        orders.take_in(
+            router,
+            request.POST.get("sha256", ""),
+            edition=request.POST.get("edition", ""),
+            note=partial(audit.write_change, request, cluster, audit.Action.TAKE_IN, done),
+        )
     except LvsError as error:
+        failed(request, router, audit.Action.TAKE_IN, f"{done}: {error}")
         messages.error(request, f"Nothing was taken in. {error}")
         return redirect("router-outside", pk=pk)
     messages.success(
@@ -62,9 +72,17 @@ def put_back(request: HttpRequest, pk: int) -> HttpResponse:
     """Gives the running revision to the router again."""
     cluster = cluster_or_404(request)
     router = get_object_or_404(cluster.routers, pk=pk)
+    done = f"had {router.name} given the running revision again"
     try:
-        orders.put_back(router, request.user.get_username())
+        orders.put_back(
+            router,
+            request.user.get_username(),
+            note=partial(
+                audit.record, request, audit.Action.PUT_BACK, done, cluster=cluster, target=router.name
+            ),
+        )
     except LvsError as error:
+        failed(request, router, audit.Action.PUT_BACK, f"{done}: {error}")
         messages.error(request, f"Nothing was put back. {error}")
         return redirect("router-outside", pk=pk)
     if cluster.standing_revision() is None:
@@ -74,3 +92,9 @@ def put_back(request: HttpRequest, pk: int) -> HttpResponse:
         request, f"{router.name} gets the running revision again; the history shows what comes of it."
     )
     return redirect("history")
+
+
+def failed(request: HttpRequest, router: models.Router, action: audit.Action, text: str) -> None:
+    """Writes down that somebody tried in vain."""
+    outcome = audit.Outcome.FAILED
+    audit.record(request, action, text, cluster=router.cluster, target=router.name, outcome=outcome)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from lvs import models
 from lvs.config.model import LvsConfig, Severity
+from piranha_web import audit
 from piranha_web.context import current_cluster
 from piranha_web.forms.panel import added, sentence
 
@@ -25,7 +26,7 @@ def panel(view: PanelView[P]) -> Callable[Concatenate[HttpRequest, P], HttpRespo
     """Hands the view its cluster; without one, the way leads to the first step.
 
     A POST runs in one transaction with the cluster locked, so that nobody changes in between what the form
-    was judged against.
+    was judged against; what it changes in the candidate is in the audit log with it.
     """
 
     def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -36,7 +37,8 @@ def panel(view: PanelView[P]) -> Callable[Concatenate[HttpRequest, P], HttpRespo
             return view(request, cluster, *args, **kwargs)
         with transaction.atomic():
             locked = models.Cluster.objects.select_for_update().get(pk=cluster.pk)
-            return view(request, locked, *args, **kwargs)
+            with audit.watched(request, locked):
+                return view(request, locked, *args, **kwargs)
 
     update_wrapper(wrapper, view)
     return require_http_methods(["GET", "HEAD", "POST"])(wrapper)

@@ -155,7 +155,9 @@ def new_key(request: HttpRequest) -> HttpResponse:
         return redirect("cluster-create")
     if request.method == "POST":
         try:
-            with audit.attempted(request, audit.Action.KEY, cluster=cluster, target=cluster.name):
+            with audit.attempted(
+                request, audit.Action.KEY, "made a new cluster key", cluster=cluster, target=cluster.name
+            ):
                 orders.rotate_key(cluster, request.user.get_username())
         except LvsError as error:
             messages.error(request, f"No new key was made. {error}")

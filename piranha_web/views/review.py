@@ -13,6 +13,7 @@ from lvs.config import rules, writer
 from lvs.config.diff import text_difference
 from lvs.config.model import Severity
 from lvs.errors import InvalidConfig
+from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.looking import looks
@@ -72,7 +73,8 @@ def apply(request: HttpRequest) -> HttpResponse:
             "Somebody changed the configuration after this page was shown. Nothing was applied: look again.",
         )
         return redirect("review")
-    if not store.pending(cluster):
+    changes = store.pending(cluster)
+    if not changes:
         messages.info(
             request, "There is nothing to apply: the routers were given this configuration already."
         )
@@ -94,6 +96,7 @@ def apply(request: HttpRequest) -> HttpResponse:
     except InvalidConfig as error:
         messages.error(request, f"Nothing was applied: {error}")
         return redirect("review")
+    audit.applied(request, revision, changes)
     return redirect("revision", number=revision.number)
 
 
@@ -127,7 +130,9 @@ def discard(request: HttpRequest) -> HttpResponse:
             request, "Somebody changed the configuration meanwhile. Nothing was discarded: look again."
         )
         return redirect("review")
-    store.take_back(newest)
+    done = f"discarded the changes since revision {newest.number}"
+    with audit.watched(request, cluster, audit.Action.DISCARD, done):
+        store.take_back(newest)
     messages.success(
         request, f"The pending changes are discarded: the candidate is revision {newest.number} again."
     )

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from lvs import dispatch, models, orders, store
 from lvs.realservers import Setup, setups
+from piranha_web import audit
 from piranha_web.access.roles import OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.remarks import gathered
@@ -103,6 +104,9 @@ def examined(request: HttpRequest, cluster: models.Cluster, target: Target) -> d
     router = next((one for one in routers if str(one.pk) == asked), None)
     if router is None:
         router = speaker.router if speaker else routers[0]
+    name = f"{target[1]} of {target[0]}"
+    done = f"had {name} checked from {router.name}"
+    audit.record(request, audit.Action.CHECK, done, cluster=cluster, target=name)
     told = orders.examine(router, *target)
     roles = {one.router.pk: one.role for one in state.routers if one.is_current}
     return context | {

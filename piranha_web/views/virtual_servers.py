@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from lvs import dispatch, models, orders, store
 from lvs.config.model import LvsConfig, VirtualServer
+from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import current_cluster
 from piranha_web.explained import tried_of
@@ -156,6 +157,9 @@ def monitoring_try(request: HttpRequest, pk: int) -> HttpResponse:
             wanted, virtual_servers=(value_of(wanted, row),)
         )  # others may have errors of their own
         routers = dispatch.standby_first(cluster)[::-1]
+        tried = f"{name} of {row.name}"
+        done = f"tried a check that is not saved on {tried}"
+        audit.record(request, audit.Action.TEST, done, cluster=cluster, target=tried)
         said = orders.try_check(routers, alone, row.name, name)
         context["tried"] = [tried_of(router, told) for router, told in zip(routers, said, strict=True)]
     return render(request, "virtual_servers/monitoring.html", context | {"real_server": name})

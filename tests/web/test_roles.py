@@ -84,6 +84,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "/history/1/roll-back": (NOT_TAKEN, OP),
     "/history/1/take-back": (NOT_TAKEN, A),
     "/history/1/lvs.cf": (V, NOT_TAKEN),
+    "/audit": (ALL, NOT_TAKEN),
+    "/audit/export": (ALL, NOT_TAKEN),
     "/clusters/new": (ALL, ALL),
     "/clusters/choose": (NOT_TAKEN, V),
     "/help": (V, NOT_TAKEN),
