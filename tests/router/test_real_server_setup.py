@@ -541,3 +541,19 @@ def test_vsftpd_has_its_lines_once_and_its_own_file_again_once_undone(segment: S
     assert conf.stat().st_mode & 0o777 == 0o600
     segment.machine.run(script, "--undo")
     assert conf.read_text().rstrip("\n") == last.rstrip("\n")
+
+
+@pytest.mark.parametrize("before", ["listen=NO\nlisten_ipv6=YES\n", "listen=YES\n"])
+def test_vsftpd_that_names_the_virtual_address_listens_with_ipv4_alone(segment: Segment, before: str) -> None:
+    conf = segment.machine.file("/etc/vsftpd.conf")
+    conf.write_text(before)
+    marked = virtual(port=21, ports=[(10000, 20000)], fwmark=21, persistence=300, forwarding=Forwarding.NAT)
+    script = setup("ftp-nat", marked)
+    segment.machine.run(script)
+    written = conf.read_text()
+    assert f"\npasv_address={VIP}\n" in written
+    assert ("\nlisten=YES\nlisten_ipv6=NO\n" in written) is ("listen_ipv6" in before)
+    segment.machine.run(script)
+    assert conf.read_text() == written
+    segment.machine.run(script, "--undo")
+    assert conf.read_text() == before
