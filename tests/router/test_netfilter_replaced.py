@@ -18,11 +18,11 @@ pytestmark = pytest.mark.root
 
 ADDRESS, PORT, FWMARK = "10.0.0.100", 5000, 7
 ASKED = mark(ADDRESS, PORT, PORT, FWMARK, Protocol.UDP)
+TO_IT = f"ip daddr {ADDRESS} udp dport {PORT}"
 WATCH = (
     "table ip watch { counter passed { }; counter unmarked { }; "
     "chain output { type filter hook output priority filter; "
-    f"ip daddr {ADDRESS} counter name passed; ip daddr {ADDRESS} meta mark != {FWMARK} counter name unmarked; "
-    "}; }"
+    f"{TO_IT} counter name passed; {TO_IT} meta mark != {FWMARK} counter name unmarked; }}; }}"
 )
 
 
