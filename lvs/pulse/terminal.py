@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from lvs.config.sentences import listed
 from lvs.errors import LvsError
@@ -29,10 +29,9 @@ def status_command(socket: Path, *, as_json: bool) -> int:
     def work() -> None:
         status = PulseClient(socket, STATUS_SECONDS).status()
         if as_json:
-            json.dump(status, sys.stdout, indent=2, ensure_ascii=False)
-            sys.stdout.write("\n")
+            say_document(status)
         else:
-            sys.stdout.writelines(f"{line}\n" for line in described(status))
+            say(described(status))
 
     return attempted(work)
 
@@ -43,7 +42,7 @@ def failover_command(socket: Path, *, anyway: bool, force: bool) -> int:
     def work() -> None:
         client = PulseClient(socket, SWITCH_SECONDS)
         outcome = client.take_over_by_force() if force else client.hand_over(anyway=anyway)
-        sys.stdout.write(f"{outcome['message']}\n")
+        say([outcome["message"]])
 
     return attempted(work)
 
@@ -80,15 +79,40 @@ def key_command(folder: Path, *, new: bool) -> int:
     return attempted(work)
 
 
+def harmless(text: str) -> str:
+    """The text with what is neither printable nor a tab as Python would escape it.
+
+    A real server, another router or whoever named something may have written it: a terminal obeys control
+    characters, a reader's eye those that turn the direction of writing.
+    """
+    return text if text.isprintable() else "".join(_shown(sign) for sign in text)
+
+
+def _shown(sign: str) -> str:
+    return sign if sign.isprintable() or sign == "\t" else repr(sign)[1:-1]
+
+
+def say(lines: Iterable[str], to: TextIO | None = None) -> None:
+    """Prints lines, on standard output if nothing else is said; a line end inside of one is escaped too."""
+    (to or sys.stdout).writelines(f"{harmless(line)}\n" for line in lines)
+
+
+def say_document(document: object) -> None:
+    """Prints a document as JSON for people and programs; what harmless() escapes is so as JSON has it."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    signs = (sign if sign.isprintable() or sign == "\n" else json.dumps(sign)[1:-1] for sign in text)
+    sys.stdout.write("".join(signs) + "\n")
+
+
 def attempted(work: Callable[[], None]) -> int:
     """The exit code of work, whose refusal is said on standard error."""
     try:
         work()
     except LvsError as error:
-        sys.stderr.write(f"{error}\n")
+        say(str(error).splitlines(), sys.stderr)
         return REFUSED
     except OSError as error:
-        sys.stderr.write(f"{error.filename or ''}: {error.strerror or error}\n".lstrip(": "))
+        say([f"{error.filename or ''}: {error.strerror or error}".lstrip(": ")], sys.stderr)
         return REFUSED
     return DONE
 

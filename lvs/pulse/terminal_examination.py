@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from lvs.pulse.client import PulseClient
-from lvs.pulse.terminal import attempted
+from lvs.pulse.terminal import attempted, say, say_document
 from lvs.pulse.terminal_servers import the_one
 from lvs.router.seen import Level
 
@@ -28,10 +26,9 @@ def check_command(socket: Path, name: str, *, as_json: bool) -> int:
         found = client.examine(*the_one(client, name))
         is_right = not any(remark["level"] == Level.ERROR for remark in found["remarks"])
         if as_json:
-            json.dump(found, sys.stdout, indent=2, ensure_ascii=False)
-            sys.stdout.write("\n")
+            say_document(found)
         else:
-            sys.stdout.writelines(f"{line}\n" for line in described(found))
+            say(described(found))
 
     return attempted(work) or int(not is_right)
 

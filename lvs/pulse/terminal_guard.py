@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from lvs.errors import RouterError
 from lvs.pulse.client import PulseClient
-from lvs.pulse.terminal import STATUS_SECONDS, attempted
+from lvs.pulse.terminal import STATUS_SECONDS, attempted, say
 from lvs.router.guards import guard_of
 from lvs.router.state import Guard
 
@@ -21,7 +20,7 @@ def show_command(socket: Path) -> int:
     """Prints which port is guarded, and who gets through."""
 
     def work() -> None:
-        _print(described(PulseClient(socket, STATUS_SECONDS).status()["guard"]))
+        say(described(PulseClient(socket, STATUS_SECONDS).status()["guard"]))
 
     return attempted(work)
 
@@ -31,7 +30,7 @@ def off_command(socket: Path) -> int:
 
     def work() -> None:
         answer = PulseClient(socket, GUARD_SECONDS).guard(None)
-        _print([*answer["changes"], *described(answer["guard"])])
+        say([*answer["changes"], *described(answer["guard"])])
 
     return attempted(work)
 
@@ -49,7 +48,7 @@ def guard_command(
         if guard is not None and not anyway:
             refuse_to_lock_out(guard, environment)
         answer = PulseClient(socket, GUARD_SECONDS).guard(port, networks, anyway=anyway)
-        _print([*answer["changes"], *described(answer["guard"])])
+        say([*answer["changes"], *described(answer["guard"])])
 
     return attempted(work)
 
@@ -80,7 +79,3 @@ def described(guard: Mapping[str, Any] | None) -> Iterator[str]:
         yield f"    {network}"
     if not guard["networks"]:
         yield "    nobody else"
-
-
-def _print(lines: Iterator[str] | Sequence[str]) -> None:
-    sys.stdout.writelines(f"{line}\n" for line in lines)

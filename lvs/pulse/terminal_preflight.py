@@ -5,7 +5,6 @@ It asks pulse, which knows what is its own; where none runs yet, it looks by its
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from lvs.config.model import LvsConfig
 from lvs.errors import ConfigError, PulseUnreachable
 from lvs.pulse.client import PulseClient
 from lvs.pulse.preflight import looked_at
-from lvs.pulse.terminal import DONE, REFUSED, attempted
+from lvs.pulse.terminal import DONE, REFUSED, attempted, say, say_document
 from lvs.router.files import Ledger
 from lvs.router.seen import Level
 from lvs.router.state import Role
@@ -45,15 +44,14 @@ def preflight_command(socket: Path, file: str | None, *, as_json: bool, paramete
                 f"{file or INSTALLED}:{one.line or 1}: {one.severity}: {one.message}"
                 for one in error.problems
             ]
-            sys.stderr.writelines(f"{line}\n" for line in lines)
+            say(lines, sys.stderr)
             is_clear = False
             return
         is_clear = not any(remark["level"] == Level.ERROR for remark in found["remarks"])
         if as_json:
-            json.dump(found, sys.stdout, indent=2, ensure_ascii=False)
-            sys.stdout.write("\n")
+            say_document(found)
         else:
-            sys.stdout.writelines(f"{line}\n" for line in described(found, parameters=parameters))
+            say(described(found, parameters=parameters))
 
     return attempted(work) or (DONE if is_clear else REFUSED)
 

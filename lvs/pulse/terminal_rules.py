@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from lvs.pulse.client import PulseClient
-from lvs.pulse.terminal import attempted
+from lvs.pulse.terminal import attempted, say, say_document
 
 SECONDS = 10
 
@@ -26,11 +24,10 @@ def rules_command(socket: Path, *, as_iptables: bool, as_json: bool) -> int:
     def work() -> None:
         found = PulseClient(socket, SECONDS).rules()
         if as_json:
-            json.dump(found, sys.stdout, indent=2, ensure_ascii=False)
-            sys.stdout.write("\n")
+            say_document(found)
         else:
-            sys.stdout.writelines(f"# {line}\n" for line in described(found))
-            sys.stdout.write(found["iptables" if as_iptables else "nft"])
+            say(f"# {line}" for line in described(found))
+            say(found["iptables" if as_iptables else "nft"].splitlines())
 
     return attempted(work)
 

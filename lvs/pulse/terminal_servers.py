@@ -5,8 +5,6 @@ Like all of `lvs.pulse.terminal` it asks this router's pulse and needs nothing e
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from lvs.errors import RouterError
 from lvs.nanny.hand import Order
 from lvs.pulse.client import PulseClient
 from lvs.pulse.moments import length, moment
-from lvs.pulse.terminal import STATUS_SECONDS, attempted, span
+from lvs.pulse.terminal import STATUS_SECONDS, attempted, say, say_document, span
 
 MOST_MEANT = 3  # names that an error suggests
 ORDER_SECONDS = 30
@@ -50,10 +48,9 @@ def list_command(socket: Path, *, as_json: bool) -> int:
     def work() -> None:
         status = PulseClient(socket, STATUS_SECONDS).status()
         if as_json:
-            json.dump(status["virtual_servers"], sys.stdout, indent=2, ensure_ascii=False)
-            sys.stdout.write("\n")
+            say_document(status["virtual_servers"])
         else:
-            _print(listed(status))
+            say(listed(status))
 
     return attempted(work)
 
@@ -65,7 +62,7 @@ def order_command(socket: Path, order: Order, wanted: Wanted) -> int:
         client = PulseClient(socket, ORDER_SECONDS)
         targets = chosen(client.status(), wanted)
         until = _until(wanted)
-        _print(client.server(targets, order.value, reason=wanted.reason, until=until)["changed"])
+        say(client.server(targets, order.value, reason=wanted.reason, until=until)["changed"])
 
     return attempted(work)
 
@@ -79,7 +76,7 @@ def test_command(socket: Path, name: str) -> int:
         client = PulseClient(socket, TEST_SECONDS)
         found = client.explain(*the_one(client, name), test=True)
         passed = found["test"]["ok"]
-        _print(tested(found))
+        say(tested(found))
 
     return attempted(work) or int(not passed)
 
@@ -89,7 +86,7 @@ def history_command(socket: Path, name: str) -> int:
 
     def work() -> None:
         client = PulseClient(socket, STATUS_SECONDS)
-        _print(explained(client.explain(*the_one(client, name)), time.time()))
+        say(explained(client.explain(*the_one(client, name)), time.time()))
 
     return attempted(work)
 
@@ -141,10 +138,6 @@ def _until(wanted: Wanted) -> float | None:
 
 
 # ---- what is printed
-
-
-def _print(lines: Iterator[str] | Sequence[str]) -> None:
-    sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def listed(status: Document) -> Iterator[str]:
