@@ -21,6 +21,7 @@ from piranha_web.views import (
     routers,
     sessions,
     setting_up,
+    users,
     virtual_servers,
 )
 
@@ -106,6 +107,12 @@ urlpatterns = [
     path("password", account.change_password, name="change-password"),
     path("sessions", sessions.session_list, name="session-list"),
     path("sessions/end", sessions.session_end, name="session-end"),
+    path("accounts", users.user_list, name="user-list"),
+    path("accounts/add", users.user_add, name="user-add"),
+    path("accounts/one", users.user, name="user"),
+    path("accounts/roles", users.user_roles, name="user-roles"),
+    path("accounts/password", users.user_password, name="user-password"),
+    path("accounts/remove", users.user_remove, name="user-remove"),
 ]
 
 handler404 = "piranha_web.views.errors.not_found"

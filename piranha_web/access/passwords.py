@@ -29,7 +29,7 @@ STRONG = "argon2"
 OLD = ("apr_md5_crypt", "ldap_sha1", "des_crypt", "md5_crypt", "sha256_crypt", "sha512_crypt")
 # bcrypt needs a library of its own, which may be there or not.
 SCHEMES = (STRONG, *OLD, "bcrypt") if bcrypt.has_backend() else (STRONG, *OLD)
-BAD_NAME = "An account's name has 1 to 150 characters (255 bytes) that can be seen, no colon, and no # at its beginning."
+BAD_NAME = "An account's name has 1 to 150 visible characters (255 bytes), no colon, and no # as the first."
 
 CONTEXT = CryptContext(schemes=SCHEMES, deprecated="auto")
 

@@ -139,7 +139,7 @@ def may(request: HttpRequest) -> dict[str, Any]:
         return {"may": May()}
     found = rights_of(request)
     if found.must_change:
-        return {"may": May()}
+        return {"may": May(), "must_change": True}
     role = found.of(current_cluster(request))
     return {
         "role": role.label,

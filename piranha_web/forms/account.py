@@ -100,6 +100,8 @@ class PasswordForm(forms.Form):
             self.add_error("old", "This is not your present password.")
         elif cleaned["new"] != cleaned["again"]:
             self.add_error("again", "The two new passwords differ: type the same one twice.")
+        elif cleaned["new"] == cleaned["old"]:
+            self.add_error("new", "This is the same as your present password: choose another.")
         elif fault := passwords.fault_of(cleaned["new"]):
             self.add_error("new", fault)
         return cleaned

@@ -12,6 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from lvs import models
 from piranha_web import audit
 from piranha_web.access import sessions
 from piranha_web.access.backend import PasswordFileBackend
@@ -68,6 +69,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             audit.record(request, audit.Action.PASSWORD, "changed the password", target=form.user)
+            models.Account.objects.filter(name=form.user).update(must_change=False)
             form.save()
         user = PasswordFileBackend().get_user(request.user.pk or 0)
         if user is not None:

@@ -92,6 +92,12 @@ TABLE: dict[str, tuple[str, str]] = {
     "/login": (V, V),
     "/logout": (NOT_TAKEN, V),
     "/password": (V, V),
+    "/accounts": (ALL, NOT_TAKEN),
+    "/accounts/add": (ALL, ALL),
+    "/accounts/one": (ALL, NOT_TAKEN),
+    "/accounts/roles": (NOT_TAKEN, ALL),
+    "/accounts/password": (NOT_TAKEN, ALL),
+    "/accounts/remove": (ALL, ALL),
     "/sessions": (V, NOT_TAKEN),
     "/sessions/end": (NOT_TAKEN, V),
 }

@@ -1,0 +1,142 @@
+"""The accounts as administrators keep them: the password file and the rows about it, changed together.
+
+The file comes last in each transaction: if it cannot be written, the rows are as before; should only the rows
+be lost, an account is a viewer or a row is of nobody, neither of which opens anything.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+
+from lvs import models
+from lvs.errors import LvsError
+from piranha_web.access import passwords
+from piranha_web.access.roles import ADMINISTRATOR, ALWAYS_ADMINISTRATOR, VIEWER, holders, rights
+
+
+class AccountRefused(LvsError):
+    """An account stays as it is, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An account as the list shows it.
+
+    exists: it is in the password file; kind: of its hash, "" when none is believed.
+    """
+
+    name: str
+    role: models.UserRole
+    clusters: tuple[tuple[str, str], ...]  # names of the cluster and of the role in it
+    must_change: bool
+    sessions: int
+    exists: bool
+    kind: str
+
+    @property
+    def is_old(self) -> bool:
+        """Whether its hash is of another program, and is replaced at its next login."""
+        return bool(self.kind) and self.kind != passwords.STRONG
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether its role cannot be changed."""
+        return self.name == ALWAYS_ADMINISTRATOR
+
+
+def entries() -> list[Entry]:
+    """Every account of the file, and every row whose account is not there (any more)."""
+    path = settings.PIRANHA_PASSWORD_FILE
+    names = passwords.names(path)
+    rows = {row.name: row for row in models.Account.objects.prefetch_related("cluster_roles__cluster")}
+    logins = list(models.Login.objects.values_list("account", flat=True))
+    return [
+        entry(name, rows.get(name), logins.count(name), passwords.hash_of(name, path))
+        for name in [*names, *sorted(set(rows) - set(names))]
+    ]
+
+
+def entry(name: str, row: models.Account | None, sessions: int, found: str | None) -> Entry:
+    """One of them."""
+    role = models.UserRole(row.role) if row else VIEWER
+    cluster_roles = row.cluster_roles.all() if row else ()
+    return Entry(
+        name=name,
+        role=ADMINISTRATOR if name == ALWAYS_ADMINISTRATOR else role,
+        clusters=tuple((one.cluster.name, models.UserRole(one.role).label) for one in cluster_roles),
+        must_change=row.must_change if row else False,
+        sessions=sessions,
+        exists=found is not None,
+        kind=passwords.kind_of(found) if found else "",
+    )
+
+
+def exists(name: str) -> bool:
+    """Whether the file or the database knows the account."""
+    is_there = passwords.hash_of(name, settings.PIRANHA_PASSWORD_FILE) is not None
+    return is_there or models.Account.objects.filter(name=name).exists()
+
+
+def random_password() -> str:
+    """One that nobody guesses, and that can be read out."""
+    return secrets.token_urlsafe(12)
+
+
+@transaction.atomic
+def add(name: str, password: str, role: models.UserRole) -> None:
+    """A new account, whose owner has to choose another password first; ValueError: it cannot be used."""
+    if name in passwords.names(settings.PIRANHA_PASSWORD_FILE):
+        raise AccountRefused(f"{name} is an account already: choose another name.")
+    models.Account.objects.filter(name=name).delete()  # of one that was taken out of the file by hand
+    models.Account.objects.create(name=name, role=role, must_change=True)
+    passwords.set_password(name, password, settings.PIRANHA_PASSWORD_FILE)
+
+
+@transaction.atomic
+def give_password(name: str, password: str) -> None:
+    """Another password, to be changed by its owner; its sessions end. ValueError: it cannot be used."""
+    models.Account.objects.update_or_create(name=name, defaults={"must_change": True})
+    models.Login.objects.filter(account=name).delete()
+    passwords.set_password(name, password, settings.PIRANHA_PASSWORD_FILE)
+
+
+@transaction.atomic
+def give_roles(
+    name: str, role: models.UserRole, clusters: Mapping[models.Cluster, models.UserRole | None], *, by: str
+) -> None:
+    """What the account may do from its next request on; None: in that cluster what it may everywhere."""
+    if name == ALWAYS_ADMINISTRATOR:
+        raise AccountRefused(f"{name} is always administrator.")
+    if role < ADMINISTRATOR:
+        keep_an_administrator(name, by)
+    row, _made = models.Account.objects.update_or_create(name=name, defaults={"role": role})
+    for cluster, more in clusters.items():
+        if more is None:
+            row.cluster_roles.filter(cluster=cluster).delete()
+        else:
+            row.cluster_roles.update_or_create(cluster=cluster, defaults={"role": more})
+
+
+@transaction.atomic
+def remove(name: str, *, by: str = "") -> None:
+    """The account is gone, with its roles and its sessions. by "": on the machine's console."""
+    keep_an_administrator(name, by)
+    models.Account.objects.filter(name=name).delete()
+    models.Login.objects.filter(account=name).delete()
+    passwords.remove(name, settings.PIRANHA_PASSWORD_FILE)
+
+
+def keep_an_administrator(name: str, by: str) -> None:
+    """Refuses what would leave nobody who can undo it."""
+    if name == by and rights(name).everywhere >= ADMINISTRATOR:
+        raise AccountRefused("You cannot take this from yourself: ask another administrator to do it.")
+    others = [one for one in holders(ADMINISTRATOR, None) if one != name]
+    if not others and rights(name).everywhere >= ADMINISTRATOR:
+        raise AccountRefused(
+            f"{name} is the last administrator: make somebody else administrator first. Nothing was changed."
+        )
