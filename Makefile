@@ -63,6 +63,7 @@ bench: .venv/.dev  ## the figures of docs/benchmarks.md
 	@deploy/setup test
 	deploy/lab/guest uml --timeout 1200 -- $(PY) -m tests.bench
 	$(PY) -m tests.bench.checks
+	$(PY) -m tests.bench.rules
 	deploy/lab/guest uml --timeout 1800 -- $(PY) -m tests.bench.failover
 
 format: .venv/.dev  ## write the sources in their one form
