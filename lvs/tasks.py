@@ -20,8 +20,10 @@ from celery import Task, shared_task
 from lvs import answers, reports
 from lvs.answers import Answer
 from lvs.config import document as documents
-from lvs.config import writer
-from lvs.errors import ConfigError, LvsError
+from lvs.config import reader, writer
+from lvs.config.model import Problem, Severity
+from lvs.config.rules import problems
+from lvs.errors import ConfigError, InvalidConfig, LvsError
 from lvs.pulse.client import PulseClient
 
 log = logging.getLogger("piranha.worker")
@@ -192,8 +194,19 @@ def answer(task: Task, call: Callable[[], dict[str, Any]]) -> None:
 
 
 def rendered(document: dict[str, Any]) -> str:
-    """The lvs.cf of a JSON document; ParseError when it is not one."""
-    return writer.write(documents.from_document(document))
+    """The lvs.cf of a JSON document; ParseError when it is not one, InvalidConfig when lvs.cf cannot say it.
+
+    A document comes from Redis: a line break in one of its texts must not become a directive of its own.
+    """
+    config = documents.from_document(document)
+    text = writer.write(config)
+    if reader.read(text).config != config:
+        errors = [one for one in problems(config) if one.severity is Severity.ERROR]
+        raise InvalidConfig(
+            errors
+            or [Problem(message="a text in it cannot stand in lvs.cf: look for line breaks and quotes")]
+        )
+    return text
 
 
 def answered(call: Callable[[], dict[str, Any]]) -> Answer:
