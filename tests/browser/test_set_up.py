@@ -38,8 +38,8 @@ def test_a_real_server_is_set_up_and_checked_and_the_routers_are_looked_at(tool:
     page.get_by_role("button", name="HTTP + HTTPS", exact=True).click()
     expect(page.get_by_text("Nothing is saved yet")).to_be_visible()
     expect(page.locator("#id_ports")).to_have_value("443")
-    page.locator("#id_ports").fill("")
     page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("Firewall mark 80 gathers its ports.")).to_be_visible()
     add_real_server(page, "web1", "10.11.12.1")
 
     page.get_by_role("link", name="Review and apply").click()
@@ -72,6 +72,7 @@ def test_a_real_server_is_set_up_and_checked_and_the_routers_are_looked_at(tool:
     expect(page.get_by_role("link", name="Look again")).to_have_count(2, timeout=ASK_MS)
     forwarding = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="net/ipv4/ip_forward"))
     expect(forwarding).to_contain_text("1")
+    expect(page.locator("#rules td[data-label=Ports]")).to_have_text(["80", "443"])
     page.get_by_role("link", name="Look again").first.click()
     expect(page.get_by_role("link", name="Look again")).to_have_count(2, timeout=ASK_MS)
     shot(page, "router")
