@@ -55,6 +55,9 @@ def guard_of(port: object, networks: object) -> Guard | None:
 
 def network_of(text: str) -> Network:
     """A network, or an address alone; RouterError where it is none, or has bits behind its mask."""
+    if "%" in text:
+        # Python takes anything behind it for a zone (RFC 4007), and it would stand so in nft's language.
+        raise RouterError(f"{text!r} names a zone: write the network alone. Nothing was changed.")
     try:
         return ip_network(text)
     except ValueError as error:
