@@ -7,14 +7,13 @@ must work where neither Django nor Celery is configured.
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
-import secrets
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from piranha_web.cli_audit import add_audit
+from piranha_web.cli_passwd import add_passwd
 
 Command = Callable[[argparse.Namespace], int]
 PULSE_SOCKET = Path("/run/piranha/pulse.sock")
@@ -150,42 +149,12 @@ def worker(arguments: argparse.Namespace) -> int:
     return workers.run_router_worker(arguments.router, arguments.pulse_socket, arguments.log_level)
 
 
-def passwd(arguments: argparse.Namespace) -> int:
-    from piranha_web.access.passwords import set_password
-
-    if arguments.random:
-        password = secrets.token_urlsafe(12)
-    elif arguments.stdin:
-        password = sys.stdin.readline().rstrip("\n")
-    else:
-        password = getpass.getpass("New password: ")
-        if password != getpass.getpass("Again: "):
-            print("The two do not match; nothing was changed. Try again.", file=sys.stderr)
-            return 1
-    try:
-        set_password(arguments.user, password, arguments.file)
-    except ValueError as error:
-        print(f"{error} Nothing was changed.", file=sys.stderr)
-        return 1
-    if arguments.random:
-        print(password)
-    else:
-        print(f"The password of {arguments.user} is set.", file=sys.stderr)
-    return 0
-
-
 def manage(arguments: argparse.Namespace) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(["piranha manage", *arguments.options])
     return 0
-
-
-def password_file() -> Path:
-    """Where the passwords are kept: PIRANHA_PASSWORD_FILE, or piranha.passwd in PIRANHA_VAR."""
-    folder = Path(os.environ.get("PIRANHA_VAR", "var"))
-    return Path(os.environ.get("PIRANHA_PASSWORD_FILE", folder / "piranha.passwd"))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -214,12 +183,7 @@ def parser() -> argparse.ArgumentParser:
 
     add_audit(add)
 
-    one = add("passwd", passwd, "Set a password for the web pages.")
-    one.add_argument("user", nargs="?", default="piranha", help="the account (default: piranha)")
-    how = one.add_mutually_exclusive_group()
-    how.add_argument("--random", action="store_true", help="make one and print it, once")
-    how.add_argument("--stdin", action="store_true", help="read one line from standard input")
-    one.add_argument("--file", type=Path, default=password_file(), help="the password file")
+    add_passwd(add)
 
     for name, command, text in (
         ("pulse", pulse, "Run the daemon that owns this router's kernel state (see piranha pulse --help)."),

@@ -76,6 +76,11 @@ def entry(name: str, row: models.Account | None, sessions: int, found: str | Non
     )
 
 
+def entry_of(name: str) -> Entry:
+    """One account that exists."""
+    return next(one for one in entries() if one.name == name)
+
+
 def exists(name: str) -> bool:
     """Whether the file or the database knows the account."""
     is_there = passwords.hash_of(name, settings.PIRANHA_PASSWORD_FILE) is not None

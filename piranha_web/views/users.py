@@ -105,7 +105,7 @@ def user_remove(request: HttpRequest) -> HttpResponse:
     """Removes an account, after a page that says what that means."""
     name = named(request.POST if request.method == "POST" else request.GET)
     if request.method != "POST":
-        return render(request, "account/user_remove.html", {"account": entry_of(name)})
+        return render(request, "account/user_remove.html", {"account": accounts.entry_of(name)})
 
     def remove() -> None:
         accounts.remove(name, by=request.user.get_username())
@@ -150,11 +150,6 @@ def row_of(name: str) -> models.Account | None:
     return models.Account.objects.filter(name=name).first()
 
 
-def entry_of(name: str) -> accounts.Entry:
-    """The account as the list shows it."""
-    return next(one for one in accounts.entries() if one.name == name)
-
-
 def address_of(name: str) -> str:
     """The page of an account."""
     return f"{reverse('user')}?{urlencode({'name': name})}"
@@ -165,7 +160,7 @@ def page(
 ) -> HttpResponse:
     """The page of one account, with a form that was sent and has faults."""
     context = {
-        "account": entry_of(name),
+        "account": accounts.entry_of(name),
         "roles": roles or RolesForm(None, account=row_of(name)),
         "password": password or GivenPassword(),
         "is_own": name == request.user.get_username(),

@@ -1,0 +1,44 @@
+"""The words of `piranha passwd`; what it does is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+Command = Callable[[argparse.Namespace], int]
+ROLES = ("viewer", "operator", "administrator")
+
+
+def password_file() -> Path:
+    """Where the passwords are kept: PIRANHA_PASSWORD_FILE, or piranha.passwd in PIRANHA_VAR."""
+    folder = Path(os.environ.get("PIRANHA_VAR", "var"))
+    return Path(os.environ.get("PIRANHA_PASSWORD_FILE", folder / "piranha.passwd"))
+
+
+def add_passwd(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    """Who may log in, on the manager's machine."""
+    text = (
+        "Set a password for the web pages: asked for twice, or read from standard input, never an argument. "
+        "An account that is not there is made, as a viewer."
+    )
+    one = add("passwd", passwd, text)
+    one.add_argument("user", nargs="?", default="piranha", help="the account (default: piranha)")
+    how = one.add_mutually_exclusive_group()
+    how.add_argument("--random", action="store_true", help="make one and print it, once")
+    how.add_argument("--stdin", action="store_true", help="read one line from standard input")
+    how.add_argument("--remove", action="store_true", help="remove the account, its roles and its sessions")
+    how.add_argument("--list", action="store_true", help="print every account: its role, how it is kept")
+    one.add_argument("--role", choices=ROLES, help="what it may do in all clusters (needs the database)")
+    one.add_argument("--file", type=Path, default=password_file(), help="the password file")
+
+
+def passwd(arguments: argparse.Namespace) -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
+    import django
+
+    django.setup()
+    from piranha_web.passwd_command import passwd_command
+
+    return passwd_command(arguments)
