@@ -1,6 +1,6 @@
 """The nftables table `inet piranha`: firewall marks for port sets, masquerade for NAT real servers (nft(8)).
 
-The table is pulse's alone and replaced whole, in one transaction; other tables are never touched. A map
+The table is pulse's alone; other tables are never touched. It changes over without a gap (`exchange`). A map
 says which mark a packet gets, so that the cost of a packet does not grow with the number of virtual
 servers.
 

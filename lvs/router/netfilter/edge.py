@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from lvs.errors import KernelError
 from lvs.router import nft
 from lvs.router.netfilter.counts import NONE, Counts
+from lvs.router.netfilter.exchange import steps
 from lvs.router.netfilter.listing import counted, fingerprint, sealed_with, understood
 from lvs.router.netfilter.table import REMOVING, SEAL, TABLE, check, replacing, sealed
 from lvs.router.state import Netfilter
@@ -38,18 +40,33 @@ def _listing(*, counters: bool = False) -> list[dict[str, Any]] | None:
 
 
 def replace(netfilter: Netfilter) -> None:
-    """Makes the table do exactly this, in one transaction: no packet meets half of it.
+    """Makes the table do exactly this; no packet meets half of it, or a moment without.
 
     Rules that stay go on counting from where they were; only what passes between reading the counters and
-    the transaction (milliseconds, a third of a second at ten thousand rules) is not counted.
+    the change is not counted, and where the marks stay, not even that. A table that somebody changed by hand
+    is replaced in one transaction, which is quick but not without a gap of microseconds (see `exchange`).
     """
     change = f"replace the nftables table {TABLE}"
     check(netfilter, change)
-    nft.run(replacing(netfilter, _counts_until_now()), change)
+    counts = NONE
+    before = _listing_or_none()
+    if before is not None:
+        found, counts = understood(before), counted(before)
+    if before is None or found.drift or not _exchanged(steps(before, found, counts, netfilter), change):
+        nft.run(replacing(netfilter, counts), change)
     things = nft.objects(f"list table {TABLE}", change, terse=True)
     # Only the kernel's listing can be told from itself later, so it is sealed after it was read back; a crash
     # before that leaves a table that works and shows as drift.
     nft.run(f"table {TABLE} {{ {sealed(fingerprint(things, netfilter))}; }}", change)
+
+
+def _exchanged(transactions: Iterable[str], change: str) -> bool:
+    """Whether the kernel took each; where not, all of the table can still be replaced at once."""
+    with suppress(KernelError):
+        for transaction in transactions:
+            nft.run(transaction, change)
+        return True
+    return False
 
 
 def loadable(netfilter: Netfilter | None) -> str:
@@ -65,11 +82,10 @@ def loadable(netfilter: Netfilter | None) -> str:
     return replacing(netfilter)
 
 
-def _counts_until_now() -> Counts:
+def _listing_or_none() -> list[dict[str, Any]] | None:
     with suppress(KernelError):  # a table that cannot be read is replaced all the same
-        things = _listing(counters=True)
-        return NONE if things is None else counted(things)
-    return NONE
+        return _listing(counters=True)
+    return None
 
 
 def remove() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network, summarize_address_range
@@ -15,7 +16,7 @@ from typing import Any
 
 from lvs.config.model import Address, PortRange, Protocol
 from lvs.router.netfilter.counts import NOTHING, Count, Counts
-from lvs.router.netfilter.table import FAMILIES, PROTOCOLS, SEAL, TABLE, lines, text
+from lvs.router.netfilter.table import FAMILIES, OTHER, PROTOCOLS, SEAL, TABLE, lines, plain, text
 from lvs.router.state import Guard, MarkRule, Netfilter, Network
 
 Thing = dict[str, Any]
@@ -67,7 +68,7 @@ class _Elements:
             kept = thing.get("map") or thing.get("set") or {}
             for element in kept.get("elem", ()):
                 try:
-                    self._take(kept["name"], element)
+                    self._take(plain(kept["name"]), element)
                 except (KeyError, TypeError, ValueError):
                     self.strange.append(f"an element of {kept['name']} is not pulse's: {json.dumps(element)}")
 
@@ -148,14 +149,17 @@ def _asks(rule: Thing, header: str) -> bool:
 
 def fingerprint(things: Iterable[Thing], netfilter: Netfilter) -> str:
     """Tells whether a listing, elements aside, is still the one that pulse made with this program's rules."""
-    form = []
+    form: list[tuple[str, Thing]] = []
     for thing in things:
         ((kind, content),) = thing.items()
         if not _is_seal(kind, content):
             kept = {key: content[key] for key in content.keys() - {"handle", "elem"}}
-            form.append([kind, kept | {"expr": list(map(_uncounted, kept.get("expr", ())))}])
+            form.append((kind, kept | {"expr": list(map(_uncounted, kept.get("expr", ())))}))
+    # The same table may have come about in another order, and with sets of the other name.
+    form.sort(key=lambda each: (each[0], str(each[1].get("chain") or plain(str(each[1].get("name"))))))
     known = ["\n".join(lines(netfilter, elements=False)), form]
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]
+    text = re.sub(rf'"(@?\w+[46]){OTHER}"', r'"\1"', json.dumps(known, sort_keys=True))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _uncounted(statement: Any) -> Any:
@@ -183,6 +187,6 @@ def _strangers(things: Iterable[Thing]) -> tuple[str, ...]:
         if kind == "rule":
             if f'comment "{content.get("comment")}"' not in _EVERYTHING:
                 strange.append(f"a rule in chain {content['chain']} is not pulse's")
-        elif f"{kind} {content.get('name')} {{" not in _EVERYTHING:
+        elif f"{kind} {plain(str(content.get('name')))} {{" not in _EVERYTHING:
             strange.append(f"{kind} {content.get('name', '')} is not pulse's")
     return tuple(strange)

@@ -19,6 +19,7 @@ SEAL = "fingerprint"  # the chain, bound to no hook, whose only rule has the fin
 # Behind IPVS (98 and 99 in the input hook, net/netfilter/ipvs/ip_vs_core.c): what goes to a virtual server is
 # gone by then, whatever its port. What another chain accepts goes on to this one; what one drops is gone.
 GUARD_PRIORITY = 110
+OTHER = "b"  # at the end of every other set's name: see lvs.router.netfilter.exchange
 PROTOCOL_NUMBERS = {Protocol.TCP: 6, Protocol.UDP: 17, Protocol.SCTP: 132}  # IANA
 PROTOCOLS = {number: protocol for protocol, number in PROTOCOL_NUMBERS.items()}
 FAMILIES = {4: ("ip", "ipv4_addr"), 6: ("ip6", "ipv6_addr")}  # nft's word for the header, type of an address
@@ -64,35 +65,57 @@ def check(netfilter: Netfilter, change: str) -> None:
 
 def lines(netfilter: Netfilter, counts: Counts = NONE, *, elements: bool = True) -> Iterator[str]:
     """The table's lines; without elements: its form alone."""
-    marked = {version: [m for m in netfilter.marks if m.address.version == version] for version in FAMILIES}
-    sources = {version: [a for a in netfilter.masquerade if a.version == version] for version in FAMILIES}
     yield f"table {TABLE} {{"
-    for version, marks in marked.items():
-        if marks:
-            kind = f"{FAMILIES[version][1]} . inet_proto . inet_service : mark"
-            members = (_member(rule, counts.marks.get(rule, NOTHING)) for rule in marks)
-            name = f"map marks{version}"
-            yield from named(name, kind, members if elements else (), "flags interval", "counter")
-    for version, addresses in sources.items():
-        if addresses:
-            members = (str(address) for address in addresses)
-            yield from named(f"set masquerade{version}", FAMILIES[version][1], members if elements else ())
-    if netfilter.guard:
-        for version, networks in _networks(netfilter.guard).items():
-            members = (str(network) for network in networks)
-            kind = FAMILIES[version][1]
-            yield from named(f"set guard{version}", kind, members if elements else (), "flags interval")
-    if netfilter.marks:
-        rules = [_mark(version) for version, marks in marked.items() if marks]
-        yield from chain("prerouting", "type filter hook prerouting priority mangle; policy accept;", rules)
-        yield from chain("output", "type filter hook output priority mangle; policy accept;", rules)
-    if netfilter.masquerade:
-        rules = [_masquerade(version, counts) for version, addresses in sources.items() if addresses]
-        yield from chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;", rules)
-    if netfilter.guard:
-        hook = f"type filter hook input priority {GUARD_PRIORITY}; policy accept;"
-        yield from chain("guard", hook, _guard(netfilter.guard, counts.refused))
+    for block in (*sets(netfilter, counts, elements=elements).values(), *chains(netfilter, counts).values()):
+        yield from block
     yield "}"
+
+
+def sets(netfilter: Netfilter, counts: Counts = NONE, *, elements: bool = True) -> dict[str, list[str]]:
+    """The lines of each map and set, by what they begin with, such as "map marks4"."""
+    found: dict[str, list[str]] = {}
+
+    def put(head: str, kind: str, members: Iterable[str], *options: str) -> None:
+        found[head] = list(named(head, kind, members if elements else (), *options))
+
+    for version, (_, kind) in FAMILIES.items():
+        marks = [rule for rule in netfilter.marks if rule.address.version == version]
+        if marks:
+            members = (_member(rule, counts.marks.get(rule, NOTHING)) for rule in marks)
+            key = f"{kind} . inet_proto . inet_service : mark"
+            put(f"map marks{version}", key, members, "flags interval", "counter")
+    for version, (_, kind) in FAMILIES.items():
+        sources = [str(address) for address in netfilter.masquerade if address.version == version]
+        if sources:
+            put(f"set masquerade{version}", kind, sources)
+    for version, networks in _networks(netfilter.guard).items():
+        put(f"set guard{version}", FAMILIES[version][1], map(str, networks), "flags interval")
+    return found
+
+
+def chains(netfilter: Netfilter, counts: Counts = NONE) -> dict[str, list[str]]:
+    """The lines of each chain, by its name."""
+    found: dict[str, list[str]] = {}
+
+    def put(name: str, hook: str, rules: Iterable[str]) -> None:
+        found[name] = list(chain(name, f"type {hook}; policy accept;", rules))
+
+    marked = sorted({rule.address.version for rule in netfilter.marks})
+    for name in ("prerouting", "output") if marked else ():
+        put(name, f"filter hook {name} priority mangle", map(_mark, marked))
+    sources = sorted({address.version for address in netfilter.masquerade})
+    if sources:
+        outward = (_masquerade(version, counts) for version in sources)
+        put("postrouting", "nat hook postrouting priority srcnat", outward)
+    if netfilter.guard:
+        kept_out = _guard(netfilter.guard, counts.refused)
+        put("guard", f"filter hook input priority {GUARD_PRIORITY}", kept_out)
+    return found
+
+
+def plain(name: str) -> str:
+    """A set's name without what tells it from the one whose place it took."""
+    return name.removesuffix(OTHER)
 
 
 def named(head: str, kind: str, members: Iterable[str], *options: str) -> Iterator[str]:
@@ -134,9 +157,10 @@ def _masquerade(version: int, counts: Counts) -> str:
     )
 
 
-def _networks(guard: Guard) -> dict[int, list[Network]]:
+def _networks(guard: Guard | None) -> dict[int, list[Network]]:
     """Those of each IP version that has any."""
-    found = {version: [net for net in guard.networks if net.version == version] for version in FAMILIES}
+    all_of_them = guard.networks if guard else ()
+    found = {version: [net for net in all_of_them if net.version == version] for version in FAMILIES}
     return {version: networks for version, networks in found.items() if networks}
 
 
