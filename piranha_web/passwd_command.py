@@ -1,4 +1,4 @@
-"""`piranha passwd`: accounts on the manager's machine. It needs Django set up, but no database for passwords."""
+"""`piranha passwd`: accounts on the manager's machine. It needs Django, and no database for passwords."""
 
 from __future__ import annotations
 
