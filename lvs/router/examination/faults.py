@@ -284,6 +284,25 @@ def wrong_gateway(found: Found, trial: Trial) -> Remark:
     )
 
 
+def past_the_router_nearby(found: Found, trial: Trial) -> Remark:
+    """The default route is right, but a network that has clients too is reached without it."""
+    subject, heard = found.subject, found.heard.get(trial)
+    six = "6" if subject.address.version == 6 else ""
+    return remark(
+        Level.WARNING,
+        f"{subject.real_server} does not answer through the router to clients in the network of "
+        f"{found.place.foreign}; to clients elsewhere it does.",
+        "With NAT the answers must go back through the router. It has an address or a route of its own.",
+        f"Where clients are in that network: take its interface there down, or the way nat-answers{six}, "
+        "which leads what the service answers through the router, wherever it goes.",
+        f"{trial.what}: {_came_in(found, heard) if heard else 'no answer'}",
+    )
+
+
+def _came_in(found: Found, heard: Heard) -> str:
+    return f"{heard}, on {heard.interface} from {found.whose(heard.mac)}"
+
+
 def only_on_the_active(found: Found) -> Remark:
     subject = found.subject
     return remark(
@@ -363,5 +382,5 @@ def through_the_router(found: Found) -> Remark:
         "Give the real server a default gateway that is not one of the routers, at least for what comes from "
         f"{subject.virtual}: ip rule add from {subject.virtual} lookup 100, and that gateway in table 100. "
         "A machine that serves by NAT as well takes the way nat-answers for that.",
-        f"answer to {found.place.outside}: {heard}, on {heard.interface if heard else ''}",
+        f"answer to {found.place.outside}: {_came_in(found, heard) if heard else ''}",
     )

@@ -114,7 +114,9 @@ def _nat_way_back(found: Found) -> Iterator[Remark]:
     foreign, outside = found.trial(Name.FOREIGN), found.trial(Name.OUTSIDE)
     if foreign is not None:
         good = found.good(foreign)
-        if good is False:
+        if good is False and outside is not None and found.good(outside):
+            yield faults.past_the_router_nearby(found, foreign)
+        elif good is False:
             yield faults.wrong_gateway(found, foreign)
         elif good is None:
             yield faults.only_on_the_active(found)

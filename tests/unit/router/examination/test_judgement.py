@@ -172,10 +172,10 @@ def test_two_machines_with_one_address_are_a_warning() -> None:
     [
         ({"FOREIGN": None, "OUTSIDE": None}, "clients in other networks does not come to this router"),
         (
-            {"FOREIGN": (OK, "eth0", STRANGE_MAC)},
+            {"FOREIGN": (OK, "eth0", STRANGE_MAC), "OUTSIDE": None},
             "comes on eth0 from 02:00:00:00:00:04, not through 10.0.0.10",
         ),
-        ({"FOREIGN": (OK, "eth1", STRANGE_MAC)}, "comes on eth1 from 02:00:00:00:00:04"),
+        ({"FOREIGN": (OK, "eth1", STRANGE_MAC), "OUTSIDE": None}, "comes on eth1 from 02:00:00:00:00:04"),
         ({"OUTSIDE": None}, "clients elsewhere does not come to this router"),
     ],
 )
@@ -187,8 +187,16 @@ def test_an_answer_that_takes_another_way_names_the_gateway(answers: dict[str, A
     assert "way nat" in said.remedy
 
 
+@pytest.mark.parametrize("answer", [None, (OK, "eth0", STRANGE_MAC)])
+def test_a_network_of_its_own_beside_the_right_gateway_is_a_warning(answer: Said | None) -> None:
+    said = only(found(NAT, but(NAT, FOREIGN=answer)))
+    assert said.level is Level.WARNING
+    assert "to clients in the network of 192.168.1.9; to clients elsewhere it does." in said.what
+    assert "way nat-answers" in said.remedy
+
+
 def test_where_no_gateway_is_chosen_that_comes_first() -> None:
-    said = only(found(NAT, but(NAT, FOREIGN=None), about=subject(NAT, gateway=None)))
+    said = only(found(NAT, but(NAT, FOREIGN=None, OUTSIDE=None), about=subject(NAT, gateway=None)))
     assert "Choose the real servers' gateway in lvs.cf (nat_router)" in said.remedy
 
 
@@ -315,7 +323,7 @@ def test_silence_of_a_datagram_service_is_no_fault(method: Forwarding) -> None:
 
 
 def test_a_datagram_service_that_answers_shows_the_way_back_too() -> None:
-    every = dict.fromkeys((Name.SERVICE, Name.OUTSIDE), Kind.DATAGRAM)
+    every = dict.fromkeys((Name.SERVICE, Name.FOREIGN), Kind.DATAGRAM)
     said = only(found(NAT, every, about=subject(NAT, ports=(DNS,))))
     assert "wrong gateway" in said.what
 
