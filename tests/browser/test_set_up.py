@@ -29,6 +29,27 @@ def ready(page: Page) -> bool:
     return "is not known" not in about.inner_text()
 
 
+def set_up_and_check(tool: Tool, page: Page) -> None:
+    """Through the pages of web1: how it is set up, copied and downloaded; and whether it is."""
+    page.goto(f"{tool.url}/virtual-servers")
+    page.get_by_role("link", name="shop", exact=True).click()
+    page.get_by_role("link", name="Real server", exact=True).click()
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="web1"))
+    expect(row).to_contain_text("healthy", timeout=START_MS)
+    row.get_by_text("More").click()
+    row.get_by_role("link", name="Set up this machine").click()
+    way = page.locator("#way-nat")
+    way.get_by_role("button", name="Copy").first.click()
+    expect(way.get_by_role("button", name=re.compile("Copied|Selected")).first).to_be_visible()
+    with page.expect_download() as download:
+        way.get_by_role("link", name="Download web1-nat.sh").click()
+    assert Path(download.value.path()).read_text().startswith("#!/bin/sh\n")
+    page.get_by_role("button", name="Check this real server").click()
+    expect(page.get_by_role("heading", name=re.compile("^Checked from r[12]"))).to_be_visible(timeout=ASK_MS)
+    expect(page.get_by_role("heading", name="What was tried")).to_be_visible()
+    shot(page, "set-up")
+
+
 def test_a_real_server_is_set_up_and_checked_and_the_routers_are_looked_at(tool: Tool, page: Page) -> None:
     log_in(page, tool)
     import_sample(page, tool)
@@ -49,23 +70,7 @@ def test_a_real_server_is_set_up_and_checked_and_the_routers_are_looked_at(tool:
     apply_pending(page)
     expect(page.locator("#deployments").get_by_text("applied")).to_have_count(2, timeout=APPLY_MS)
 
-    page.goto(f"{tool.url}/virtual-servers")
-    page.get_by_role("link", name="shop", exact=True).click()
-    page.get_by_role("link", name="Real server", exact=True).click()
-    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="web1"))
-    expect(row).to_contain_text("healthy", timeout=START_MS)
-    row.get_by_text("More").click()
-    row.get_by_role("link", name="Set up this machine").click()
-    way = page.locator("#way-nat")
-    way.get_by_role("button", name="Copy").first.click()
-    expect(way.get_by_role("button", name=re.compile("Copied|Selected")).first).to_be_visible()
-    with page.expect_download() as download:
-        way.get_by_role("link", name="Download web1-nat.sh").click()
-    assert Path(download.value.path()).read_text().startswith("#!/bin/sh\n")
-    page.get_by_role("button", name="Check this real server").click()
-    expect(page.get_by_role("heading", name=re.compile("^Checked from r[12]"))).to_be_visible(timeout=ASK_MS)
-    expect(page.get_by_role("heading", name="What was tried")).to_be_visible()
-    shot(page, "set-up")
+    set_up_and_check(tool, page)
 
     page.get_by_role("link", name="Routers", exact=True).click()
     page.get_by_role("link", name="r1", exact=True).click()
