@@ -10,7 +10,7 @@ from lvs.errors import KernelError
 from lvs.router import nft
 from lvs.router.netfilter.counts import NONE, Counts
 from lvs.router.netfilter.exchange import steps
-from lvs.router.netfilter.listing import counted, fingerprint, sealed_with, understood
+from lvs.router.netfilter.listing import fingerprint, sealed_with, understood, with_counts
 from lvs.router.netfilter.table import REMOVING, SEAL, TABLE, check, replacing, sealed
 from lvs.router.state import Netfilter
 
@@ -26,7 +26,7 @@ def read() -> Netfilter | None:
 def read_counted() -> tuple[Netfilter, Counts] | None:
     """The same, with what it has counted."""
     things = _listing(counters=True)
-    return None if things is None else (understood(things), counted(things))
+    return None if things is None else with_counts(things)
 
 
 def _listing(*, counters: bool = False) -> list[dict[str, Any]] | None:
@@ -51,7 +51,7 @@ def replace(netfilter: Netfilter) -> None:
     counts = NONE
     before = _listing_or_none()
     if before is not None:
-        found, counts = understood(before), counted(before)
+        found, counts = with_counts(before)
     if before is None or found.drift or not _exchanged(steps(before, found, counts, netfilter), change):
         nft.run(replacing(netfilter, counts), change)
     things = nft.objects(f"list table {TABLE}", change, terse=True)

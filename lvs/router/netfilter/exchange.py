@@ -17,9 +17,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from lvs.config.model import Address
 from lvs.router.netfilter.counts import Counts
 from lvs.router.netfilter.table import OTHER, SEAL, TABLE, chains, plain, sets
-from lvs.router.state import Netfilter
+from lvs.router.state import Netfilter, Network
 
 Thing = dict[str, Any]
 
@@ -51,17 +52,25 @@ def _places(
     found: Netfilter, counts: Counts, there: dict[str, str], wanted: Netfilter
 ) -> tuple[dict[str, str], list[str]]:
     """Under which name each wanted set is or comes, and the lines of those that come."""
-    old, new, counting = sets(found), sets(wanted), sets(wanted, counts)
     at: dict[str, str] = {}
     fresh: list[str] = []
-    for head, block in counting.items():
+    for head, block in sets(wanted, counts).items():
         name = head.split()[1]
-        if name in there and old.get(head) == new[head]:
+        if name in there and _members(found, name) == _members(wanted, name):
             at[name] = there[name]
             continue
         at[name] = f"{name}{OTHER}" if there.get(name) == name else name
         fresh += [block[0].replace(name, at[name], 1), *block[1:]]
     return at, fresh
+
+
+def _members(netfilter: Netfilter, name: str) -> list[object]:
+    """What is in the set of this name, such as marks4."""
+    guarded = netfilter.guard.networks if netfilter.guard else ()
+    if name.startswith("marks"):
+        return [rule for rule in netfilter.marks if rule.address.version == int(name[-1])]
+    each_of: tuple[Address | Network, ...] = guarded if name.startswith("guard") else netfilter.masquerade
+    return [each for each in each_of if each.version == int(name[-1])]
 
 
 def _in_table(lines: Iterable[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ hand shows as `drift`, whatever version of nftables wrote the table or lists it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -32,19 +33,24 @@ _EVERYTHING = text(  # each name and comment that pulse gives
 
 def understood(things: Iterable[Thing]) -> Netfilter:
     """What a listed table does, with or without what it has counted."""
+    return with_counts(things)[0]
+
+
+def with_counts(things: Iterable[Thing]) -> tuple[Netfilter, Counts]:
+    """The same, and what it has counted; nothing where the listing has no counters."""
     things = list(things)
     found = _Elements(things)
     netfilter = Netfilter(tuple(found.marks), tuple(found.masquerade), guard=_guard(things, found))
     strange = tuple(found.strange)
     if sealed_with(things) != fingerprint(things, netfilter):
         strange += _strangers(things) or (f"the table {TABLE} was changed by hand",)
-    return replace(netfilter, drift=strange)
+    if strange:
+        netfilter = replace(netfilter, drift=strange)
+    return netfilter, _counts(things, found)
 
 
-def counted(things: Iterable[Thing]) -> Counts:
-    """What a listed table has counted; nothing where the listing has no counters."""
-    things = list(things)
-    marks = {rule: count for rule, count in _Elements(things).marks.items() if count and count.packets}
+def _counts(things: Iterable[Thing], found: _Elements) -> Counts:
+    marks = {rule: count for rule, count in found.marks.items() if count and count.packets}
     masquerade, refused = {}, NOTHING
     for rule in _rules(things):
         count = next(filter(None, (Count.of(each.get("counter")) for each in _statements(rule))), NOTHING)
@@ -98,7 +104,12 @@ def _mark_rule(element: Any) -> tuple[MarkRule, Count | None]:
     first, last = port["range"] if isinstance(port, dict) else (port, port)
     if not all(type(number) is int for number in (first, last, fwmark)):
         raise TypeError(element)
-    return MarkRule(ip_address(address), PROTOCOLS[protocol], PortRange(first, last), fwmark), count
+    return MarkRule(_known(address), PROTOCOLS[protocol], PortRange(first, last), fwmark), count
+
+
+@functools.lru_cache(maxsize=4096)
+def _known(address: str) -> Address:
+    return ip_address(address)
 
 
 def _address(element: Any) -> Address:
