@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from piranha_web import audit
 from piranha_web.access import sessions
 from piranha_web.access.roles import VIEWER, needs
 
@@ -34,8 +35,10 @@ def session_end(request: HttpRequest) -> HttpResponse:
     named = request.POST.get("session", "")
     if named == OTHERS:
         count = sessions.end_others(request)
+        audit.record(request, audit.Action.LOGOUT, f"ended {count} other session{'s' if count != 1 else ''}")
         messages.success(request, f"Ended {count} other session{'s' if count != 1 else ''}.")
     elif sessions.end(request, named):
+        audit.record(request, audit.Action.LOGOUT, "ended another session")
         messages.success(request, "The session is ended.")
     else:
         messages.info(request, "That session was over already.")
