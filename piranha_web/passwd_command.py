@@ -77,7 +77,8 @@ def give(arguments: Namespace, trouble: str) -> None:
             passwords.set_password(name, password, arguments.file)
     if arguments.random:
         sys.stdout.write(f"{password}\n")
-    say(f"The password of {name} is set{f', as {role}' if role else ''}.")
+    else:
+        say(f"The password of {name} is set{f', as {role}' if role else ''}.")
     if trouble and not is_new:
         say(NO_DATABASE.format(trouble))
 

@@ -18,7 +18,7 @@ from django.shortcuts import redirect, render
 from lvs import models
 from piranha_web import audit
 from piranha_web.access import passwords
-from piranha_web.context import current_cluster
+from piranha_web.context import SESSION_KEY, current_cluster
 
 log = logging.getLogger("piranha.access")
 
@@ -111,6 +111,16 @@ def rights_of(request: HttpRequest) -> Rights:
     return kept
 
 
+def cluster_of(request: HttpRequest) -> models.Cluster | None:
+    """The cluster in view, looked up once a request: only its identity is of interest here."""
+    chosen = request.session.get(SESSION_KEY)
+    kept: tuple[int | None, models.Cluster | None] | None = getattr(request, "piranha_cluster", None)
+    if kept is None or kept[0] != chosen:
+        kept = (chosen, current_cluster(request))
+        request.piranha_cluster = kept  # type: ignore[attr-defined]
+    return kept[1]
+
+
 def holders(role: models.UserRole, cluster: models.Cluster | None) -> list[str]:
     """The accounts with at least that role, in a cluster or (None) everywhere."""
     names = passwords.names(settings.PIRANHA_PASSWORD_FILE)
@@ -140,7 +150,7 @@ def may(request: HttpRequest) -> dict[str, Any]:
     found = rights_of(request)
     if found.must_change:
         return {"may": May(), "must_change": True}
-    role = found.of(current_cluster(request))
+    role = found.of(cluster_of(request))
     return {
         "role": role.label,
         "may": May(
@@ -168,7 +178,7 @@ class RoleMiddleware:
         found = rights_of(request)
         if found.must_change and not declared.always:
             return redirect("change-password")
-        cluster = None if declared.everywhere else current_cluster(request)
+        cluster = None if declared.everywhere else cluster_of(request)
         least = declared.read if request.method in READING else declared.write
         if found.of(cluster) >= least:
             return None

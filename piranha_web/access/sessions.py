@@ -158,6 +158,7 @@ class SessionMiddleware:
         if isinstance(user, User) and user.is_authenticated:
             # A session of Django's without a row's id is older than these rows.
             row = own(request) if KEY in request.session else begin(request, user)
+            request.piranha_login = row  # type: ignore[attr-defined]
             if why := over(row, user.get_username(), timezone.now()):
                 log.info("%r: %s", user.get_username(), why)
                 end_own(request)
@@ -175,9 +176,12 @@ class SessionMiddleware:
         declared: Needs = getattr(view, "needs", UNDECLARED)
         if declared.polls or not request.user.is_authenticated:
             return
+        row: models.Login | None = getattr(request, "piranha_login", None)
         now = timezone.now()
+        if row is None or now - row.used_at < STEP:
+            return
         try:
-            models.Login.objects.filter(pk=own_id(request), used_at__lt=now - STEP).update(used_at=now)
+            models.Login.objects.filter(pk=row.pk).update(used_at=now)
         except OperationalError as error:
             log.warning("that %r is in use could not be noted: %s", request.user.get_username(), error)
 
