@@ -63,7 +63,10 @@ def moment(text: str | None, now: datetime) -> datetime | None:
     if not text:
         return None
     if length := _LENGTH.fullmatch(text.strip()):
-        return now - timedelta(seconds=int(length[1]) * UNITS[length[2]])
+        try:
+            return now - timedelta(seconds=int(length[1]) * UNITS[length[2]])
+        except OverflowError as error:
+            raise ValidationError("That is before all calendars: write a shorter time.") from error
     found: datetime | None = MomentField("").clean(text.strip())
     return found
 
