@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 Call = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
-MAX_CONNECTIONS = 32
+MAX_CONNECTIONS = 32  # of each user: one that holds all of its own keeps no other from being heard
 # In a call: the number of the user at the other end, as the kernel knows it. Each connection is a task.
 ASKED_BY: ContextVar[int | None] = ContextVar("ASKED_BY", default=None)
 
@@ -47,6 +48,7 @@ class ControlServer:
         self._patience = patience
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[Any]] = set()
+        self._open: Counter[int] = Counter()  # connections by user
         self._closed = False
 
     async def start(self) -> None:
@@ -105,6 +107,13 @@ class ControlServer:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         uid = peer(writer.get_extra_info("socket")).uid
         ASKED_BY.set(uid)
+        self._open[uid] += 1
+        try:
+            await self._answer_all(uid, reader, writer)
+        finally:
+            self._open[uid] -= 1
+
+    async def _answer_all(self, uid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         refusal = self._refusal(uid)
         if refusal is not None:
             log.warning("control socket: %s", refusal)
@@ -125,7 +134,7 @@ class ControlServer:
     def _refusal(self, uid: int) -> str | None:
         if uid not in self._allowed:
             return f"user {uid} may not talk to pulse. Start pulse with --allow-user NAME to permit it."
-        if len(self._serving) > MAX_CONNECTIONS:
+        if self._open[uid] > MAX_CONNECTIONS:
             return f"more than {MAX_CONNECTIONS} connections at once. Try again in a moment."
         return None
 
