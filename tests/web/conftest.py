@@ -24,7 +24,7 @@ from lvs.config.model import (
     VirtualServer,
 )
 from piranha_web.access.backend import bound
-from piranha_web.access.passwords import set_password
+from piranha_web.access.passwords import CONTEXT, set_password
 from piranha_web.celery import app
 
 # The site has no key of its own and refuses to work without one (tests/web/test_settings.py).
@@ -54,6 +54,8 @@ CONFIG = LvsConfig(
 
 @pytest.fixture(scope="session")
 def password_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # As weak as argon2 lets it be: hundreds of tests log in, and none of them guards anything.
+    CONTEXT.update(argon2__time_cost=1, argon2__memory_cost=8, argon2__parallelism=1)
     path = tmp_path_factory.mktemp("passwords") / "piranha.passwd"
     set_password(USER, PASSWORD, path)
     return path

@@ -198,7 +198,9 @@ def test_passwords_need_no_database_and_make_none(tmp_path: Path) -> None:
     done = without_database(tmp_path, "--stdin", stdin=f"{NEW}\n")
 
     assert done.returncode == 0, done.stderr
-    assert passwords.check_password(USER, NEW, tmp_path / "piranha.passwd")
+    found = tmp_path / "piranha.passwd"
+    assert passwords.check_password(USER, NEW, found)
+    assert "$argon2id$v=19$m=65536,t=3,p=4$" in found.read_text()  # in the other tests it is weaker
     assert not (tmp_path / "piranha.sqlite3").exists()
 
 

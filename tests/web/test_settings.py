@@ -77,3 +77,16 @@ def test_the_port_is_a_port_and_nothing_guards_it_unless_asked_for(tmp_path: Pat
     assert run(code, tmp_path).stdout == "3636 ''\n"
     assert run(code, tmp_path, PIRANHA_PORT="443", PIRANHA_GUARD=" r1 ").stdout == "443 'r1'\n"
     assert "PIRANHA_PORT must be a number from 1 to 65535" in run(code, tmp_path, PIRANHA_PORT="0").stderr
+
+
+def test_sessions_end_after_half_an_hour_of_rest_and_after_half_a_day_unless_told_otherwise(
+    tmp_path: Path,
+) -> None:
+    code = "import piranha_web.settings as s; print(s.PIRANHA_SESSION_IDLE, s.PIRANHA_SESSION_LONGEST)"
+
+    assert run(code, tmp_path).stdout == "0:30:00 12:00:00\n"
+    found = run(code, tmp_path, PIRANHA_SESSION_IDLE="600", PIRANHA_SESSION_LONGEST="10")
+    assert found.stdout == "10:00:00 10:00:00\n"
+    for wrong in ("0", "-1", "", "1.5", "9" * 30):
+        found = run(code, tmp_path, PIRANHA_SESSION_IDLE=wrong)
+        assert "PIRANHA_SESSION_IDLE must be a number from 1 to 1440" in found.stderr
