@@ -19,6 +19,16 @@ def current_cluster(request: HttpRequest) -> models.Cluster | None:
     return clusters.filter(pk=chosen).first() or clusters.first() if chosen else clusters.first()
 
 
+def cluster_of(request: HttpRequest) -> models.Cluster | None:
+    """The same, looked up once a request: its name and identity count, its edition may be of a moment ago."""
+    chosen = request.session.get(SESSION_KEY)
+    kept: tuple[int | None, models.Cluster | None] | None = getattr(request, "piranha_cluster", None)
+    if kept is None or kept[0] != chosen:
+        kept = (chosen, current_cluster(request))
+        request.piranha_cluster = kept  # type: ignore[attr-defined]
+    return kept[1]
+
+
 def current_state(request: HttpRequest, cluster: models.Cluster) -> dispatch.ClusterState:
     """The routers' last words, read once a request: the document of a large cluster has megabytes."""
     kept: tuple[int, dispatch.ClusterState] | None = getattr(request, "piranha_state", None)
@@ -40,7 +50,9 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {}
-    cluster = current_cluster(request)
+    # A page that only shows has changed nothing; a form with an older edition would be refused as stale.
+    is_shown = request.method in ("GET", "HEAD")
+    cluster = cluster_of(request) if is_shown else current_cluster(request)
     if cluster is None:
         return {"cluster": None}
     match = request.resolver_match

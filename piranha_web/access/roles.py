@@ -18,7 +18,7 @@ from django.shortcuts import redirect, render
 from lvs import models
 from piranha_web import audit
 from piranha_web.access import passwords
-from piranha_web.context import SESSION_KEY, current_cluster
+from piranha_web.context import cluster_of
 
 log = logging.getLogger("piranha.access")
 
@@ -109,16 +109,6 @@ def rights_of(request: HttpRequest) -> Rights:
         kept = rights(request.user.get_username())
         request.piranha_rights = kept  # type: ignore[attr-defined]
     return kept
-
-
-def cluster_of(request: HttpRequest) -> models.Cluster | None:
-    """The cluster in view, looked up once a request: only its identity is of interest here."""
-    chosen = request.session.get(SESSION_KEY)
-    kept: tuple[int | None, models.Cluster | None] | None = getattr(request, "piranha_cluster", None)
-    if kept is None or kept[0] != chosen:
-        kept = (chosen, current_cluster(request))
-        request.piranha_cluster = kept  # type: ignore[attr-defined]
-    return kept[1]
 
 
 def holders(role: models.UserRole, cluster: models.Cluster | None) -> list[str]:
