@@ -73,7 +73,7 @@ class ControlServer:
                     os.chown(self._path, uid, -1)
                 os.chmod(self._path, 0o600)
                 return
-        os.chmod(self._path, 0o666)  # noqa: S103
+        os.chmod(self._path, 0o666)  # noqa: S103 - who is heard is asked of the kernel, at each connection
 
     async def close(self) -> None:
         """Stop listening, end what is open, remove the socket's file."""

@@ -56,7 +56,7 @@ class AddressField(WordsField):
     """An IPv4 or IPv6 address; blank, 0.0.0.0 and :: are None."""
 
     def prepare_value(self, value: Any) -> Any:
-        return "" if value is None or str(value) in ("0.0.0.0", "::") else str(value)  # noqa: S104
+        return "" if value is None or str(value) in ("0.0.0.0", "::") else str(value)  # noqa: S104 - compared, not bound to
 
     def to_python(self, value: Any) -> Address | None:
         text = str(value or "").strip()
