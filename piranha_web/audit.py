@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -217,7 +218,18 @@ class Refusals:
     """Which refusals are written down, and which counted. Of each process of the web server its own."""
 
     windows: dict[tuple[str, ...], Window] = field(default_factory=dict)
+    logins: deque[float] = field(default_factory=deque)  # when the last failed ones were written in full
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def has_room(self, now: float) -> bool:
+        """Whether one more failed login, from whatever address, may have an entry of its own."""
+        with self.lock:
+            while self.logins and now - self.logins[0] >= QUIET:
+                self.logins.popleft()
+            if len(self.logins) >= MOST_REFUSALS:
+                return False
+            self.logins.append(now)
+            return True
 
     def heard(self, what: tuple[str, ...], now: float) -> list[tuple[tuple[str, ...], int]]:
         """What is to be written now, and how often each happened; now: seconds of a steady clock."""
@@ -279,7 +291,7 @@ def login_refused(request: HttpRequest, name: str, *, is_judged: bool) -> None:
 
     is_judged: the password was looked at. Else nothing bounds how often that happens.
     """
-    if not is_judged:
+    if not is_judged or not REFUSALS.has_room(time.monotonic()):
         refused(request, Action.LOGIN, "failed to log in: too many attempts, or no name or password")
         return
     record(

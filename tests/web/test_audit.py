@@ -248,6 +248,13 @@ def test_whoever_guesses_without_end_does_not_fill_the_log(anonymous: Client, st
     assert "too many attempts" in one.text
 
 
+def test_failed_logins_from_very_many_addresses_are_bounded_together() -> None:
+    refusals = Refusals()
+    assert [refusals.has_room(number / 100) for number in range(500)].count(True) == audit.MOST_REFUSALS
+    assert not refusals.has_room(59.9)
+    assert refusals.has_room(60.0)
+
+
 def test_a_stranger_is_written_down_once_a_minute(stranger: Client, start: int) -> None:
     for _ in range(30):
         assert stranger.get("/login").status_code == 403
