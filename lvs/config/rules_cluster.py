@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lvs.config.addresses import device_faults
@@ -22,7 +22,7 @@ from lvs.config.model import (
     Service,
     VirtualServer,
 )
-from lvs.config.ports import asked_ports
+from lvs.config.ports import FTP_DATA, asked_ports, marked_ports
 from lvs.config.sentences import Place, error, warning
 
 SHORTEST_USUAL = 0.1  # seconds between heartbeats that any two machines keep up
@@ -51,7 +51,7 @@ def _front(service: VirtualServer) -> VirtualServer:
 def _between(given: Fronts) -> tuple[Problem, ...]:
     """What the active virtual servers do to each other and to the routers."""
     active = given[2]
-    return (*_same_mark(active), *_same_ports(active), *_floating_addresses(given))
+    return (*_same_mark(active), *_same_ports(given), *_floating_addresses(given))
 
 
 def _heartbeat(config: LvsConfig) -> Iterator[Problem]:
@@ -240,12 +240,12 @@ def _same_mark(active: tuple[VirtualServer, ...]) -> Iterator[Problem]:
         taken.setdefault(key, service.name)
 
 
-def _same_ports(active: tuple[VirtualServer, ...]) -> Iterator[Problem]:
+def _same_ports(given: Fronts) -> Iterator[Problem]:
     taken: dict[tuple[Address, Protocol], list[tuple[PortRange, str]]] = defaultdict(list)
-    for service in active:
+    for service in given[2]:
         if service.address is None or service.address.address.is_unspecified:
             continue
-        for protocol, ports in asked_ports(service):
+        for protocol, ports in _taken_ports(service, service.forwarding or given[0].forwarding):
             taken[service.address.address, protocol].append((ports, service.name))
     for (address, protocol), ranges in taken.items():
         ranges.sort(key=lambda item: item[0])
@@ -255,11 +255,22 @@ def _same_ports(active: tuple[VirtualServer, ...]) -> Iterator[Problem]:
                 yield error(
                     ("virtual", name),
                     "ports" if ports.first != ports.last else "port",
-                    f"{address} {protocol} port {ports} belongs to virtual server {owner} already: "
-                    "change one of them, or deactivate it",
+                    f"{address} {protocol} port {ports}{_ftp_data(protocol, ports, last)} belongs to virtual "
+                    f"server {owner} already: change one of them, or deactivate it",
                 )
             if ports.last > last.last:
                 last, owner = ports, name
+
+
+def _taken_ports(service: VirtualServer, forwarding: Forwarding) -> Sequence[tuple[Protocol, PortRange]]:
+    """What nobody else can have: what clients ask, and what its firewall mark is for besides."""
+    return marked_ports(service, forwarding) if service.fwmark else asked_ports(service)
+
+
+def _ftp_data(protocol: Protocol, *ranges: PortRange) -> str:
+    """Says which port that is, since no directive of the virtual server names it."""
+    data = PortRange(FTP_DATA, FTP_DATA)
+    return " (where FTP sends its data from)" if protocol is Protocol.TCP and data in ranges else ""
 
 
 def _floating_addresses(given: Fronts) -> Iterator[Problem]:

@@ -136,7 +136,18 @@ def _sorry_server(place: Place, reach: _Reach) -> Iterator[Problem]:
 
 
 def _family(place: Place, field: str, address: Address, reach: _Reach) -> Iterator[Problem]:
-    """Linux mixes families in a tunnel only, and not while connections are synchronised (ip_vs_add_dest)."""
+    """Which addresses Linux takes for a virtual server (net/netfilter/ipvs/ip_vs_ctl.c).
+
+    It mixes families in a tunnel only, and not while connections are synchronised (ip_vs_add_dest).
+    Link-local addresses it takes only where they are the router's own (ip_vs_new_dest).
+    """
+    if address.version == 6 and address.is_link_local:
+        yield error(
+            place,
+            field,
+            f"{address} is a link-local address, which IPVS takes for no other machine: write one of "
+            "fd00::/8, or a global one",
+        )
     own = reach.service.address
     if own is None or address.version == own.address.version:
         return

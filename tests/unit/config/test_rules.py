@@ -211,6 +211,13 @@ ERRORS = [
     ("a look ahead", check_of(expect="(?=a)", use_regex=True), "expect", "not a regular expression"),
     ("an active real server without address", real(address=None), "address", "active but has no address"),
     ("a real server for many", real(address=ip("255.255.255.255")), "address", "many machines"),
+    ("a link-local real server", real(SHOP6, address=ip("fe80::1")), "address", "link-local"),
+    (
+        "a link-local sorry server",
+        shop(SHOP6, sorry_server=ip("fe80::1")),
+        "sorry_server",
+        "link-local",
+    ),
     ("a negative weight", real(weight=-1), "weight", "0 to 65535"),
     ("a weight over 65535", real(weight=65536), "weight", "0 to 65535"),
     ("a real port of 65536", real(port=65536), "port", "1 to 65535"),
@@ -288,6 +295,15 @@ ERRORS = [
         ),
         "port",
         "sctp port 443 belongs to virtual server shop",
+    ),
+    (
+        "the port that another's FTP sends its data from by direct routing",
+        cluster(
+            replace(MARKED, port=21, forwarding=DIRECT, persistence=300),
+            other(address=SHOP.address, port=20, forwarding=DIRECT),
+        ),
+        "port",
+        "port 20 (where FTP sends its data from) belongs to virtual server shop",
     ),
     (
         "one address on two devices",
