@@ -16,8 +16,8 @@ from piranha_web.servers import COUNTED, counts
 WORST_FIRST = {"danger": 0, "warning": 1, "success": 2}
 MOST_ALARMS = 3  # the page of the rest is one click away
 # What a sentence says before it explains: "r1: The private link is silent" of "r1: The private link is
-# silent; look at …".
-FIRST_CLAUSE = re.compile(r"(?:\w[\w.-]*: )?.+?(?=[:;,.](?:\s|$)|\s\(|$)")
+# silent; look at …", "line 5: weight 0 keeps new connections away" of "line 5: weight 0 keeps …: write 1".
+FIRST_CLAUSE = re.compile(r"(?:(?:line )?\w[\w.-]*: )?.+?(?=[:;,.](?:\s|$)|\s\(|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from lvs.config.model import (
     GlobalSettings,
     HealthCheck,
     HttpMethod,
+    Problem,
     Protocol,
     RealServer,
     Redundancy,
@@ -294,3 +295,16 @@ GUI_ONLY: Mapping[Block, frozenset[str]] = {
     Block.VIRTUAL: frozenset({"expect_program", "deadtime", "nmask"}),
     Block.SERVER: frozenset({"nmask", "log_file"}),
 }
+
+_ONLY_KEPT = tuple(
+    frozenset(keyword.attribute for keyword in table if keyword.ignored) for table in (GLOBAL, VIRTUAL)
+)
+
+
+def is_only_kept(problem: Problem) -> bool:
+    """Whether it is about a directive without effect: worth a word when a file is read, nothing to mend.
+
+    Every file that Piranha's GUI wrote has such directives.
+    """
+    of_globals, of_virtual_servers = _ONLY_KEPT
+    return problem.field in (of_virtual_servers if problem.place else of_globals)

@@ -231,7 +231,7 @@ class Lvsd:
             "serial": running.serial if running else None,
             "sha256": running.sha256 if running else None,
             "installed_at": self.installer.installed_at,
-            "problems": problems + [str(problem) for problem in (running.warnings if running else ())],
+            "problems": problems + list(map(str, running.standing if running else ())),
             "last_change": status.change_document(account.last_change),
             "events": status.events_document(keeper.events),
             "addresses": status.addresses_document(wanted.addresses, account.missing_addresses),

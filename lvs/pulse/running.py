@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from lvs.config import check
+from lvs.config.keywords import is_only_kept
 from lvs.config.memo import Memo
 from lvs.config.model import LvsConfig, Problem, Severity, VirtualServer
 from lvs.config.reader import decode
@@ -36,6 +37,11 @@ class Running:
     @property
     def serial(self) -> int:
         return self.config.global_settings.serial_no
+
+    @property
+    def standing(self) -> tuple[Problem, ...]:
+        """The warnings that call for something; the rest was said when the file was checked and installed."""
+        return tuple(problem for problem in self.warnings if not is_only_kept(problem))
 
     @property
     def readable(self) -> str:

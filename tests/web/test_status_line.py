@@ -61,6 +61,10 @@ def test_an_alarm_says_its_first_clause_there_and_all_of_it_on_hover(alarm: Alar
             "r2: active, shop: protection keeps web1 in",
         ),
         (["No load from web1 (refused)", "x"], "r2: active, No load from web1, and 1 more"),
+        (
+            ["line 5: weight 0 keeps new connections away: write 1 or more", "x"],
+            "r2: active, line 5: weight 0 keeps new connections away, and 1 more",
+        ),
         (["x"], "r2: active"),
         ([], "r2: active"),
     ],

@@ -264,6 +264,21 @@ def test_a_file_that_was_cut_off_inside_a_block_is_not_taken_up(world: World) ->
     play(story())
 
 
+def test_what_an_old_file_has_without_effect_is_said_at_the_install_and_is_no_lasting_problem(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        world = World(tmp_path)
+        old = "debug_level = NONE\nrsh_command = ssh\nbackup_shared = disk\n"
+        async with world.pulse() as lvsd:
+            result = await lvsd.install(old + lvs_cf(serial=1))
+            said = [problem["message"] for problem in result["problems"]]
+            assert len([each for each in said if "has no effect" in each]) == 3
+            assert (await lvsd.status())["problems"] == []
+
+    play(story())
+
+
 def test_a_refusal_by_the_kernel_takes_the_whole_install_back(tmp_path: Path) -> None:
     async def story() -> None:
         world = World(tmp_path, MemoryKernel(schedulers={"wlc"}))
