@@ -71,6 +71,7 @@ def alarms(
     if len(sights) < 2 or redundancy is None or not redundancy.backup_active:
         return ()
     found = [*_roles(sights, redundancy), *_unseen(sights), *_differing(sights, applying)]
+    found += _strangers(sights)
     for sight in sights:
         found += _seen_by(sight)
     unique = dict.fromkeys(found)
@@ -160,6 +161,22 @@ def _installed(sight: Sight) -> str:
     return f"serial_no {sight.pulse['serial']} ({sight.pulse['sha256'][:8]})"
 
 
+def _strangers(sights: Sequence[Sight]) -> Iterator[Alarm]:
+    """Machines that answer for a floating address, each once, whichever routers saw it."""
+    seen: dict[tuple[str, str, str], list[str]] = {}
+    for sight in sights:
+        for one in sight.part["strangers"] if sight.part else ():
+            seen.setdefault((one["address"], one["interface"], one["mac"]), []).append(sight.name)
+    for (address, interface, mac), names in seen.items():
+        yield Alarm(
+            "danger",
+            f"A machine that is no router of this cluster answers for {address} on {interface} (MAC {mac}, "
+            f"seen by {' and '.join(names)}): some clients reach it and not the routers. If it is a real "
+            "server of direct routing or a tunnel, Check this real server, on the page of its set-up, finds "
+            "it, and the set-up keeps it silent. Any other machine: find it and take the address from it.",
+        )
+
+
 def _seen_by(sight: Sight) -> Iterator[Alarm]:
     """What a router itself sees of the other one and of the network, in the words of its heart."""
     part = sight.part
@@ -171,13 +188,6 @@ def _seen_by(sight: Sight) -> Iterator[Alarm]:
                 "run. Apply once, which brings the key; else look at its log.",
             )
         return
-    for stranger in part["strangers"]:
-        yield Alarm(
-            "danger",
-            f"A machine that is no router of this cluster answers for {stranger['address']} on "
-            f"{stranger['interface']} (MAC {stranger['mac']}, seen by {sight.name}). Find it and take the "
-            "address from it: until then some clients reach it and not the routers.",
-        )
     peer = part["peer"]
     level = "warning" if peer and peer["alive"] and not part["peer_holds"] else "danger"
     for sentence in part["alarms"]:

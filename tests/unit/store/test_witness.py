@@ -53,6 +53,7 @@ def unseen(name: str) -> Sight:
 
 
 NOBODY = {"peer": None}
+STRANGER = {"address": "10.0.0.1", "interface": "eth0", "mac": "02:00"}
 DEAF = {"peer": {"alive": False, "role": "active"}}
 
 TABLE = [
@@ -84,11 +85,17 @@ TABLE = [
     (
         "a stranger at a virtual address",
         [
-            sight("r1", "active", strangers=[{"address": "10.0.0.1", "interface": "eth0", "mac": "02:00"}]),
+            sight("r1", "active", strangers=[STRANGER]),
             sight("r2", "standby"),
         ],
         "danger",
         "answers for 10.0.0.1 on eth0 (MAC 02:00, seen by r1)",
+    ),
+    (
+        "a stranger that both see",
+        [sight(name, role, strangers=[STRANGER]) for name, role in (("r1", "active"), ("r2", "standby"))],
+        "danger",
+        "seen by r1 and r2): some clients reach it",
     ),
     (
         "different files",
