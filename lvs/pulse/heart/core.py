@@ -230,6 +230,6 @@ class Core:
             [one.heard_at is not None and now - one.heard_at < deadtime for one in traffic.counts.values()],
             traffic.gate.newest,
             traffic.gate.peer_has_newest,
-            len(duty.witness.strangers),
+            len(duty.witness.strangers(now)),
             self._edges.troubles(),
         )

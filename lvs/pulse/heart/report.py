@@ -64,7 +64,7 @@ def report(sources: Sources, now: float) -> dict[str, Any]:
                 "interface": one.interface,
                 "at": one.at + offset,
             }
-            for one in sources.witness.strangers
+            for one in sources.witness.strangers(now)
         ],
         "keys": {"newest": traffic.gate.newest.hex(), "peer_has_newest": traffic.gate.peer_has_newest},
         "hand_over_refused": list(failover.refusals(now)),

@@ -19,6 +19,7 @@ from lvs.router.neighbours import Claim
 AT_ONCE = 8  # floating addresses that one round of questions asks for
 MAC_KEPT = 60.0  # seconds for which a MAC is the other router's after it said so
 PATIENCE = 1.0  # seconds in which an unknown MAC may turn out to be the other router's
+GONE_AFTER = 35.0  # seconds without a claim, though an active router asks every ten: it says no more
 TELL_AGAIN = 600.0  # seconds after which a stranger is worth an event again
 MAX_WAITING = 64
 Question = tuple[str, Address]  # interface and address
@@ -62,7 +63,7 @@ class Witness:
         self._waiting: deque[Claim] = deque(maxlen=MAX_WAITING)
         self._told: dict[tuple[Address, bytes], float] = {}
         self.seen_at: float | None = None  # when the peer's machine last answered for a floating address
-        self.strangers: deque[Stranger] = deque(maxlen=20)
+        self._strangers: deque[Stranger] = deque(maxlen=20)
 
     def use(self, settings: Settings, interfaces: Mapping[Link, str | None]) -> None:
         """interfaces: which one each link goes over, as far as that is known."""
@@ -94,6 +95,15 @@ class Witness:
     @property
     def _round(self) -> int:
         return min(AT_ONCE, len(self._floating))
+
+    def strangers(self, now: float) -> list[Stranger]:
+        """Those that have a floating address, as far as they were heard; more addresses take more rounds."""
+        rounds = -(-len(self._floating) // AT_ONCE)
+        return [
+            one
+            for one in self._strangers
+            if one.address in self._addresses and now - one.at < GONE_AFTER * rounds
+        ]
 
     @property
     def curious(self) -> bool:
@@ -136,8 +146,8 @@ class Witness:
     def _stranger(self, now: float, claim: Claim) -> list[Stranger]:
         found = Stranger(claim.address, claim.mac, claim.interface, now)
         key = (claim.address, claim.mac)
-        rest = [one for one in self.strangers if (one.address, one.mac) != key]
-        self.strangers = deque([*rest, found], maxlen=self.strangers.maxlen)
+        rest = [one for one in self._strangers if (one.address, one.mac) != key]
+        self._strangers = deque([*rest, found], maxlen=self._strangers.maxlen)
         told = self._told.get(key)
         if told is not None and now - told < TELL_AGAIN:
             return []

@@ -15,7 +15,7 @@ from lvs.pulse.heart.messages import HANGS, encode
 from lvs.pulse.heart.presence import Absence, Presence
 from lvs.pulse.heart.settings import Settings, Way, parse
 from lvs.pulse.heart.traffic import Metronome
-from lvs.pulse.heart.witness import AT_ONCE, TELL_AGAIN, Witness
+from lvs.pulse.heart.witness import AT_ONCE, GONE_AFTER, TELL_AGAIN, Witness
 from lvs.pulse.heartbeat import Link
 from lvs.router.neighbours import Claim
 from lvs.router.state import Node
@@ -179,8 +179,27 @@ def test_another_mac_is_a_stranger_after_a_moment_and_news_again_after_a_while(a
     for at, news in ((10.0, 0), (TELL_AGAIN, 0), (TELL_AGAIN + 5, 1)):
         heard(one, at, (FLOATING, OTHER_MAC), active=active)
         assert heard(one, at + 1, active=active) == (False, news)
-    (stranger,) = one.strangers
+    (stranger,) = one.strangers(TELL_AGAIN + 6)
     assert stranger.mac == OTHER_MAC
+
+
+def test_a_stranger_that_is_silent_for_three_questions_is_gone_and_may_come_back() -> None:
+    one = witness()
+    heard(one, 1.0, (FLOATING, OTHER_MAC))
+    heard(one, 2.0)
+    assert [stranger.mac for stranger in one.strangers(2.0 + GONE_AFTER - 1)] == [OTHER_MAC]
+    assert one.strangers(2.0 + GONE_AFTER) == []
+    heard(one, 90.0, (FLOATING, OTHER_MAC))
+    heard(one, 91.0)
+    assert len(one.strangers(91.0)) == 1
+
+
+def test_who_has_an_address_that_floats_no_more_is_no_stranger() -> None:
+    one = witness()
+    heard(one, 1.0, (FLOATING, OTHER_MAC))
+    heard(one, 2.0)
+    one.use(settings(addresses=()), {})
+    assert one.strangers(2.0) == []
 
 
 def test_a_mac_that_was_the_peers_long_ago_is_a_stranger() -> None:
@@ -195,7 +214,7 @@ def test_a_storm_of_claims_is_bounded() -> None:
     for number in range(10_000):
         heard(one, 1.0, (FLOATING, number.to_bytes(6, "big")))
     heard(one, 2.5)
-    assert len(one.strangers) == 20
+    assert len(one.strangers(2.5)) == 20
 
 
 def test_questions_go_round_all_floating_addresses() -> None:
