@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lvs.config.addresses import device_faults
-from lvs.config.marks import free_marks
+from lvs.config.marks import free_mark, free_marks
 from lvs.config.memo import Last, Memo
 from lvs.config.model import (
     Address,
@@ -225,7 +225,7 @@ def _without_mark(config: LvsConfig) -> Iterator[Problem]:
 
 
 def _same_mark(active: tuple[VirtualServer, ...]) -> Iterator[Problem]:
-    taken: dict[tuple[int, int], str] = {}
+    taken: dict[tuple[int, int], VirtualServer] = {}
     for service in active:
         if not service.fwmark:
             continue
@@ -234,10 +234,19 @@ def _same_mark(active: tuple[VirtualServer, ...]) -> Iterator[Problem]:
             yield error(
                 ("virtual", service.name),
                 "fwmark",
-                f"fwmark {service.fwmark} makes the service of virtual server {taken[key]} already: "
-                "make them one virtual server that names the further ports in its ports directive",
+                f"fwmark {service.fwmark} makes the service of virtual server {taken[key].name} already: "
+                + _own_service(service, taken[key], active),
             )
-        taken.setdefault(key, service.name)
+        taken.setdefault(key, service)
+
+
+def _own_service(service: VirtualServer, other: VirtualServer, active: tuple[VirtualServer, ...]) -> str:
+    """What to do where two have one mark: only those of one address can be made one."""
+    addresses = [each.address and each.address.address for each in (service, other)]
+    if addresses[0] == addresses[1]:
+        return "make them one virtual server that names the further ports in its ports directive"
+    mark = free_mark(LvsConfig(virtual_servers=active), service.fwmark)
+    return f"give one of them a mark of its own, such as fwmark = {mark}"
 
 
 def _same_ports(given: Fronts) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +79,7 @@ def described(guard: Mapping[str, Any] | None) -> Iterator[str]:
         yield f"    {network}"
     if not guard["networks"]:
         yield "    nobody else"
+        return
+    missing = {4, 6} - {ip_network(network).version for network in guard["networks"]}
+    if missing:
+        yield f"    nobody by IPv{missing.pop()}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from typing import Any
 
 from lvs.config.model import Address, LvsConfig, Protocol
@@ -59,13 +59,19 @@ def network_of(text: str) -> Network:
         # Python takes anything behind it for a zone (RFC 4007), and it would stand so in nft's language.
         raise RouterError(f"{text!r} names a zone: write the network alone. Nothing was changed.")
     try:
-        return ip_network(text)
+        found = ip_network(text)
     except ValueError as error:
         try:
             meant = f": write {ip_network(text, strict=False)}, or the address alone"
         except ValueError:
             meant = ": write one as 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7"
         raise RouterError(f"{text!r} is no network{meant}. Nothing was changed.") from error
+    mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+    if mapped is not None and found.prefixlen >= 96:
+        # A program may see its IPv4 clients so (RFC 4291, section 2.5.5.2); no packet has such an address.
+        as_ipv4 = f"{mapped}/{found.prefixlen - 96}"
+        raise RouterError(f"{text!r} is IPv4 in IPv6's words: write {as_ipv4}. Nothing was changed.")
+    return found
 
 
 def document_of(guard: Guard | None) -> dict[str, Any] | None:

@@ -268,9 +268,15 @@ ERRORS = [
     ("a comment without #", shop(comments=(("port", ("port = 1",)),)), "comments", "does not begin with #"),
     (
         "one firewall mark for two",
-        cluster(MARKED, other(fwmark=80, port=443)),
+        cluster(MARKED, other(address=SHOP.address, fwmark=80, port=443)),
         "fwmark",
         "one virtual server that names the further ports",
+    ),
+    (
+        "one firewall mark for two addresses",
+        cluster(MARKED, other(fwmark=80, port=443)),
+        "fwmark",
+        "a mark of its own, such as fwmark = 81",
     ),
     (
         "one port for two",

@@ -62,7 +62,10 @@ def test_a_guard_is_asked_for_and_what_came_of_it_printed(
     router = Router(tmp_path)
     assert router.run("--port", "3636", "--allow", "192.0.2.0/24", "--allow", "2001:db8::/32") == 0
     assert router.asked == [{"call": "guard", **GUARD, "anyway": False}]
-    assert capsys.readouterr().out.splitlines()[0] == "set netfilter table inet piranha"
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[0], lines[-1]) == ("set netfilter table inet piranha", "    2001:db8::/32")
+    assert router.run("--port", "22", "--anyway", "--allow", "0.0.0.0/0") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "    nobody by IPv6"
     assert router.run("--port", "22", "--anyway") == 0
     assert router.asked[-1] == {"call": "guard", "port": 22, "networks": [], "anyway": True}
     assert "nobody else" in capsys.readouterr().out

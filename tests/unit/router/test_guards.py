@@ -43,6 +43,8 @@ def test_an_address_alone_is_a_network_and_no_network_leaves_this_machine_alone(
         (3636, "192.0.2.0/24", "must be a list"),
         (3636, [1], "must be a list"),
         (3636, ["192.0.2.1/24"], "write 192.0.2.0/24"),
+        (3636, ["::ffff:10.0.0.0/104"], "IPv4 in IPv6's words: write 10.0.0.0/8"),
+        (3636, ["::ffff:10.0.0.7"], "write 10.0.0.7/32"),
         (3636, ["office"], "write one as 192.0.2.0/24"),
         (3636, ["192.0.2.0/24"] * 1001, "at most 1000"),
     ],
