@@ -22,6 +22,7 @@ from lvs.router.state import (
     DestinationKey,
     Family,
     InterfaceAddress,
+    MarkRule,
     Netfilter,
     Service,
     ServiceKey,
@@ -31,6 +32,7 @@ from lvs.router.state import (
 )
 from lvs.router.sync import started
 
+MOST_MARKS = 4  # that one sentence tells apart
 MODULE_REASONS = {"ip_vs_ftp": "it leads the data connections of FTP to NAT real servers"}
 METHODS = {Forwarding.NAT: "NAT", Forwarding.DIRECT: "direct routing", Forwarding.TUNNEL: "tunnelling"}
 SCHEDULER_BITS = {"sh": {0x08: "sh-fallback", 0x10: "sh-port"}, "mh": {0x08: "mh-fallback", 0x10: "mh-port"}}
@@ -183,8 +185,7 @@ def replace_netfilter(netfilter: Netfilter, drift: tuple[str, ...]) -> str:
     """drift: what was changed by hand in the table that is there."""
     parts = []
     if netfilter.marks:
-        marks = sorted({rule.fwmark for rule in netfilter.marks})
-        parts.append(f"firewall mark {some(marks)} for {some(_ports(netfilter))}")
+        parts += _marks(netfilter.marks)
     if netfilter.masquerade:
         count = len(netfilter.masquerade)
         parts.append(f"masquerading for {count} real server{'' if count == 1 else 's'}")
@@ -268,6 +269,16 @@ def _thresholds(destination: Destination) -> str:
     return f"at most {destination.upper_threshold} connections, again below {destination.lower_threshold}"
 
 
-def _ports(netfilter: Netfilter) -> list[str]:
-    ports = ((rule, str(rule.ports).replace(":", "-")) for rule in netfilter.marks)
+def _marks(rules: Sequence[MarkRule]) -> list[str]:
+    """Which mark is for which ports; of many marks only their number."""
+    of: dict[int, list[MarkRule]] = {}
+    for rule in rules:
+        of.setdefault(rule.fwmark, []).append(rule)
+    if len(of) > MOST_MARKS:
+        return [f"{len(of)} firewall marks for {some(_ports(rules))}"]
+    return [f"firewall mark {mark} for {some(_ports(of[mark]))}" for mark in sorted(of)]
+
+
+def _ports(rules: Sequence[MarkRule]) -> list[str]:
+    ports = ((rule, str(rule.ports).replace(":", "-")) for rule in rules)
     return [f"{rule.protocol} {host(rule.address)}:{each}" for rule, each in ports]

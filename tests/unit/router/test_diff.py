@@ -249,6 +249,22 @@ def test_further_ports_show_in_the_sentence():
     )
 
 
+def test_each_mark_shows_with_its_ports_and_of_many_their_number():
+    def said(count):
+        servers = [
+            virtual(str(each), f"192.0.2.{each}", fwmark=each, real_servers=())
+            for each in range(1, count + 1)
+        ]
+        (text,) = [text for text in sentences(config(), config(*servers)) if "netfilter" in text]
+        return text
+
+    assert said(2) == (
+        "set netfilter table inet piranha: firewall mark 1 for tcp 192.0.2.1:80; "
+        "firewall mark 2 for tcp 192.0.2.2:80"
+    )
+    assert said(9).startswith("set netfilter table inet piranha: 9 firewall marks for tcp 192.0.2.1:80, ")
+
+
 def test_a_guard_shows_in_the_sentence():
     guard = Guard(3636, (ip_network("10.0.0.0/8"), ip_network("fd00::/8")))
     said = [
