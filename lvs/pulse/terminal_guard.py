@@ -46,11 +46,21 @@ def guard_command(
     def work() -> None:
         guard = guard_of(port, list(networks))
         if guard is not None and not anyway:
+            refuse_nobody(guard)
             refuse_to_lock_out(guard, environment)
         answer = PulseClient(socket, GUARD_SECONDS).guard(port, networks, anyway=anyway)
         say([*answer["changes"], *described(answer["guard"])])
 
     return attempted(work)
+
+
+def refuse_nobody(guard: Guard) -> None:
+    """RouterError where --allow was forgotten: the whole world would be kept out at once."""
+    if not guard.networks:
+        raise RouterError(
+            f"Nobody but this machine itself would reach port {guard.port}: say for whom it is, --allow "
+            "NETWORK …, or --anyway if it is for nobody. Nothing was changed."
+        )
 
 
 def refuse_to_lock_out(guard: Guard, environment: Mapping[str, str]) -> None:

@@ -97,7 +97,8 @@ class DestinationKey(_HashedOnce):
         return int(self.address), self.port
 
     def __str__(self) -> str:
-        return f"{host(self.address)}:{self.port}"
+        # Behind a firewall mark it has no port of its own: that which the client asked for.
+        return f"{host(self.address)}:{self.port}" if self.port else str(self.address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,8 +76,17 @@ def test_a_guard_is_asked_for_and_what_came_of_it_printed(
 def test_what_pulse_refuses_is_said_and_ends_with_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert Router(tmp_path).run("--port", "1") == 1
+    assert Router(tmp_path).run("--port", "1", "--allow", "192.0.2.0/24") == 1
     assert capsys.readouterr().err == "198.51.100.7 has a connection to port 1.\n"
+
+
+def test_a_guard_without_a_network_is_taken_for_a_slip(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    router = Router(tmp_path)
+    assert router.run("--port", "3636") == 1
+    assert "say for whom it is" in capsys.readouterr().err
+    assert not router.asked
 
 
 def test_what_is_no_network_is_refused_before_pulse_is_asked(
