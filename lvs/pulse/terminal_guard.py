@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,6 @@ def described(guard: Mapping[str, Any] | None) -> Iterator[str]:
     if not guard["networks"]:
         yield "    nobody else"
         return
-    missing = {4, 6} - {ip_network(network).version for network in guard["networks"]}
+    missing = {4, 6} - {6 if ":" in network else 4 for network in guard["networks"]}
     if missing:
         yield f"    nobody by IPv{missing.pop()}"
