@@ -36,16 +36,19 @@ unit: .venv/.dev  ## the fast tests
 test: .venv/.dev  ## every test, on real kernels and in a real browser; installs what it needs (root)
 	@deploy/setup test
 	@$(LANES) "check unit-site" unit-domain
-	@$(LANES) kernel-uml "edges kernel-vm"
+	@$(LANES) kernel-uml "thorough edges kernel-vm"
 	@$(MAKE) --no-print-directory browser
 
 kernel: kernel-uml kernel-vm  ## the tests in booted kernels with IPVS
 
 unit-domain: .venv/.dev
-	.venv/bin/pytest tests/unit
+	.venv/bin/pytest tests/unit -m "not thorough"
 
 unit-site: .venv/.dev
-	.venv/bin/pytest tests/web tests/test_docs.py
+	.venv/bin/pytest tests/web tests/test_docs.py -m "not thorough"
+
+thorough: .venv/.dev
+	.venv/bin/pytest tests/unit tests/web -m thorough
 
 edges: .venv/.dev
 	.venv/bin/pytest tests/router tests/workers
@@ -77,4 +80,4 @@ lock: .venv/.dev  ## pin the dependencies anew
 clean:  ## remove the environment and everything that make run keeps
 	rm -rf .venv var build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup run check unit unit-domain unit-site test edges kernel kernel-uml kernel-vm browser bench format lock clean
+.PHONY: help setup run check unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser bench format lock clean

@@ -16,6 +16,8 @@ from lvs.config.rules import problems
 from lvs.config.writer import write
 from tests.web.pages import fields_of, text_of
 
+pytestmark = pytest.mark.thorough
+
 TYPED = ['x"\nactive_cmd = /evil', "x'\n}\nvirtual evil {", "x' # \"y", "x # y", "x\\", "x\0y\u2028"]
 # The fields whose words are free; the others are numbers, addresses and choices.
 FREE = {

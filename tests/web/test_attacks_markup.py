@@ -16,6 +16,8 @@ from tests.web.hostile import MARKUP, SIGNS, evil, taken
 from tests.web.pages import fields_in
 from tests.web.test_every_address import EVERY
 
+pytestmark = pytest.mark.thorough
+
 TARGET = f"{quote(evil('shop'), safe='')}/{quote(evil('web2'), safe='')}"
 # What makes a page show more than it does without: its queries, each with an attack in it as well.
 QUERIES = {

@@ -16,6 +16,8 @@ from piranha_web.access.allowlist import is_allowed, is_own_name
 from tests.web.conftest import CONFIG, PASSWORD, USER
 from tests.web.test_every_address import EVERY
 
+pytestmark = pytest.mark.thorough
+
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get", "X-y"]
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="[^"]*"')
 FORGED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_VIA",

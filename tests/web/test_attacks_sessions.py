@@ -18,6 +18,8 @@ from tests.web.conftest import PASSWORD, USER
 from tests.web.reports import report, status
 from tests.web.test_every_address import EVERY
 
+pytestmark = pytest.mark.thorough
+
 COOKIE = "piranha_session"
 LOGIN = {"username": USER, "password": PASSWORD}
 

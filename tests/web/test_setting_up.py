@@ -53,6 +53,7 @@ def examination(*remarks: dict[str, str]) -> dict[str, Any]:
 def running(redis_server: RedisServer, cluster: models.Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both routers report, and none is waited for long."""
     monkeypatch.setattr(orders, "EXAMINE_SECONDS", 0.5)
+    monkeypatch.setattr(orders, "EXPLAIN_SECONDS", 0.5)
     report("r1", status())
     report("r2", status("standby", name="r2"))
 

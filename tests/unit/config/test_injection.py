@@ -20,6 +20,8 @@ from lvs.config.writer import write
 from lvs.errors import ConfigError, ParseError
 from lvs.tasks import rendered
 
+pytestmark = pytest.mark.thorough
+
 Path = tuple[str | int, ...]
 
 CONFIG = LvsConfig(

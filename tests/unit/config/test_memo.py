@@ -24,6 +24,8 @@ from lvs.config.writer import write
 from lvs.errors import ParseError
 from tests.unit.config.strategies import configs
 
+pytestmark = pytest.mark.thorough
+
 thorough = settings(
     max_examples=25, deadline=None, suppress_health_check=[Health.too_slow, Health.data_too_large]
 )

@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from dataclasses import replace
 
+import pytest
 from hypothesis import HealthCheck as Health
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,8 @@ from lvs.config.rules import problems
 from lvs.config.writer import write
 from lvs.errors import ParseError
 from tests.unit.config.strategies import configs
+
+pytestmark = pytest.mark.thorough
 
 thorough = settings(
     max_examples=40, deadline=None, suppress_health_check=[Health.too_slow, Health.data_too_large]

@@ -81,6 +81,7 @@ def prove(seed: int) -> None:
     settle(judged_world(setting, seed, faults), faults)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("hundred", range(SCHEDULES // 100))
 def test_no_schedule_of_faults_breaks_a_bound(hundred: int) -> None:
     for seed in range(100 * hundred, 100 * hundred + 100):

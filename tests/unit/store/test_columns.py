@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from types import SimpleNamespace
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 
 from lvs.candidate import VirtualServer as Row
 from lvs.columns import from_columns, to_columns
@@ -13,6 +14,8 @@ from lvs.config.model import LvsConfig, RealServer, VirtualServer
 from tests.unit.config.strategies import configs
 
 
+@pytest.mark.thorough
+@settings(max_examples=25, deadline=None)
 @given(configs())
 def test_columns_are_json_and_say_all_of_the_value(config: LvsConfig) -> None:
     for value in config.virtual_servers:
