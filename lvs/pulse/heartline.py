@@ -173,6 +173,8 @@ class HeartLine:
                 self._lost(error)
             finally:
                 self._hang_up()
+            if is_cancelled():  # a TaskGroup whose body failed just before keeps that to itself
+                raise asyncio.CancelledError
             wait = FIRST_WAIT if time.monotonic() - begun > LONGEST_WAIT else min(2 * wait, LONGEST_WAIT)
             await asyncio.sleep(wait)
 
@@ -363,6 +365,12 @@ class HeartLine:
         if self.pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
+
+
+def is_cancelled() -> bool:
+    """Whether the task that asks was told to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def start_heart(folder: Path) -> int:
