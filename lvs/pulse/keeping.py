@@ -356,14 +356,15 @@ class Keeper:
         service, key = target
         virtual_server = self.names.services.get(service, str(service))
         of_it = f"{virtual_server}/{self.names.real_servers.get(target, key)}: {after.reason}"
+        where = key if key.port else key.address  # behind a firewall mark: at whatever port is asked for
         if target in self.weighing.ordered:
-            self.events.info(f"{key} is {after.health} by its check; an order by hand holds ({of_it})")
+            self.events.info(f"{where} is {after.health} by its check; an order by hand holds ({of_it})")
         elif after.health is Health.HEALTHY:
-            self.events.info(f"[ active ] making {key} available ({of_it})")
+            self.events.info(f"[ active ] making {where} available ({of_it})")
         elif before.health is Health.UNKNOWN:
-            self.events.warning(f"[inactive] {key} did not come up ({of_it})")
+            self.events.warning(f"[inactive] {where} did not come up ({of_it})")
         else:
-            self.events.warning(f"[inactive] shutting down {key} due to connection failure ({of_it})")
+            self.events.warning(f"[inactive] shutting down {where} due to connection failure ({of_it})")
         self._wake.set()
 
 

@@ -97,8 +97,7 @@ class DestinationKey(_HashedOnce):
         return int(self.address), self.port
 
     def __str__(self) -> str:
-        # Behind a firewall mark it has no port of its own: that which the client asked for.
-        return f"{host(self.address)}:{self.port}" if self.port else str(self.address)
+        return f"{host(self.address)}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
