@@ -42,10 +42,10 @@ test: .venv/.dev  ## every test, on real kernels and in a real browser; installs
 kernel: kernel-uml kernel-vm  ## the tests in booted kernels with IPVS
 
 unit-domain: .venv/.dev
-	.venv/bin/pytest tests/unit -m "not thorough"
+	.venv/bin/pytest tests/unit tests/test_docs.py -m "not thorough"
 
 unit-site: .venv/.dev
-	.venv/bin/pytest tests/web tests/test_docs.py -m "not thorough"
+	.venv/bin/pytest tests/web -m "not thorough"
 
 thorough: .venv/.dev
 	.venv/bin/pytest tests/unit tests/web -m thorough
