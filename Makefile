@@ -36,8 +36,8 @@ unit: .venv/.dev  ## the fast tests
 test: .venv/.dev  ## every test, on real kernels and in a real browser; installs what it needs (root)
 	@deploy/setup test
 	@$(LANES) "check unit-site" unit-domain
-	@$(LANES) kernel-uml "thorough edges kernel-vm"
-	@$(MAKE) --no-print-directory browser
+	@$(LANES) kernel-uml "thorough edges"
+	@$(MAKE) --no-print-directory kernel-vm browser
 
 kernel: kernel-uml kernel-vm  ## the tests in booted kernels with IPVS
 
