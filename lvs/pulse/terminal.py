@@ -104,6 +104,16 @@ def say_document(document: object) -> None:
     sys.stdout.write("".join(signs) + "\n")
 
 
+def remark_lines(remarks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Remarks (`lvs.router.seen.Remark`, as pulse's calls answer them) in lines."""
+    for remark in remarks:
+        yield f"{remark['level']}: {remark['what']}"
+        yield f"    {remark['why']}"
+        yield f"    To do: {remark['remedy']}"
+        if remark["evidence"]:
+            yield f"    Seen: {remark['evidence']}"
+
+
 def attempted(work: Callable[[], None]) -> int:
     """The exit code of work, whose refusal is said on standard error."""
     try:

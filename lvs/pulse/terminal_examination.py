@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lvs.pulse.client import PulseClient
-from lvs.pulse.terminal import attempted, say, say_document
+from lvs.pulse.terminal import attempted, remark_lines, say, say_document
 from lvs.pulse.terminal_servers import the_one
 from lvs.router.seen import Level
 
@@ -37,11 +37,6 @@ def described(found: Mapping[str, Any]) -> Iterator[str]:
     """The answer of `examine` in lines: what was tried, then what is to be said of it."""
     for tried in found["tried"]:
         yield f"{MARKS[tried['good']]:>4}  {tried['what']}: {tried['said']}"
-    for remark in found["remarks"]:
-        yield f"{remark['level']}: {remark['what']}"
-        yield f"    {remark['why']}"
-        yield f"    To do: {remark['remedy']}"
-        if remark["evidence"]:
-            yield f"    Seen: {remark['evidence']}"
+    yield from remark_lines(found["remarks"])
     if not found["remarks"]:
         yield "Nothing is wrong with its set-up, as far as can be told from this router."

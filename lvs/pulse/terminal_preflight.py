@@ -15,7 +15,7 @@ from lvs.config.model import LvsConfig
 from lvs.errors import ConfigError, PulseUnreachable
 from lvs.pulse.client import PulseClient
 from lvs.pulse.preflight import looked_at
-from lvs.pulse.terminal import DONE, REFUSED, attempted, say, say_document
+from lvs.pulse.terminal import DONE, REFUSED, attempted, remark_lines, say, say_document
 from lvs.router.files import Ledger
 from lvs.router.seen import Level
 from lvs.router.state import Role
@@ -74,12 +74,7 @@ def _found(socket: Path, text: str | None) -> Document:
 
 def described(found: Document, *, parameters: bool) -> Iterator[str]:
     """The answer of `preflight` in lines."""
-    for remark in found["remarks"]:
-        yield f"{remark['level']}: {remark['what']}"
-        yield f"    {remark['why']}"
-        yield f"    To do: {remark['remedy']}"
-        if remark["evidence"]:
-            yield f"    Seen: {remark['evidence']}"
+    yield from remark_lines(found["remarks"])
     if not found["remarks"]:
         yield "Nothing stands against it."
     if parameters:
