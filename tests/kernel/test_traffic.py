@@ -102,7 +102,8 @@ def test_a_persistent_client_leaves_a_real_server_that_is_drained(router: Router
 
 
 ALL, ONE = {"s1", "s2", "s3"}, 1
-# Who answers twelve requests of one client, one after the other: these names, or so many of them.
+BY_PORT = {SchedulerFlag.SH_PORT, SchedulerFlag.MH_PORT}
+# Who answers the requests of one client, one after the other: these names, or so many of them.
 SCHEDULERS: list[tuple[Scheduler, tuple[SchedulerFlag, ...], tuple[int, ...], set[str] | int]] = [
     (Scheduler.RR, (), (1, 1, 1), ALL),
     (Scheduler.WRR, (), (1, 2, 3), ALL),
@@ -144,8 +145,11 @@ def test_a_scheduler_chooses_as_it_should(
     expected: set[str] | int,
 ) -> None:
     router.install(virtual("web", traffic.DIRECT, weights, scheduler=scheduler, scheduler_flags=flags))
-    seen = router.lab.client_get(url(traffic.DIRECT), 12)
-    assert seen.total() == 12
+    # A client's ports are as good as drawn by lot: where one of two real servers stands in for a third it has
+    # two thirds of them, and of twelve requests the other would get none once in 130 times.
+    requests = 60 if BY_PORT & set(flags) else 12
+    seen = router.lab.client_get(url(traffic.DIRECT), requests)
+    assert seen.total() == requests
     assert seen.keys() <= ALL
     assert (len(seen) if isinstance(expected, int) else seen.keys()) == expected
 
