@@ -11,7 +11,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-OPTIONAL = {"greenlet"}  # Celery takes it where it is there, and does without elsewhere
+OPTIONAL = {"greenlet", "msgpack", "pyyaml"}  # Celery and kombu take them where they are, and do without elsewhere
 LOADED = """
 import json, sys
 before = set(sys.modules)
