@@ -11,7 +11,8 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-OPTIONAL = {"greenlet", "msgpack", "pyyaml"}  # Celery and kombu take them where they are, and do without elsewhere
+# Celery and kombu take them where they are, and do without elsewhere.
+OPTIONAL = {"greenlet", "msgpack", "pyyaml"}
 LOADED = """
 import json, sys
 before = set(sys.modules)
