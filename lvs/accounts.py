@@ -32,10 +32,22 @@ class Account(models.Model):
     role = models.PositiveSmallIntegerField(choices=UserRole.choices, default=UserRole.VIEWER)  # everywhere
     # Its password was made for it by somebody else, who knows it: another one comes before anything else.
     must_change = models.BooleanField(default=False)
+    # Of whoever signs in by OpenID Connect: who the issuer says it is, whatever name it gives. An account that is
+    # not in the password file besides has no password here, and its roles come from its groups at each login.
+    issuer = models.CharField(max_length=500, default="", blank=True)
+    subject = models.CharField(max_length=255, default="", blank=True)
+    is_blocked = models.BooleanField(default=False)  # may not sign in, whatever the issuer says
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("issuer", "subject"),
+                condition=~models.Q(issuer=""),
+                name="one_account_for_each_subject",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name
