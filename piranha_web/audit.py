@@ -23,6 +23,7 @@ from django.http import HttpRequest
 from lvs import audit, models, store
 from lvs.config.diff import Difference, differences
 from lvs.errors import LvsError
+from piranha_web.access.addresses import client_address
 
 __all__ = ["Action", "Outcome", "asked", "call_change", "from_console", "record", "refused", "watched"]
 
@@ -74,7 +75,7 @@ def user_of(request: HttpRequest) -> str:
 
 def address_of(request: HttpRequest) -> str:
     """Where the request comes from, as the allowlist sees it."""
-    return str(request.META.get("REMOTE_ADDR", ""))
+    return client_address(request)
 
 
 @contextmanager

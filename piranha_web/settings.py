@@ -7,6 +7,7 @@
 | PIRANHA_DATABASE | SQLite file | `PIRANHA_VAR/piranha.sqlite3` |
 | PIRANHA_PASSWORD_FILE | accounts, in htpasswd format | `PIRANHA_VAR/piranha.passwd` |
 | PIRANHA_ALLOW | networks that may reach the site at all | loopback and private networks |
+| PIRANHA_PROXIES | proxies whose X-Forwarded-For and -Proto count; `unix`: who uses the socket | none |
 | PIRANHA_PORT | TCP port at which the site is served, for PIRANHA_GUARD | 3636 |
 | PIRANHA_GUARD | router on this machine that keeps all but PIRANHA_ALLOW from that port | empty: none |
 | PIRANHA_HOSTS | further host names of the site | this machine's name (localhost and IP addresses always) |
@@ -21,10 +22,11 @@ from __future__ import annotations
 import os
 import socket
 from datetime import timedelta
-from ipaddress import ip_network
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
+
+from piranha_web.access.networks import Network, NetworkRefused, is_everything, networks_of
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -32,6 +34,14 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 def words(name: str, default: str = "") -> list[str]:
     """An environment variable as a list, split at commas and blanks."""
     return os.environ.get(name, default).replace(",", " ").split()
+
+
+def networks(name: str, written: list[str]) -> list[Network]:
+    """The words of that variable as networks."""
+    try:
+        return networks_of(written)
+    except NetworkRefused as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 def number(name: str, default: str, most: int) -> int:
@@ -58,13 +68,17 @@ DEBUG = False
 # piranha_web.access.allowlist, which runs before everything else; Django's list cannot say "any IP address".
 ALLOWED_HOSTS = ["*"]
 PIRANHA_HOSTS = ["localhost", socket.gethostname(), *words("PIRANHA_HOSTS")]
-PIRANHA_ALLOW = [
-    ip_network(word)
-    for word in words(
+PIRANHA_ALLOW = networks(
+    "PIRANHA_ALLOW",
+    words(
         "PIRANHA_ALLOW",
         "127.0.0.0/8 ::1/128 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10",
-    )
-]
+    ),
+)
+PIRANHA_PROXY_SOCKET = "unix" in words("PIRANHA_PROXIES")
+PIRANHA_PROXIES = networks("PIRANHA_PROXIES", [word for word in words("PIRANHA_PROXIES") if word != "unix"])
+if any(map(is_everything, PIRANHA_PROXIES)):
+    raise ImproperlyConfigured("PIRANHA_PROXIES names everybody a proxy: name the proxies' own addresses")
 PIRANHA_PORT = number("PIRANHA_PORT", "3636", 65535)
 PIRANHA_GUARD = os.environ.get("PIRANHA_GUARD", "").strip()
 PIRANHA_PASSWORD_FILE = Path(os.environ.get("PIRANHA_PASSWORD_FILE", VAR / "piranha.passwd"))

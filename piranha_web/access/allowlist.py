@@ -1,20 +1,22 @@
 """Which addresses may ask at all, and under which names the site may be asked for.
 
 The middleware stands before everything else, static files included: to an address that is not on the list
-there is nothing to see. A forwarded-for header is never believed: anybody can write one.
+there is nothing to see. Whose request it is says `piranha_web.access.addresses`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
+from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 
 from piranha_web import audit
+from piranha_web.access.addresses import origin_of
+from piranha_web.access.networks import address_of, covering
 
 log = logging.getLogger("piranha.access")
 
@@ -26,9 +28,16 @@ class AllowlistMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        address = request.META.get("REMOTE_ADDR", "")
+        origin = origin_of(request)
+        address = origin.address
+        if origin.problem:
+            log.warning("refused a request: %s", origin.problem)
+            audit.refused(request, audit.Action.NETWORK, "came by a proxy that did not say for whom")
+            return refusal(origin.problem, status=400)
+        # What Django and its libraries take for the scheme is what is believed here, no more and no less.
+        request.META["wsgi.url_scheme"] = "https" if origin.secure else "http"
         if not is_allowed(address):
-            log.warning("refused %s: not in the allowed networks", address)
+            log.warning("refused %r: not in the allowed networks", address)
             audit.refused(request, audit.Action.NETWORK, "reached the site from outside the allowed networks")
             return refusal(
                 f"The address {address} may not use this site. An administrator can add its network to "
@@ -36,7 +45,7 @@ class AllowlistMiddleware:
             )
         host = request.META.get("HTTP_HOST", "localhost")
         if not is_own_name(host):
-            log.warning("refused %s: asked for the host %r", address, host)
+            log.warning("refused %r: asked for the host %r", address, host)
             audit.refused(request, audit.Action.NETWORK, "asked for the site by a name that is not its own")
             return refusal(
                 "This site is not known by the name that was asked for. Use its IP address, or add the name "
@@ -45,20 +54,15 @@ class AllowlistMiddleware:
         return self.get_response(request)
 
 
-def refusal(text: str) -> HttpResponse:
+def refusal(text: str, status: int = 403) -> HttpResponse:
     """A refusal in plain words; it comes before templates, sessions and messages exist."""
-    return HttpResponseForbidden(text + "\n", content_type="text/plain; charset=utf-8")
+    return HttpResponse(text + "\n", status=status, content_type="text/plain; charset=utf-8")
 
 
 def is_allowed(text: str) -> bool:
     """Whether the address is in one of the allowed networks; what is no address is not."""
-    try:
-        address: IPv4Address | IPv6Address = ip_address(text)
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return any(address in network for network in settings.PIRANHA_ALLOW)
+    address = address_of(text)
+    return address is not None and bool(covering(address, settings.PIRANHA_ALLOW))
 
 
 def is_own_name(host: str) -> bool:

@@ -26,6 +26,7 @@ from django.shortcuts import resolve_url
 from django.utils import timezone
 
 from lvs import models
+from piranha_web.access.addresses import client_address
 from piranha_web.access.roles import UNDECLARED, Needs
 
 log = logging.getLogger("piranha.access")
@@ -45,7 +46,7 @@ def begin(request: HttpRequest, user: User) -> models.Login:
     row = models.Login.objects.create(
         account=user.get_username(),
         password_mark=user.get_session_auth_hash(),
-        address=str(request.META.get("REMOTE_ADDR", ""))[:64],
+        address=client_address(request),
         browser=browser[:MOST_BROWSER],
         began_at=now,
         used_at=now,

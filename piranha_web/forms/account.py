@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from piranha_web.access import passwords, throttle
+from piranha_web.access.addresses import client_address
 
 WRONG = (
     "Name and password do not belong together. Try again; on this machine `piranha passwd` sets a new one."
@@ -53,7 +54,7 @@ class LoginForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
-        address = self.request.META["REMOTE_ADDR"]
+        address = client_address(self.request)
         if throttle.is_waiting(address):
             raise forms.ValidationError(TOO_MANY)
         self.is_judged = True
