@@ -1,0 +1,205 @@
+"""How long the pages of a large cluster take, and how many queries they make.
+
+    python -m tests.bench.pages [--services 5000] [--reals 10] [--profile NAME]
+
+One gunicorn worker serves them from a seeded database and Redis; each is asked 20 times by one client over
+loopback, after two times to warm up. The queries are counted in this process, by Django's own client.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import http.client
+import os
+import pstats
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from django.test import Client
+
+from deploy.start.place import PROJECT, free_port
+from tests.bench.report import machine, wait_for
+from tests.bench.seeding import REALS, SERVICES, Seed, redis_server, seed
+
+TIMES = 20
+LIST, FRAGMENT = 100.0, 30.0  # milliseconds, the aims
+MOST_QUERIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An address that is measured. kind: what its aim is that of."""
+
+    name: str
+    path: str
+    aim: float
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """What came of it. milliseconds: the median; size: bytes of the answer."""
+
+    asked: Asked
+    milliseconds: float
+    slowest: float
+    size: int
+    queries: int
+
+    def __str__(self) -> str:
+        mark = "✔" if self.milliseconds <= self.asked.aim and self.queries <= MOST_QUERIES else "✖"
+        return (
+            f"{mark} {self.asked.name:<44} {self.milliseconds:8.1f} ms  aim ≤ {self.asked.aim:g} ms"
+            f"  slowest {self.slowest:.1f} ms  {self.queries:3} queries  {self.size / 1e3:.0f} kB"
+        )
+
+
+def addresses() -> list[Asked]:
+    """The pages, by the names of their addresses."""
+    from django.urls import reverse
+
+    from lvs import models
+
+    virtual_server = models.VirtualServer.objects.order_by("position")[2500 % SERVICES :].first()
+    virtual_server = virtual_server or models.VirtualServer.objects.first()
+    pk = virtual_server.pk if virtual_server else 0
+    servers = reverse("virtual-server-list")
+    return [
+        Asked("virtual servers", servers, LIST),
+        Asked("virtual servers, searched by name", f"{servers}?q=virtual49", LIST),
+        Asked("virtual servers, the failed ones", f"{servers}?state=failed", LIST),
+        Asked("virtual servers, page 50", f"{servers}?page=50", LIST),
+        Asked("real servers of one", reverse("real-server-list", args=[pk]), LIST),
+        Asked("real servers of one, live part", reverse("real-server-list-live", args=[pk]), FRAGMENT),
+        Asked("control", reverse("control"), LIST),
+        Asked("control, live part", reverse("control-live"), FRAGMENT),
+        Asked("status line", reverse("status-line"), FRAGMENT),
+        Asked("history", reverse("history"), LIST),
+        *_when_there(pk),
+    ]
+
+
+def _when_there(pk: int) -> Iterator[Asked]:
+    """Pages that belong to this list from the moment they exist."""
+    from django.urls import NoReverseMatch, reverse
+
+    for title, name, arguments, aim in (
+        ("traffic of one", "virtual-server-traffic", [pk], LIST),
+        ("traffic of one, its figures", "virtual-server-traffic-figures", [pk], FRAGMENT),
+        ("all real servers", "real-server-all", [], LIST),
+        ("clusters", "cluster-overview", [], LIST),
+        ("search over all clusters", "search", [], LIST),
+    ):
+        try:
+            yield Asked(title, reverse(name, args=arguments), aim)
+        except NoReverseMatch:
+            continue
+
+
+@contextmanager
+def web_server(made: Seed) -> Iterator[int]:
+    """One gunicorn worker; its port."""
+    port = free_port()
+    program = Path(sys.executable).with_name("gunicorn")
+    arguments = ["piranha_web.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4"]
+    arguments += ["--log-level", "warning"]
+    process = subprocess.Popen(
+        [program, *arguments, "--chdir", str(PROJECT), "--worker-tmp-dir", "/dev/shm"],
+        env={**os.environ, **made.environment},
+        cwd=PROJECT,
+    )
+    try:
+        wait_for(lambda: answers(port), "the web server", 60, every=0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens."""
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/login")
+        return connection.getresponse().status < 500
+    except OSError:
+        return False
+
+
+def measure(made: Seed, port: int, asked: Asked, often: int) -> Took:
+    """One address, asked one time after the other over one connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    headers = {"Cookie": f"{made.cookie_name}={made.cookie}", "Host": "localhost"}
+    times, size = [], 0
+    for _ in range(often + 2):
+        started = time.perf_counter()
+        connection.request("GET", asked.path, headers=headers)
+        answer = connection.getresponse()
+        size = len(answer.read())
+        times.append((time.perf_counter() - started) * 1000)
+        if answer.status != 200:
+            raise RuntimeError(f"{asked.path}: {answer.status} {answer.headers.get('Location', '')}")
+    times = times[2:]
+    return Took(asked, statistics.median(times), max(times), size, queries(made, asked))
+
+
+def queries(made: Seed, asked: Asked) -> int:
+    """How many the page makes when nothing of it is asked for the first time."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    client = own_client(made)
+    client.get(asked.path)
+    with CaptureQueriesContext(connection) as captured:
+        client.get(asked.path)
+    return sum("PRAGMA" not in one["sql"] for one in captured.captured_queries)
+
+
+def own_client(made: Seed) -> Client:
+    """Django's own client, with the session that was made."""
+    client = Client(headers={"host": "localhost"})
+    client.cookies[made.cookie_name] = made.cookie
+    return client
+
+
+def profile(made: Seed, asked: Asked) -> None:
+    """What one page spends its time on."""
+    client = own_client(made)
+    client.get(asked.path)
+    profiler = cProfile.Profile()
+    profiler.runcall(client.get, asked.path)
+    pstats.Stats(profiler).sort_stats("cumulative").print_stats(45)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--services", type=int, default=SERVICES)
+    parser.add_argument("--reals", type=int, default=REALS)
+    parser.add_argument("--profile", help="of the address whose name has this in it, instead of times")
+    parser.add_argument("--only", default="", help="addresses whose name has this in it")
+    parser.add_argument("--times", type=int, default=TIMES)
+    asked = parser.parse_args(arguments)
+    print(f"{asked.services:,} virtual servers with {asked.reals} real servers each; {machine()}", flush=True)
+    with TemporaryDirectory() as name, redis_server(Path(name)) as broker:
+        made = seed(Path(name), broker, asked.services, asked.reals)
+        if asked.profile:
+            for one in addresses():
+                if asked.profile in one.name:
+                    print(f"== {one.name} ({one.path})")
+                    profile(made, one)
+            return
+        with web_server(made) as port:
+            for one in addresses():
+                if asked.only in one.name:
+                    print(measure(made, port, one, asked.times), flush=True)
+
+
+if __name__ == "__main__":
+    main()
