@@ -7,24 +7,19 @@ can be kept for as long as the edition stays the same. Everybody else says `mode
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import models, transaction
 from django.db.models import F, Max, Q
 
 from lvs.cluster_key import RING, ClusterKey
-from lvs.columns import from_columns, packed, to_columns
+from lvs.columns import choices, from_columns, packed, to_columns
 from lvs.config import model as values
 from lvs.router.state import Node
+from lvs.versions import new_version
 
 if TYPE_CHECKING:
     from lvs.models import Revision, Router
-
-
-def choices(kind: type[StrEnum]) -> list[tuple[str, str]]:
-    """An enum of the configuration as a column's choices."""
-    return [(item.value, item.value) for item in kind]
 
 
 def any_success() -> list[list[int]]:
@@ -71,8 +66,10 @@ class Cluster(models.Model):
         self.keys.exclude(pk__in=list(kept)).delete()
         return made
 
-    def record_change(self) -> None:
-        """Notes that the candidate is not what it was."""
+    def record_change(self, virtual_server: int | None = None) -> None:
+        """Notes that the candidate is not what it was. virtual_server: the one whose rows changed."""
+        if virtual_server is not None:
+            VirtualServer.objects.filter(pk=virtual_server).update(version=new_version())
         Cluster.objects.filter(pk=self.pk).update(edition=F("edition") + 1)
         self.refresh_from_db(fields=["edition"])
 
@@ -115,14 +112,19 @@ class CandidateRow(models.Model):
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:
         super().save(*args, **kwargs)
-        self.owner().record_change()
+        self.owner().record_change(self.block())
 
     @transaction.atomic
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        owner = self.owner()
+        owner, block = self.owner(), self.block()
         deleted = super().delete(*args, **kwargs)
-        owner.record_change()
+        owner.record_change(block)
         return deleted
+
+    def block(self) -> int | None:
+        """The virtual server that it is a part of; None: of none."""
+        found: int | None = getattr(self, "virtual_server_id", None)
+        return found
 
     def owner(self) -> Cluster:
         """The cluster whose candidate this row belongs to."""
@@ -269,6 +271,7 @@ class VirtualServer(CandidateRow):
     master = models.TextField(null=True)
     dirs = models.JSONField(default=list)
     comments = models.JSONField(default=list)
+    version = models.BigIntegerField(default=new_version)  # another one whenever any of its rows changes
 
     IN_ROWS: ClassVar[tuple[str, ...]] = ("check", "real_servers")
 
@@ -286,6 +289,9 @@ class VirtualServer(CandidateRow):
 
     def owner(self) -> Cluster:
         return self.cluster
+
+    def block(self) -> int | None:
+        return self.pk
 
     def next_position(self) -> int:
         """Where a new real server stands: below all others."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from enum import Enum
+from enum import Enum, StrEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, TypeVar, get_type_hints
 
@@ -37,6 +37,11 @@ from lvs.config.model import (
 Columns = dict[str, Any]
 Layout = tuple[tuple[str, str | None, Callable[[Any], Any] | None], ...]
 T = TypeVar("T")
+
+
+def choices(kind: type[StrEnum]) -> list[tuple[str, str]]:
+    """An enum of the configuration as a column's choices."""
+    return [(item.value, item.value) for item in kind]
 
 
 def device_column(attribute: str) -> str:

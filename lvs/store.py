@@ -1,18 +1,20 @@
 """Rows and configurations: what the panels have written, as an LvsConfig, and back; revisions.
 
-The whole candidate is read with five queries however many servers it has.
+The whole candidate is read with seven queries however many servers it has, and of those only what changed.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import Q
 
 from lvs import models
 from lvs.columns import packed, to_columns
@@ -21,10 +23,13 @@ from lvs.config.diff import Difference, differences
 from lvs.config.model import LvsConfig, Problem, RealServer, Redundancy, Severity, VirtualServer
 from lvs.errors import InvalidConfig
 from lvs.router.state import Node
+from lvs.shelf import SHELF
+from lvs.versions import Versions
 
 BATCH = 500  # rows an INSERT; SQLite counts its variables
 
 
+_VALUES: Versions[VirtualServer] = Versions()
 _kept: ContextVar[dict[tuple[int, int], LvsConfig] | None] = ContextVar("kept", default=None)
 
 
@@ -55,23 +60,34 @@ def load(cluster: models.Cluster) -> LvsConfig:
 
 
 def load_rows(cluster: models.Cluster) -> LvsConfig:
-    """The candidate from its rows."""
-    servers: dict[int, list[RealServer]] = defaultdict(list)
-    for server in models.RealServer.objects.filter(virtual_server__cluster=cluster).order_by(
-        "position", "pk"
-    ):
-        servers[server.virtual_server_id].append(server.value())
-    rows = cluster.virtual_servers.select_related("monitoring_script").order_by("position", "pk")
+    """The candidate from its rows; a virtual server whose rows did not change is the same object again."""
     kept = models.Cluster.objects.get(pk=cluster.pk)
     return LvsConfig(
         global_settings=models.GlobalSettings.objects.get(cluster=cluster).value(),
         redundancy=models.Redundancy.objects.get(cluster=cluster).value(),
-        virtual_servers=tuple(
-            row.value(row.monitoring_script.value(), tuple(servers[row.pk])) for row in rows
-        ),
+        virtual_servers=tuple(_VALUES.of(cluster.pk, versions(cluster), partial(values, cluster))),
         failover_services=document.from_document({"failover": kept.failover_services}).failover_services,
         comments=tuple((directive, tuple(lines)) for directive, lines in kept.comments),
     )
+
+
+def versions(cluster: models.Cluster) -> dict[int, int]:
+    """The version of each virtual server of the candidate, in the order of lvs.cf."""
+    return dict(cluster.virtual_servers.order_by("position", "pk").values_list("pk", "version"))
+
+
+def values(cluster: models.Cluster, pks: Collection[int] | None) -> dict[int, VirtualServer]:
+    """The virtual servers with these numbers from their rows; None: all of the cluster."""
+    chosen = Q(cluster=cluster) if pks is None else Q(cluster=cluster, pk__in=pks)
+    owners = models.VirtualServer.objects.filter(chosen)
+    servers: dict[int, list[RealServer]] = defaultdict(list)
+    rows = models.RealServer.objects.filter(virtual_server__in=owners.order_by().values("pk"))
+    for server in rows.order_by("position", "pk"):
+        servers[server.virtual_server_id].append(server.value())
+    return {
+        row.pk: row.value(row.monitoring_script.value(), tuple(servers[row.pk]))
+        for row in owners.select_related("monitoring_script")
+    }
 
 
 @transaction.atomic
@@ -160,28 +176,29 @@ def errors_of(config: LvsConfig) -> list[Problem]:
 def pending(cluster: models.Cluster) -> tuple[Difference, ...]:
     """What the next revision would change, against what the routers were given last (or nothing at all)."""
     newest = cluster.standing_revision()
-    key = pending_key(cluster, edition(cluster), newest)
-    found: tuple[Difference, ...] | None = cache.get(key)
-    if found is None:
-        found = since(newest, load(cluster))
-        cache.set(key, found)
-    return found
+    name = pending_name(cluster, edition(cluster), newest)
+    return SHELF.get(name, lambda: since(newest, load(cluster)))
 
 
 def keep_pending(cluster: models.Cluster, of_edition: int, config: LvsConfig) -> None:
     """Works out what is pending for the next page, from a candidate that somebody has loaded anyway."""
     newest = cluster.standing_revision()
-    cache.set(pending_key(cluster, of_edition, newest), since(newest, config))
+    SHELF.put(pending_name(cluster, of_edition, newest), since(newest, config))
 
 
-def pending_key(cluster: models.Cluster, of_edition: int, newest: models.Revision | None) -> str:
-    """Where in the cache it is kept what is pending."""
+def pending_name(cluster: models.Cluster, of_edition: int, newest: models.Revision | None) -> str:
+    """Under which name it is kept what is pending."""
     return f"pending-{cluster.pk}-{of_edition}-{newest.number if newest else 0}"
 
 
 def since(newest: models.Revision | None, config: LvsConfig) -> tuple[Difference, ...]:
     """What config changes against a revision, or against nothing."""
-    return differences(document.from_document(newest.document) if newest else empty(), config)
+    return differences(config_of(newest) if newest else empty(), config)
+
+
+def config_of(revision: models.Revision) -> LvsConfig:
+    """What a revision has, read from its document once."""
+    return SHELF.get(f"config-{revision.identity}", lambda: document.from_document(revision.document))
 
 
 def redundancy_of(revision: models.Revision) -> Redundancy:
