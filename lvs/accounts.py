@@ -1,7 +1,7 @@
 """Who may do what on the pages: rows of accounts, their roles, and their sessions.
 
 Passwords are not here but in the password file, which is also what says whether an account exists. An account
-of the file without a row here is a viewer.
+of the file without a row here is a viewer. Second factors themselves are django-otp's rows.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ class Account(models.Model):
     role = models.PositiveSmallIntegerField(choices=UserRole.choices, default=UserRole.VIEWER)  # everywhere
     # Its password was made for it by somebody else, who knows it: another one comes before anything else.
     must_change = models.BooleanField(default=False)
-    # Of whoever signs in by OpenID Connect: who the issuer says it is, whatever name it gives. An account that is
-    # not in the password file besides has no password here, and its roles come from its groups at each login.
+    # Without a second factor it may do nothing but set one up.
+    needs_factor = models.BooleanField(default=False)
+    # Of whoever signs in by OpenID Connect: who the issuer says it is, whatever name it gives. An account
+    # that is not in the password file besides has no password here, and gets its roles at each login.
     issuer = models.CharField(max_length=500, default="", blank=True)
     subject = models.CharField(max_length=255, default="", blank=True)
     is_blocked = models.BooleanField(default=False)  # may not sign in, whatever the issuer says
@@ -51,6 +53,15 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class FactorRule(models.Model):
+    """From which role on every account must have a second factor. One row, or none: no role needs one."""
+
+    least_role = models.PositiveSmallIntegerField(choices=UserRole.choices)
+
+    def __str__(self) -> str:
+        return f"a second factor from {UserRole(self.least_role).label} on"
 
 
 class ClusterRole(models.Model):
