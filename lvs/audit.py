@@ -111,6 +111,8 @@ class AuditEntry(models.Model):
         LOGIN = "login", "log in"
         LOGOUT = "logout", "log out"
         PASSWORD = "password", "change a password"
+        SECOND_FACTOR = "second_factor", "second factor"
+        LOCK = "lock", "lock out for guessing"
         ACCOUNT = "account", "change accounts and roles"
         CLUSTER = "cluster", "make a cluster"
         CANDIDATE = "candidate", "change the configuration"

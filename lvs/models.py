@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from lvs.accounts import Account, ClusterRole, Login, UserRole
+from lvs.accounts import Account, ClusterRole, FactorRule, Login, UserRole
 from lvs.audit import AuditEntry
 from lvs.candidate import (
     Cluster,
@@ -34,6 +34,7 @@ __all__ = [
     "Confirmation",
     "Deployment",
     "Errand",
+    "FactorRule",
     "GlobalSettings",
     "Login",
     "MonitoringScript",
