@@ -9,7 +9,7 @@ from typing import Any
 
 from lvs.errors import RouterError
 from lvs.nanny.hand import Order
-from lvs.pulse import confirmation, explaining, keys
+from lvs.pulse import confirmation, explaining, keys, telling
 from lvs.pulse.control import ASKED_BY, Call
 from lvs.pulse.guard import guard as have_guarded
 from lvs.pulse.lvsd import Lvsd
@@ -81,7 +81,10 @@ def _of_this_machine(lvsd: Lvsd) -> dict[str, Call]:
         asked = guard_of(request.get("port"), request.get("networks"))
         return await have_guarded(lvsd.keeper, asked, anyway=request.get("anyway") is True)
 
-    return {"preflight": preflight, "rules": rules, "guard": guard}
+    async def counters(request: Request) -> Mapping[str, Any]:
+        return await telling.counters(lvsd.keeper)
+
+    return {"preflight": preflight, "rules": rules, "guard": guard, "counters": counters}
 
 
 def _of_real_servers(lvsd: Lvsd, name: str) -> dict[str, Call]:
@@ -111,6 +114,16 @@ def _of_real_servers(lvsd: Lvsd, name: str) -> dict[str, Call]:
         return await explaining.try_check(lvsd.keeper, _text(request), *names)
 
     return {"server": server, "explain": explain, "examine": examine, "try_check": try_check}
+
+
+def names_in(request: Request) -> frozenset[str] | None:
+    """The virtual servers that a request for the status names; None: all that there is."""
+    names = request.get("servers")
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise RouterError("servers must be a list of names of virtual servers.")
+    return frozenset(names)
 
 
 def _text(request: Request) -> str:

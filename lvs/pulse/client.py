@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lvs.errors import PulseUnreachable, RouterError
-from lvs.pulse.wire import MAX_LINE, error_from_wire
+from lvs.pulse.wire import MAX_ANSWER, error_from_wire
 
 DEFAULT_SOCKET = Path("/run/piranha/pulse.sock")
 
@@ -29,9 +29,19 @@ class PulseClient:
         self.path = Path(path)
         self.timeout = timeout
 
-    def status(self) -> dict[str, Any]:
-        """The status document (ARCHITECTURE.md)."""
-        return self._call({"call": "status"})
+    def status(self, servers: Sequence[str] | None = None) -> dict[str, Any]:
+        """The status document (ARCHITECTURE.md).
+
+        servers: of these virtual servers alone, without what is foreign; none: `marks` in their place. A
+        pulse that is older than this gives all of it.
+        """
+        return self._call(
+            {"call": "status"} if servers is None else {"call": "status", "servers": list(servers)}
+        )
+
+    def counters(self) -> dict[str, Any]:
+        """What was counted for each virtual server: `virtual_servers`, NAME to five numbers, or null."""
+        return self._call({"call": "counters"})
 
     def plan(self, lvs_cf: str) -> dict[str, Any]:
         """What installing this text would change, as sentences; nothing is changed."""
@@ -195,6 +205,6 @@ class PulseClient:
                 if not part:
                     raise ConnectionResetError(0, "the connection ended in the middle of an answer")
                 received += part
-                if len(received) > MAX_LINE:
+                if len(received) > MAX_ANSWER:
                     raise ValueError("the answer is too long")
         return bytes(received)

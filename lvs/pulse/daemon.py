@@ -16,7 +16,7 @@ from typing import Any
 from lvs.errors import RouterError
 from lvs.nanny.programs import FOLDER
 from lvs.nanny.rounds import LIMIT, unchecked
-from lvs.pulse.calls import calls
+from lvs.pulse.calls import calls, names_in
 from lvs.pulse.commands import Commands
 from lvs.pulse.confirmation import Confirmation
 from lvs.pulse.control import ControlServer
@@ -218,7 +218,7 @@ class Daemon:
         self._stop.set()
 
     async def _status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        said = await self._lvsd.status()
+        said = await self._lvsd.status(names_in(request))
         problems = [*said["problems"], *self._commands.problems, *self._tasks.dying()]
         if not self._options.checks:
             problems.append(NO_CHECKS)

@@ -28,6 +28,7 @@ from lvs.router.sentences import Names
 from lvs.router.settled import SettledKernel
 from lvs.router.state import (
     Change,
+    Counters,
     Destination,
     Guard,
     Health,
@@ -242,12 +243,26 @@ class KernelWork:
 
         return await asyncio.get_running_loop().run_in_executor(self._looker, look)
 
+    async def part_of_table(self, services: Collection[ServiceKey]) -> Seen:
+        """These services with all counters, and the sync daemon; no takeover has to wait for that."""
+
+        def look() -> Seen:
+            table = self._kernel.read_counters(services) if services else Table()
+            return Seen(table, sync=self._kernel.read_sync())
+
+        return await asyncio.get_running_loop().run_in_executor(self._looker, look)
+
     async def counters(self, services: Collection[ServiceKey], *, aside: bool = False) -> Table:
         """These services with the counters of their real servers; aside: no takeover has to wait for that."""
         if not aside:
             return await self.run(lambda: self._kernel.read_counters(services))
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._looker, self._kernel.read_counters, services)
+
+    async def service_counters(self) -> Mapping[ServiceKey, Counters]:
+        """What was counted for each service; no takeover has to wait for that."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._looker, self._kernel.read_service_counters)
 
     async def counted_table(self) -> Table:
         """The whole table with its counters, when everything asked for before is done."""

@@ -10,27 +10,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from lvs.config.model import LvsConfig, Problem
+from lvs.config.model import Problem
 from lvs.errors import ConfigError, LvsError, RouterError, StaleSerial
 from lvs.nanny.checker import Target
 from lvs.nanny.hand import Names, Order
 from lvs.nanny.health import Verdict
 from lvs.nanny.programs import FOLDER, missing, named
 from lvs.nanny.shares import Shares
-from lvs.pulse import status
+from lvs.pulse import status, telling
 from lvs.pulse.confirmation import Waiting
 from lvs.pulse.explaining import explain
 from lvs.pulse.installing import Installer
-from lvs.pulse.kernel_work import Aim, Outcome, Seen
+from lvs.pulse.kernel_work import Aim, Outcome
 from lvs.pulse.redundancy import Keys
 from lvs.pulse.running import Running, understood
-from lvs.pulse.status import Held
 from lvs.pulse.wire import problems_to_wire
 from lvs.pulse.words import NO_CONFIGURATION, Leave, carried_out, nothing_installed, planned
-from lvs.router.guards import document_of
 from lvs.router.state import Health, Node
 
 log = logging.getLogger("pulse")
@@ -205,56 +203,9 @@ class Lvsd:
                 self.keeper.events.info(f"serial {serial} was confirmed")
         return {"serial": serial}
 
-    async def status(self) -> dict[str, Any]:
-        """The parts of the status document that are about the configuration and the kernel."""
-        keeper = self.keeper
-        problems = [one for one in (self.installer.file_problem, keeper.place.problem) if one]
-        problems += [*self.pair.problems(), *keeper.account.problems(), *keeper.weighing.problems()]
-        problems += keeper.work.problems()
-        problems += keeper.guarding.problems(keeper.running.config if keeper.running else None)
-        try:
-            seen = await keeper.work.table()
-        except LvsError as error:
-            seen = Seen()
-            if str(error) not in problems:
-                problems.append(str(error))
-        running, account = keeper.running, keeper.account
-        wanted, held = account.wanted, self._held()
-        config = running.config if running else LvsConfig()
-        # For thousands of real servers beside the loop, in which a role of the heart may be waiting.
-        virtual_servers, foreign = await asyncio.to_thread(
-            status.table_documents, config, seen, held, wanted.services.keys()
-        )
-        return {
-            "node": keeper.place.node.value,
-            "role": keeper.role.value,
-            "serial": running.serial if running else None,
-            "sha256": running.sha256 if running else None,
-            "installed_at": self.installer.installed_at,
-            "problems": problems + list(map(str, running.standing if running else ())),
-            "last_change": status.change_document(account.last_change),
-            "events": status.events_document(keeper.events),
-            "addresses": status.addresses_document(wanted.addresses, account.missing_addresses),
-            "virtual_servers": virtual_servers,
-            "foreign": foreign,
-            "redundancy": self.pair.document(),
-            "sync": status.sync_document(seen.sync),
-            "unconfirmed": self.confirmation.document(),
-            "guard": document_of(keeper.guarding.guard),
-        }
-
-    def _held(self) -> Held:
-        """As of now, for a thread that reads it while the checks go on."""
-        keeper, running = self.keeper, self.keeper.running
-        now = keeper.clock()
-        return Held(
-            verdicts=dict(keeper.checker.verdicts),
-            shares=keeper.weighing.shares,
-            hands=keeper.weighing.hands.in_force(now),
-            leavers=keeper.weighing.departing.leavers,
-            watched=running.watched if running else {},
-            now=now,
-        )
+    async def status(self, only: Collection[str] | None = None) -> dict[str, Any]:
+        """The parts of the status document that are about the configuration and the kernel; see `telling`."""
+        return await telling.status(self.installer, only)
 
     # ---- the administrator's hand
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,15 +102,29 @@ def table_documents(
     )
 
 
-def virtual_servers_document(config: LvsConfig, table: Table, held: Held) -> list[Document]:
-    """The active virtual servers and their active real servers, in the order of lvs.cf."""
+def leaving_of(held: Held) -> dict[ServiceKey, list[Leaver]]:
+    """The deleted real servers that keep their connections, by their services."""
     leaving: dict[ServiceKey, list[Leaver]] = {}
     for (service, _), leaver in held.leavers.items():
         leaving.setdefault(service, []).append(leaver)
+    return leaving
+
+
+def virtual_servers_document(
+    config: LvsConfig, table: Table, held: Held, only: Collection[str] | None = None
+) -> list[Document]:
+    """The active virtual servers and their active real servers, in the order of lvs.cf.
+
+    only: those with these names; table need have no others then.
+    """
+    leaving = leaving_of(held)
     found = []
     for virtual_server in config.virtual_servers:
         key = service_key(virtual_server)
         if not virtual_server.active or key is None:
+            continue
+        if only is not None and virtual_server.name not in only:
+            leaving.pop(key, None)
             continue
         counters = table.service_counters.get(key)
         real_servers = [

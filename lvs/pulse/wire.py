@@ -9,7 +9,8 @@ from typing import Any
 from lvs import errors
 from lvs.config.model import Problem, Severity
 
-MAX_LINE = 16 * 1024 * 1024  # bytes of one request or answer
+MAX_LINE = 16 * 1024 * 1024  # bytes of one request
+MAX_ANSWER = 128 * 1024 * 1024  # of one answer: the whole status of 50,000 real servers has 25 MB
 
 _KINDS: dict[str, type[errors.LvsError]] = {
     kind.__name__: kind

@@ -21,6 +21,7 @@ from lvs.router.netfilter.counts import Counts
 from lvs.router.sentences import Names
 from lvs.router.state import (
     Change,
+    Counters,
     InterfaceAddress,
     KernelState,
     Netfilter,
@@ -76,7 +77,10 @@ class Kernel(Protocol):
         """These services, as far as they exist, and their real servers. Raises KernelError."""
 
     def read_counters(self, keys: Collection[ServiceKey]) -> Table:
-        """The same with the counters of their real servers."""
+        """The same with the counters, theirs and those of their real servers."""
+
+    def read_service_counters(self) -> Mapping[ServiceKey, Counters]:
+        """The counters of all services alone. Raises KernelError."""
 
     def read_addresses(self) -> frozenset[InterfaceAddress]:
         """Every address of this machine. Raises KernelError."""
@@ -240,6 +244,10 @@ class LinuxKernel:
     def read_counters(self, keys: Collection[ServiceKey]) -> Table:
         with Ipvs() as ipvs:
             return ipvs.services(keys, counters=True)
+
+    def read_service_counters(self) -> Mapping[ServiceKey, Counters]:
+        with Ipvs() as ipvs:
+            return ipvs.service_counters()
 
     def read_addresses(self) -> frozenset[InterfaceAddress]:
         return addresses.read(None)

@@ -94,20 +94,18 @@ class Ipvs:
             raise KernelError("read the IPVS table", f"{error}: run Linux 3.18 or newer") from error
 
     def services(self, keys: Collection[ServiceKey], *, counters: bool = False) -> Table:
-        """These services alone, as far as they exist, and their real servers.
-
-        counters: with those of the real servers, not of the services.
-        """
+        """These services as far as they exist, and their real servers; counters: with those of both."""
         services: dict[ServiceKey, Service] = {}
         destinations: dict[ServiceKey, Mapping[DestinationKey, Destination]] = {}
         counted: dict[ServiceKey, Mapping[DestinationKey, Counters]] = {}
+        own: dict[ServiceKey, Counters] = {}
         try:
             for key in keys:
                 named = messages.service_attribute(key)
                 found = self._one(named)
                 if found is None:
                     continue
-                services[key] = found
+                services[key], own[key] = found
                 if counters:
                     of = self._netlink.dump(messages.GET_DEST, named, messages.counted_destination)
                     destinations[key] = {each: destination for each, destination, _ in of}
@@ -118,16 +116,24 @@ class Ipvs:
                     )
         except OSError as error:
             raise KernelError("read the IPVS table", _reason(error.errno or 0)) from error
-        return Table(services, destinations, destination_counters=counted)
+        return Table(services, destinations, own if counters else {}, counted)
 
-    def _one(self, named: bytes) -> Service | None:
+    def service_counters(self) -> dict[ServiceKey, Counters]:
+        """What was counted for each service; nothing of the real servers is read."""
         try:
-            found = self._netlink.get(messages.GET_SERVICE, named, messages.service)
+            found = filter(None, self._netlink.dump(messages.GET_SERVICE, b"", messages.counted_service))
+            return {key: counters for key, _, counters in found}
+        except OSError as error:
+            raise KernelError("read the IPVS table", _reason(error.errno or 0)) from error
+
+    def _one(self, named: bytes) -> tuple[Service, Counters] | None:
+        try:
+            found = self._netlink.get(messages.GET_SERVICE, named, messages.counted_service)
         except OSError as error:
             if error.errno != errno.ESRCH:
                 raise
             found = None
-        return found and found[1]
+        return found and found[1:]
 
     def _table(self, only: Collection[ServiceKey] | None) -> Table:
         services = dict(filter(None, self._netlink.dump(messages.GET_SERVICE, b"", messages.service)))

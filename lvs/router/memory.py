@@ -118,7 +118,11 @@ class MemoryKernel:
         counters = {
             key: {each: Counters() for each in members} for key, members in found.destinations.items()
         }
-        return replace(found, destination_counters=counters)
+        own = {key: Counters() for key in found.services}
+        return replace(found, service_counters=own, destination_counters=counters)
+
+    def read_service_counters(self) -> dict[ServiceKey, Counters]:
+        return {key: Counters() for key in dict(self.services)}
 
     def table(self) -> Table:
         """The table; nothing passes through this kernel, so every counter is 0."""

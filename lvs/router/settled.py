@@ -6,14 +6,22 @@ that has verified its table a moment ago, and looks at all of it every few secon
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from lvs.config.model import Address
 from lvs.router.apply import Kernel, Refusal
 from lvs.router.ipvs import Table
 from lvs.router.netfilter.counts import Counts
-from lvs.router.state import Change, InterfaceAddress, KernelState, Netfilter, ServiceKey, SyncDaemon
+from lvs.router.state import (
+    Change,
+    Counters,
+    InterfaceAddress,
+    KernelState,
+    Netfilter,
+    ServiceKey,
+    SyncDaemon,
+)
 
 MOST_SERVICES = 64  # that are read one by one; from about there on the whole table is as quick
 
@@ -104,6 +112,9 @@ class SettledKernel:
 
     def read_counters(self, keys: Collection[ServiceKey]) -> Table:
         return self._kernel.read_counters(keys)
+
+    def read_service_counters(self) -> Mapping[ServiceKey, Counters]:
+        return self._kernel.read_service_counters()
 
     def carry_out(self, changes: Sequence[Change]) -> tuple[Refusal, ...]:
         return self._kernel.carry_out(changes)

@@ -369,6 +369,8 @@ class KernelSuite:
         assert counted.destination_counters == {
             key: dict.fromkeys(members, Counters()) for key, members in found.destinations.items()
         }
+        assert counted.service_counters == dict.fromkeys(there, Counters())
+        assert kernel.read_service_counters() == dict.fromkeys(whole.services, Counters())
 
     def test_a_cluster_changed_service_by_service_is_always_as_planned(self, kernel: Kernel):
         foreign = replace(OTHER, port=26)
