@@ -4,7 +4,7 @@ Starts Redis, the manager's worker, the web server and the routers (the lab's, o
 step, keeps them running, and stops all of them on Ctrl-C. Configuration is by the environment:
 
 PIRANHA_PORT      port of the web pages (3636)
-PIRANHA_BIND      address they are served on (127.0.0.1)
+PIRANHA_BIND      address they are served on (127.0.0.1); by TLS if another one (piranha_web.gunicorn_conf)
 PIRANHA_LAB       auto, or none: routers in planning mode
 PIRANHA_VIP_PORT  port that leads to the lab's virtual address (8080)
 PIRANHA_VAR       folder for what is kept (var/)
@@ -15,9 +15,11 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -26,11 +28,12 @@ sys.path.insert(0, str(PROJECT))
 from deploy.start import redis, routers  # noqa: E402 - the project's folder must be on the path first
 from deploy.start.place import AlreadyRunning, Place, is_taken  # noqa: E402
 from deploy.start.processes import Child, Children, say, wait_for  # noqa: E402
+from piranha_web.tls.certificates import TlsRefused  # noqa: E402
+from piranha_web.tls.serving import Serving, is_local  # noqa: E402
 
 PIRANHA = str(Path(sys.executable).with_name("piranha"))
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 GUNICORN = str(Path(sys.executable).with_name("gunicorn"))
-PORT = os.environ.get("PIRANHA_PORT", "3636")
-BIND = os.environ.get("PIRANHA_BIND", "127.0.0.1")
 
 
 class Stopped(Exception):
@@ -49,7 +52,7 @@ def main() -> int:
         lock.close()
     except Stopped:
         pass
-    except (RuntimeError, AlreadyRunning, OSError, subprocess.CalledProcessError) as error:
+    except (RuntimeError, AlreadyRunning, TlsRefused, OSError, subprocess.CalledProcessError) as error:
         say(f"Stopping: {error}")
         return 1
     finally:
@@ -68,10 +71,12 @@ def stop(_number: int, _frame: object) -> None:
 
 def run(place: Place, children: Children) -> None:
     """Every step, then the watch over them."""
-    if not PORT.isdecimal() or not 0 < int(PORT) < 65536:
-        raise RuntimeError(f"PIRANHA_PORT must be a number from 1 to 65535, and is {PORT!r}")
-    if is_taken(BIND, int(PORT)):
-        raise RuntimeError(f"Port {PORT} is in use; choose another one: PIRANHA_PORT=3637 make run")
+    serving = Serving.from_environment({**os.environ, "PIRANHA_VAR": str(place.folder)})
+    fingerprint = serving.ensure(datetime.now(UTC))[0].fingerprint if serving.tls else ""
+    if is_taken(host_of(serving), serving.port):
+        raise RuntimeError(
+            f"Port {serving.port} is in use; choose another one: PIRANHA_PORT={serving.port + 1} make run"
+        )
     environment = {
         "PIRANHA_VAR": str(place.folder),
         "PIRANHA_SECRET_KEY_FILE": str(place.secret("secret.key")),
@@ -97,10 +102,10 @@ def run(place: Place, children: Children) -> None:
 
     say("Starting the manager's worker")
     children.start(Child("the manager's worker", [PIRANHA, "worker", "--manager"], place.log("manager")))
-    say(f"Starting the web server on {BIND}:{PORT}")
+    say(f"Starting the web server on {', '.join(serving.addresses)}")
     web = children.start(web_server(place))
-    wait_for(answers, web, f"http://localhost:{PORT} answers", 40)
-    greet(new_password, cluster)
+    wait_for(lambda: answers(serving), web, f"{url_of(serving)} answers", 40)
+    greet(new_password, cluster, serving, fingerprint)
     cluster.wait(children)
     while True:
         time.sleep(0.5)
@@ -119,16 +124,29 @@ def first_password(place: Place) -> str | None:
 
 def web_server(place: Place) -> Child:
     """gunicorn with the site."""
-    argv = [
-        GUNICORN, "piranha_web.wsgi", "--bind", f"{BIND}:{PORT}", "--workers", "2", "--threads", "24",
-        "--access-logfile", "-", "--chdir", str(PROJECT), "--worker-tmp-dir", "/dev/shm",
-    ]  # fmt: skip
+    argv = [GUNICORN, "-c", "python:piranha_web.gunicorn_conf", "--chdir", str(PROJECT), "piranha_web.wsgi"]
     return Child("the web server", argv, place.log("web"))
 
 
-def answers() -> bool:
+def host_of(serving: Serving) -> str:
+    """An address of this machine at which the server must answer; a wildcard has none of its own."""
+    return WILDCARDS.get(serving.binds[0], serving.binds[0])
+
+
+def url_of(serving: Serving) -> str:
+    """What a browser on this machine is to ask for."""
+    host = "localhost" if serving.binds[0] in WILDCARDS or is_local(serving.binds[0]) else serving.binds[0]
+    return f"http{'s' if serving.tls else ''}://{host}:{serving.port}"
+
+
+def answers(serving: Serving) -> bool:
     """Whether the login page comes."""
-    connection = http.client.HTTPConnection(BIND, int(PORT), timeout=10)
+    host, port = host_of(serving), serving.port
+    connection = http.client.HTTPConnection(host, port, timeout=10)
+    if serving.tls:
+        # Only whether it answers is asked, and nothing is told: whose certificate it is does not matter.
+        context = ssl._create_unverified_context()
+        connection = http.client.HTTPSConnection(host, port, timeout=10, context=context)
     try:
         connection.request("GET", "/login")
         return connection.getresponse().status in (200, 301, 302)
@@ -138,9 +156,13 @@ def answers() -> bool:
         connection.close()
 
 
-def greet(new_password: str | None, cluster: routers.Routers) -> None:
-    """What the administrator needs to begin."""
-    say(f"Piranha Web serves http://localhost:{PORT}")
+def greet(new_password: str | None, cluster: routers.Routers, serving: Serving, fingerprint: str) -> None:
+    """What the administrator needs to begin. fingerprint: of the certificate; "": there is none."""
+    say(f"Piranha Web serves {url_of(serving)}")
+    if fingerprint:
+        whose = "its own: a browser asks at the first visit" if serving.is_own else f"{serving.certificate}"
+        print(f"    TLS       with the certificate {whose}; SHA-256")
+        print(f"              {fingerprint}")
     print("    user      piranha")
     if new_password:
         print(f"    password  {new_password}    (shown only now; change it with: .venv/bin/piranha passwd)")

@@ -77,6 +77,8 @@ def free_port() -> int:
 
 def is_taken(address: str, port: int) -> bool:
     """Whether somebody listens there."""
-    with socket.socket() as one:
-        one.settimeout(1)
-        return one.connect_ex((address, port)) == 0
+    try:
+        with socket.create_connection((address, port), timeout=1):
+            return True
+    except OSError:
+        return False
