@@ -6,6 +6,7 @@
 | PIRANHA_SECRET_KEY_FILE | file with the key that signs sessions | none: the server refuses to start |
 | PIRANHA_DATABASE | SQLite file | `PIRANHA_VAR/piranha.sqlite3` |
 | PIRANHA_PASSWORD_FILE | accounts, in htpasswd format | `PIRANHA_VAR/piranha.passwd` |
+| PIRANHA_OIDC_FILE | switches sign-in by OpenID Connect on (`piranha_web.access.oidc_file`) | empty: off |
 | PIRANHA_ALLOW | networks that may reach the site at all | loopback and private networks |
 | PIRANHA_PROXIES | proxies whose X-Forwarded-For and -Proto count; `unix`: who uses the socket | none |
 | PIRANHA_PORT | TCP port at which the site is served, for PIRANHA_GUARD | 3636 |
@@ -82,6 +83,7 @@ if any(map(is_everything, PIRANHA_PROXIES)):
 PIRANHA_PORT = number("PIRANHA_PORT", "3636", 65535)
 PIRANHA_GUARD = os.environ.get("PIRANHA_GUARD", "").strip()
 PIRANHA_PASSWORD_FILE = Path(os.environ.get("PIRANHA_PASSWORD_FILE", VAR / "piranha.passwd"))
+PIRANHA_OIDC_FILE = Path(os.environ["PIRANHA_OIDC_FILE"]) if os.environ.get("PIRANHA_OIDC_FILE") else None
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -155,6 +157,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 AUTHENTICATION_BACKENDS = ["piranha_web.access.backend.PasswordFileBackend"]
+if PIRANHA_OIDC_FILE:
+    AUTHENTICATION_BACKENDS.append("piranha_web.access.oidc.IssuerBackend")
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "control"
 

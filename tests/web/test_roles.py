@@ -90,6 +90,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "/clusters/choose": (NOT_TAKEN, V),
     "/help": (V, NOT_TAKEN),
     "/login": (V, V),
+    "/login/by": (V, NOT_TAKEN),
+    "/login/by/return": (V, NOT_TAKEN),
     "/logout": (NOT_TAKEN, V),
     "/password": (V, V),
     "/accounts": (ALL, NOT_TAKEN),
