@@ -29,6 +29,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from piranha_web.access.networks import Network, NetworkRefused, is_everything, networks_of
 
+from piranha_web.access.failures import WINDOW
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -98,6 +99,10 @@ INSTALLED_APPS = [
     "lvs.apps.LvsApp",
     "piranha_web.apps.SiteApp",
 ]
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
 
 MIDDLEWARE = [
     "piranha_web.access.allowlist.AllowlistMiddleware",
@@ -156,7 +161,20 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
-AUTHENTICATION_BACKENDS = ["piranha_web.access.backend.PasswordFileBackend"]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # refuses who is locked out, before any password is looked at
+    "piranha_web.access.backend.PasswordFileBackend",
+]
+AXES_HANDLER = "piranha_web.access.lockout.Handler"
+AXES_CLIENT_IP_CALLABLE = "piranha_web.access.lockout.axes_network"
+AXES_COOLOFF_TIME = WINDOW
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # our handler judges by more than these
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# axes' middleware would put a bare page in the place of our login page, which says how long to wait.
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]
+OTP_TOTP_ISSUER = f"Piranha Web {socket.gethostname()}"  # by this name an authenticator app lists the account
 if PIRANHA_OIDC_FILE:
     AUTHENTICATION_BACKENDS.append("piranha_web.access.oidc.IssuerBackend")
 LOGIN_URL = "login"

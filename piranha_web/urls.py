@@ -108,6 +108,7 @@ urlpatterns = [
     path("login/by/return", oidc.oidc_return, name="oidc-return"),
     path("logout", account.log_out, name="logout"),
     path("password", account.change_password, name="change-password"),
+    path("login/code", account.log_in_code, name="login-code"),
     path("sessions", sessions.session_list, name="session-list"),
     path("sessions/end", sessions.session_end, name="session-end"),
     path("accounts", users.user_list, name="user-list"),

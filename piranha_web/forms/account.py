@@ -1,4 +1,4 @@
-"""Logging in, and changing one's password."""
+"""Logging in, changing one's password, and the second factor."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from django.conf import settings
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from django.utils import timezone
 
-from piranha_web.access import passwords, throttle
-from piranha_web.access.addresses import client_address
+from piranha_web.access import lockout, passwords
+from piranha_web.access.failures import Lock
 
 WRONG = (
     "Name and password do not belong together. Try again; on this machine `piranha passwd` sets a new one."
 )
-TOO_MANY = "Too many attempts from your address. Wait five minutes, then try again."
 
 
 def bare_helper() -> FormHelper:
@@ -49,22 +49,83 @@ class LoginForm(forms.Form):
         self.request = request
         self.user: User | None = None
         self.is_judged = False  # whether the password was looked at
+        self.lock: Lock | None = None  # why whoever asks has to wait
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
-        address = client_address(self.request)
-        if throttle.is_waiting(address):
-            raise forms.ValidationError(TOO_MANY)
+        name = cleaned["username"]
+        self.refuse_locked(name)
         self.is_judged = True
-        user = authenticate(self.request, username=cleaned["username"], password=cleaned["password"])
+        user = authenticate(self.request, username=name, password=cleaned["password"])
         if not isinstance(user, User):
-            throttle.record_failure(address)
+            self.refuse_locked(name)  # this failure may have been the last one too many
             raise forms.ValidationError(WRONG)
-        throttle.forgive(address)
         self.user = user
         return cleaned
+
+    def refuse_locked(self, name: str) -> None:
+        """Says how long to wait, if so."""
+        self.lock = lockout.lock_of(self.request, name)
+        if self.lock is not None:
+            raise forms.ValidationError(lockout.refusal(self.lock, timezone.now()))
+
+
+def code_field(help_text: str) -> forms.CharField:
+    """Where a code of the second factor is typed."""
+    attributes = {"autocomplete": "one-time-code", "autocapitalize": "off", "spellcheck": "false"}
+    return forms.CharField(
+        label="Code", max_length=32, help_text=help_text, widget=forms.TextInput(attrs=attributes)
+    )
+
+
+class CodeForm(forms.Form):
+    """A code of the second factor."""
+
+    code = code_field("Six digits of your authenticator app, or one of your recovery codes.")
+
+    helper = bare_helper()
+
+
+class FirstCodeForm(forms.Form):
+    """The code by which an app shows that it has the key."""
+
+    code = code_field("The six digits that the app shows now.")
+
+    helper = bare_helper()
+
+
+class PresentPasswordForm(forms.Form):
+    """The password that somebody has, where they have one: a session that was left open is not enough."""
+
+    old = forms.CharField(
+        label="Present password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    helper = bare_helper()
+
+    def __init__(self, data: Any, *, request: HttpRequest, prefix: str | None = None) -> None:
+        super().__init__(data, prefix=prefix)
+        self.request = request
+        self.name = request.user.get_username()
+        if passwords.hash_of(self.name, settings.PIRANHA_PASSWORD_FILE) is None:
+            del self.fields["old"]  # of an issuer's account
+
+    def clean_old(self) -> str:
+        """The password, if it is right; a wrong one counts as a failed login does."""
+        old = str(self.cleaned_data["old"])
+        if why := lockout.wrong_password(self.request, self.name, old):
+            raise forms.ValidationError(why)
+        return old
+
+
+class SwitchOffForm(PresentPasswordForm):
+    """Password and code: all that it takes to log in."""
+
+    code = code_field("Six digits of your authenticator app, or one of your recovery codes.")
 
 
 class PasswordForm(forms.Form):
@@ -89,16 +150,17 @@ class PasswordForm(forms.Form):
 
     helper = bare_helper()
 
-    def __init__(self, data: Any, *, user: str) -> None:
+    def __init__(self, data: Any, *, request: HttpRequest) -> None:
         super().__init__(data)
-        self.user = user
+        self.request = request
+        self.user = request.user.get_username()
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
-        if not passwords.check_password(self.user, cleaned["old"], settings.PIRANHA_PASSWORD_FILE):
-            self.add_error("old", "This is not your present password.")
+        if why := lockout.wrong_password(self.request, self.user, cleaned["old"]):
+            self.add_error("old", why)
         elif cleaned["new"] != cleaned["again"]:
             self.add_error("again", "The two new passwords differ: type the same one twice.")
         elif cleaned["new"] == cleaned["old"]:

@@ -11,8 +11,9 @@ from django.conf import settings as django_settings
 from django.test import Client
 
 from lvs import models, store
-from piranha_web.access import passwords, throttle
+from piranha_web.access import passwords
 from piranha_web.access.allowlist import is_allowed, is_own_name
+from piranha_web.access.failures import Kind
 from tests.web.conftest import CONFIG, PASSWORD, USER
 from tests.web.test_every_address import EVERY
 
@@ -201,11 +202,11 @@ def test_a_forged_header_hides_nobody_who_guesses_passwords(monkeypatch: pytest.
     attacker = Client(REMOTE_ADDR="10.9.9.9")
     with monkeypatch.context() as quick:
         quick.setattr(passwords, "check_password", lambda *_: False)  # it takes its time on purpose
-        for number in range(throttle.FAILURES):
+        for number in range(Kind.PAIR.value):
             attacker.post("/login", wrong, HTTP_X_FORWARDED_FOR=f"10.0.0.{number}")
 
     right = {"username": USER, "password": PASSWORD}
-    assert attacker.post("/login", right, HTTP_X_FORWARDED_FOR="10.0.0.77").status_code == 403
+    assert attacker.post("/login", right, HTTP_X_FORWARDED_FOR="10.0.0.77").status_code == 429
     assert Client(REMOTE_ADDR="10.0.0.1").post("/login", right).status_code == 302
 
 

@@ -18,7 +18,8 @@ from django.utils import timezone
 from lvs import audit as entries
 from lvs import models, orders, store
 from piranha_web import audit
-from piranha_web.access import passwords, throttle
+from piranha_web.access import lockout, passwords
+from piranha_web.access.failures import Kind
 from piranha_web.audit import Refusals
 from piranha_web.views.audit import PAGE, unformulated
 from tests.conftest import RedisServer
@@ -81,7 +82,7 @@ def test_whatever_is_done_is_written_down_with_who_from_where_and_what(
     last = written[-1]
     assert words in last.text
     assert (last.user, last.address) == (USER, "127.0.0.1")
-    of_no_cluster = (Action.LOGIN, Action.LOGOUT, Action.PASSWORD, Action.ACCOUNT)
+    of_no_cluster = (Action.LOGIN, Action.LOGOUT, Action.PASSWORD, Action.ACCOUNT, Action.SECOND_FACTOR)
     of = "second" if action == Action.CLUSTER else "lab"
     assert last.cluster == ("" if action in of_no_cluster else of)
     assert timezone.now() - last.at < timedelta(minutes=1)
@@ -238,8 +239,8 @@ def test_passwords_stand_nowhere_in_the_log(administrator: Client, anonymous: Cl
 
 
 def test_whoever_guesses_without_end_does_not_fill_the_log(anonymous: Client, start: int) -> None:
-    for _ in range(throttle.FAILURES):
-        throttle.record_failure("127.0.0.1")
+    for number in range(Kind.NETWORK.value):
+        lockout.count(f"guess{number}", "127.0.0.1", timezone.now())
     for number in range(40):
         anonymous.post("/login", {"username": f"name{number}", "password": "wrong password"})
         anonymous.post("/login", {"username": "x" * 500, "password": "wrong password"})
@@ -288,11 +289,11 @@ def test_whose_role_is_not_enough_is_written_down_with_the_role_that_it_takes(
 ) -> None:
     passwords.set_password("anna", PASSWORD, site.PIRANHA_PASSWORD_FILE)
     client = Client()
-    assert client.login(username="anna", password=PASSWORD)
+    assert client.post("/login", {"username": "anna", "password": PASSWORD}).status_code == 302
     for _ in range(5):
         assert client.post("/apply", {}).status_code == 403
     assert client.get("/audit").status_code == 403
-    first, second = since(start)
+    _login, first, second = since(start)
     assert (first.user, first.action, first.outcome) == ("anna", Action.FORBIDDEN, Outcome.REFUSED)
     assert first.text == "POST apply takes the role administrator"
     assert second.text == "GET audit takes the role administrator"

@@ -93,6 +93,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "/login/by": (V, NOT_TAKEN),
     "/login/by/return": (V, NOT_TAKEN),
     "/logout": (NOT_TAKEN, V),
+    "/login/code": (V, V),
     "/password": (V, V),
     "/accounts": (ALL, NOT_TAKEN),
     "/accounts/add": (ALL, ALL),

@@ -13,7 +13,8 @@ from django.utils import timezone
 from lvs import models, store
 from piranha_web.access import accounts
 from tests.web.answering import answering
-from tests.web.conftest import CONFIG, PASSWORD, SHOP
+from tests.web.conftest import CONFIG, PASSWORD, SHOP, USER
+from tests.web.factors import app_of, code_of
 from tests.web.pages import fields_of
 from tests.web.redundant import redundant
 from tests.web.reports import report, status
@@ -181,6 +182,21 @@ def remove_account(site: Site) -> None:
     site.post("/accounts/remove", name="anna")
 
 
+def second_step(site: Site) -> None:
+    device = app_of(USER)
+    site.post("/login", username=USER, password=PASSWORD)
+    site.post("/login/code", code=code_of(device))
+
+
+def allow(site: Site) -> None:
+    site.post("/access", network="192.0.2.0/24", note="the office")
+
+
+def allow_no_longer(site: Site) -> None:
+    allow(site)
+    site.post("/access/remove", network="192.0.2.0/24")
+
+
 # By the name of the address: how it is done, the action that is written down, and a word of the sentence.
 WALK: dict[str, tuple[Step, Action, str]] = {
     "global-settings": (
@@ -275,6 +291,7 @@ WALK: dict[str, tuple[Step, Action, str]] = {
         Action.LOGIN,
         "logged in",
     ),
+    "login-code": (second_step, Action.LOGIN, "logged in by password and a code"),
     "user-add": (
         lambda site: site.post("/accounts/add", name="carl", role="2"),
         Action.ACCOUNT,
