@@ -27,9 +27,9 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from piranha_web.access.failures import WINDOW
 from piranha_web.access.networks import Network, NetworkRefused, is_everything, networks_of
 
-from piranha_web.access.failures import WINDOW
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -96,13 +96,13 @@ INSTALLED_APPS = [
     "django.forms",
     "crispy_forms",
     "crispy_bootstrap5",
-    "lvs.apps.LvsApp",
-    "piranha_web.apps.SiteApp",
-]
     "axes",
     "django_otp",
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
+    "lvs.apps.LvsApp",
+    "piranha_web.apps.SiteApp",
+]
 
 MIDDLEWARE = [
     "piranha_web.access.allowlist.AllowlistMiddleware",
