@@ -28,8 +28,9 @@ sys.path.insert(0, str(PROJECT))
 from deploy.start import redis, routers  # noqa: E402 - the project's folder must be on the path first
 from deploy.start.place import AlreadyRunning, Place, is_taken  # noqa: E402
 from deploy.start.processes import Child, Children, say, wait_for  # noqa: E402
+from piranha_web.tls.binds import is_local  # noqa: E402
 from piranha_web.tls.certificates import TlsRefused  # noqa: E402
-from piranha_web.tls.serving import Serving, is_local  # noqa: E402
+from piranha_web.tls.serving import Serving  # noqa: E402
 
 PIRANHA = str(Path(sys.executable).with_name("piranha"))
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}

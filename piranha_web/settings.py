@@ -14,7 +14,8 @@
 | PIRANHA_HOSTS | further host names of the site | this machine's name (localhost and IP addresses always) |
 | PIRANHA_SESSION_IDLE | minutes without use after which a session ends | 30 |
 | PIRANHA_SESSION_LONGEST | hours after which it ends in any case | 12 |
-| PIRANHA_HTTPS | 1: cookies only over HTTPS | 0 |
+| PIRANHA_HTTPS | 1: cookies only over HTTPS, whatever they came by | 0: as they came |
+| PIRANHA_HSTS | days for which browsers shall use TLS alone for this name | 7 with PIRANHA_TLS_CERT |
 | PIRANHA_LOG_LEVEL | least severity that is logged to stderr | INFO |
 """
 
@@ -29,6 +30,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from piranha_web.access.failures import WINDOW
 from piranha_web.access.networks import Network, NetworkRefused, is_everything, networks_of
+from piranha_web.tls.binds import only_by_tls
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -105,9 +107,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "piranha_web.access.headers.SecurityHeadersMiddleware",  # it only adds to answers, refusals too
     "piranha_web.access.allowlist.AllowlistMiddleware",
+    "piranha_web.access.plain.PlainMiddleware",
     "piranha_web.access.size.SizeMiddleware",
-    "piranha_web.access.headers.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -196,6 +199,12 @@ CSRF_COOKIE_NAME = "piranha_csrf"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_SECURE = SECURE_COOKIES
+PIRANHA_ONLY_TLS = only_by_tls()
+PIRANHA_HSTS = (
+    timedelta(days=number("PIRANHA_HSTS", "1", 730) if os.environ["PIRANHA_HSTS"].strip() != "0" else 0)
+    if os.environ.get("PIRANHA_HSTS")
+    else None
+)
 CSRF_FAILURE_VIEW = "piranha_web.views.errors.csrf_failure"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

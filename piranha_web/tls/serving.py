@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 
 from piranha_web.tls import names, own
+from piranha_web.tls.binds import binds, is_local, is_network, is_socket, words
 from piranha_web.tls.certificates import Certificate, TlsRefused, ending, usable
 
 log = logging.getLogger("piranha.tls")
@@ -43,20 +43,20 @@ class Serving:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Serving:
         """As the variables say; TlsRefused when passwords would go over the network for everybody to read."""
-        binds = _binds(environment)
+        served = binds(environment)
         port = environment.get("PIRANHA_PORT", "3636")
         if not (port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536):
             raise TlsRefused(f"PIRANHA_PORT must be a number from 1 to 65535, and is {port!r}.")
         certificate, key = _own_pair(environment)
         return cls(
-            binds=binds,
+            binds=served,
             port=int(port),
-            tls=_wanted(environment, binds),
+            tls=_wanted(environment, served),
             certificate=certificate,
             key=key,
             hosts=(
-                *_words(environment.get("PIRANHA_HOSTS", "")),
-                *(one for one in binds if not is_socket(one)),
+                *words(environment.get("PIRANHA_HOSTS", "")),
+                *filter(is_network, served),
             ),
             var=Path(environment.get("PIRANHA_VAR", "var")).absolute(),
         )
@@ -91,15 +91,6 @@ class Serving:
         return usable(certificate, key, now), ""
 
 
-def _words(text: str) -> list[str]:
-    return text.replace(",", " ").split()
-
-
-def _binds(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """What is served on, IPv6 addresses without their brackets."""
-    return tuple(one.strip("[]") for one in _words(environment.get("PIRANHA_BIND", ""))) or ("127.0.0.1",)
-
-
 def _own_pair(environment: Mapping[str, str]) -> tuple[Path | None, Path | None]:
     """The administrator's files; a certificate alone has its key in the same file."""
     certificate, key = (environment.get(f"PIRANHA_TLS_{one}", "").strip() for one in ("CERT", "KEY"))
@@ -108,46 +99,21 @@ def _own_pair(environment: Mapping[str, str]) -> tuple[Path | None, Path | None]
     return (Path(certificate) if certificate else None), (Path(key) if key else None)
 
 
-def _wanted(environment: Mapping[str, str], binds: tuple[str, ...]) -> bool:
+def _wanted(environment: Mapping[str, str], served: tuple[str, ...]) -> bool:
     """Whether to speak TLS."""
     mode = environment.get("PIRANHA_TLS", "").strip().lower() or "auto"
     if mode not in MODES:
         raise TlsRefused(f"PIRANHA_TLS must be auto, on or off, and is {mode!r}.")
-    outside = [one for one in binds if not is_local(one)]
+    outside = [one for one in served if not is_local(one)]
     if mode != "off":
         return mode == "on" or bool(outside)
-    if outside and not _words(environment.get("PIRANHA_PROXIES", "")):
+    if outside and not words(environment.get("PIRANHA_PROXIES", "")):
         raise TlsRefused(
             f"PIRANHA_TLS=off, but {', '.join(outside)} can be reached from outside: everybody on the way "
             "would read the passwords. Leave PIRANHA_TLS out; or bind to 127.0.0.1; or name the proxy that "
             "speaks TLS in front of this server in PIRANHA_PROXIES."
         )
     return False
-
-
-def only_by_tls(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether a request that did not come by TLS, to a proxy or to us, came a way that it should not have."""
-    return any(not is_local(one) for one in _binds(environment))
-
-
-def is_socket(bind: str) -> bool:
-    """Whether it is a unix socket."""
-    return bind.startswith("unix:")
-
-
-def is_network(bind: str) -> bool:
-    """Whether it is an address or a name."""
-    return not is_socket(bind)
-
-
-def is_local(bind: str) -> bool:
-    """Whether nobody but this machine reaches it."""
-    if is_socket(bind) or bind.lower() == "localhost":
-        return True
-    try:
-        return ip_address(bind).is_loopback
-    except ValueError:
-        return False
 
 
 def _bracketed(bind: str) -> str:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from piranha_web.tls import making, own
+from piranha_web.tls.binds import only_by_tls
 from piranha_web.tls.certificates import TlsRefused
-from piranha_web.tls.serving import Serving, Shown, only_by_tls
+from piranha_web.tls.serving import Serving, Shown
 
 
 def serving(tmp_path, **variables: str) -> Serving:
