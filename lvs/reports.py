@@ -17,10 +17,21 @@ from functools import lru_cache
 from typing import Any
 
 import redis
+from redis.client import Pipeline
+
+from lvs import broker
+from lvs.report_parts import (
+    FORGOTTEN_AFTER,
+    LOOKED_SECONDS,
+    compact,
+    looked_at_all_key,
+    replace_all,
+    report_key,
+    split,
+)
 
 INTERVAL = 2.0  # seconds between reports while somebody looks; also the beat that says "the worker lives"
 SILENT_AFTER = 3 * INTERVAL  # a worker that misses three reports is said to be silent
-FORGOTTEN_AFTER = 7 * 86_400
 MANAGER = ":manager"  # the manager's own worker reports here; no router's name may begin with a colon
 
 
@@ -30,9 +41,12 @@ def connect(broker_url: str) -> redis.Redis:
     broker_url: redis://, rediss:// or Celery's redis+socket://PATH?password=...
     """
     url = broker_url.replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=")
-    return redis.Redis.from_url(
+    made = redis.Redis.from_url(
         url, socket_connect_timeout=2, socket_timeout=2, health_check_interval=0, decode_responses=True
     )
+    if broker.is_tls(url):
+        made.connection_pool.connection_class = broker.VerifiedConnection
+    return made
 
 
 @lru_cache(maxsize=8)
@@ -113,32 +127,38 @@ def brief_of(pulse: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def key_of(name: str) -> str:
-    """The Redis key of a router's report."""
-    return f"piranha:report:{name}"
-
-
 def seconds(time: tuple[int, int]) -> float:
     """Redis' TIME answer (seconds, microseconds) as a number."""
     return time[0] + time[1] / 1e6
 
 
 def publish(client: redis.Redis, name: str, pulse: Mapping[str, Any] | None, problem: str | None) -> None:
-    """Writes the report of a router; redis.RedisError when Redis does not take it."""
+    """Writes the report of a router, whole; redis.RedisError when Redis does not take it.
+
+    A pulse that does not answer leaves the parts of before; `lvs.reporting` writes what has changed of many.
+    """
     at = seconds(client.time())
-    body = json.dumps({"at": at, "pulse": pulse, "problem": problem}, separators=(",", ":"))
-    brief = json.dumps({"at": at, **brief_of(pulse)}, separators=(",", ":"))
     pipeline = client.pipeline(transaction=True)
-    pipeline.set(key_of(name), body, ex=FORGOTTEN_AFTER)
-    pipeline.set(brief_key_of(name), brief, ex=FORGOTTEN_AFTER)
+    said = pulse
+    if pulse is not None and "virtual_servers" in pulse:
+        said, parts, standings = split(pulse)
+        replace_all(pipeline, name, parts, standings)
+    report = compact({"at": at, "pulse": said, "problem": problem})
+    put(pipeline, name, report, compact({"at": at, **brief_of(pulse)}))
     pipeline.execute()
+
+
+def put(pipeline: Pipeline, name: str, report: str, brief: str) -> None:
+    """Writes a report, of which the parts are elsewhere, and its brief, both in JSON."""
+    pipeline.set(report_key(name), report, ex=FORGOTTEN_AFTER)
+    pipeline.set(brief_key_of(name), brief, ex=FORGOTTEN_AFTER)
 
 
 def fetch(client: redis.Redis, names: Iterable[str]) -> dict[str, Report]:
     """The reports of these routers; one that never reported is absent. RedisError: Redis is away."""
     return {
         name: Report(name=name, age=age, pulse=said["pulse"], problem=said["problem"])
-        for name, age, said in _read(client, names, key_of)
+        for name, age, said in _read(client, names, report_key, look=True)
     }
 
 
@@ -151,17 +171,20 @@ def briefs(client: redis.Redis, names: Iterable[str]) -> dict[str, Brief]:
 
 
 def _read(
-    client: redis.Redis, names: Iterable[str], key: Callable[[str], str]
+    client: redis.Redis, names: Iterable[str], key: Callable[[str], str], *, look: bool = False
 ) -> Iterator[tuple[str, float, dict[str, Any]]]:
-    """What stands under the routers' keys: (name, age in seconds, what is said)."""
+    """What stands under the routers' keys: (name, age in seconds, what is said). look: a page shows it."""
     wanted = list(names)
     pipeline = client.pipeline(transaction=False)
     pipeline.time()
     for name in wanted:
         pipeline.get(key(name))
+    if look:
+        for name in wanted:
+            pipeline.set(looked_at_all_key(name), 1, ex=LOOKED_SECONDS)
     time, *bodies = pipeline.execute()
     now = seconds(time)
-    for name, body in zip(wanted, bodies, strict=True):
+    for name, body in zip(wanted, bodies[: len(wanted)], strict=True):
         if body is not None:
             said = json.loads(body)
             yield name, max(0.0, now - said["at"]), said

@@ -17,6 +17,7 @@ from lvs.pulse.status import Held
 from lvs.router.guards import document_of
 from lvs.router.plan import service_key
 from lvs.router.state import Counters
+from lvs.summary import MOST_FOREIGN
 
 
 async def status(installer: Installer, only: Collection[str] | None) -> dict[str, Any]:
@@ -85,7 +86,8 @@ async def counters(keeper: Keeper) -> dict[str, Any]:
     """What the kernel has counted for each active virtual server: `virtual_servers`, NAME to five numbers.
 
     They are connections, packets in and out, bytes in and out; null for one that is not in the table. Of
-    virtual servers that are one service, the first has them, the others null. KernelError.
+    virtual servers that are one service, the first has them, the others null. `foreign`: a few of the
+    services that are not pulse's, as the status document has them. KernelError.
     """
     found = dict(await keeper.work.service_counters())
     config = keeper.running.config if keeper.running else LvsConfig()
@@ -94,7 +96,10 @@ async def counters(keeper: Keeper) -> dict[str, Any]:
         key = service_key(one)
         if one.active and key is not None:
             told[one.name] = _numbers(found.pop(key, None))
-    return {"virtual_servers": told}
+    ours = (await keeper.work.owned()).services | keeper.account.wanted.services.keys()
+    foreign = [key for key in found if key not in ours][:MOST_FOREIGN]
+    seen = await keeper.work.part_of_table(foreign)
+    return {"virtual_servers": told, "foreign": documents.foreign_document(seen.table, frozenset())}
 
 
 def _numbers(counted: Counters | None) -> list[int] | None:

@@ -190,7 +190,7 @@ def report(config: LvsConfig, sha256: str) -> None:
         reports.publish(client, name, document(name, role, config, sha256), None)
     reports.publish(client, reports.MANAGER, None, None)
     for name in ("r1", "r2", reports.MANAGER):
-        for key in (reports.key_of(name), reports.brief_key_of(name)):
+        for key in (report_key(name), reports.brief_key_of(name)):
             keep_new(client, key)
 
 

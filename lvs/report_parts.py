@@ -1,0 +1,128 @@
+"""A router's report in Redis: a summary that every page reads, and one part for each virtual server.
+
+| key | what |
+| --- | --- |
+| `piranha:report:NAME` | {at, pulse, problem}: pulse with `summary`, and of its virtual servers a few |
+| `piranha:report:NAME:servers` | a hash: VIRTUAL SERVER to its part of the status document |
+| `piranha:report:NAME:states` | {VIRTUAL SERVER: [state, {state: number}]} |
+| `piranha:looked:NAME` | a sorted set: VIRTUAL SERVER by when a page showed it |
+| `piranha:looked:NAME:any` | there while pages look at this router at all |
+
+All times are Redis' own. What is written here comes from a router, which may be anybody's by now: whoever
+reads it believes its shape as little as that of any other input.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+import redis
+from redis.client import Pipeline
+
+from lvs.standing import Standing, standing_of
+from lvs.summary import MOST_FOREIGN, Part, chosen, kept, states_document, summed_up
+
+FORGOTTEN_AFTER = 7 * 86_400
+LOOKED_SECONDS = 30  # for which a page that showed something counts as looking at it
+MOST_LOOKED = 500  # virtual servers that are asked for afresh each time
+
+
+def report_key(name: str) -> str:
+    """The Redis key of a router's report."""
+    return f"piranha:report:{name}"
+
+
+def servers_key(name: str) -> str:
+    """Of its parts."""
+    return f"piranha:report:{name}:servers"
+
+
+def states_key(name: str) -> str:
+    """Of how its virtual servers stand."""
+    return f"piranha:report:{name}:states"
+
+
+def looked_key(name: str) -> str:
+    """Of what pages look at."""
+    return f"piranha:looked:{name}"
+
+
+def looked_at_all_key(name: str) -> str:
+    """Of whether pages look at anything of it."""
+    return f"piranha:looked:{name}:any"
+
+
+def compact(value: object) -> str:
+    """JSON without blanks."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def split(pulse: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str], dict[str, Standing]]:
+    """A whole status document as its report, its parts and how they stand."""
+    standings = {part["name"]: standing_of(part) for part in pulse["virtual_servers"]}
+    parts = {part["name"]: kept(part) for part in pulse["virtual_servers"]}
+    names = chosen(standings)
+    said = {
+        **pulse,
+        "virtual_servers": [parts[name] for name in names],
+        "foreign": list(pulse["foreign"])[:MOST_FOREIGN],
+        "summary": summed_up(standings, len(names), len(standings)),
+    }
+    return said, {name: compact(part) for name, part in parts.items()}, standings
+
+
+def replace_all(
+    pipeline: Pipeline, name: str, parts: Mapping[str, str], standings: Mapping[str, Standing]
+) -> None:
+    """Has these be a router's parts, whatever was there."""
+    pipeline.delete(servers_key(name))
+    if parts:
+        pipeline.hset(servers_key(name), items=list(chain.from_iterable(parts.items())))
+        pipeline.expire(servers_key(name), FORGOTTEN_AFTER)
+    pipeline.set(states_key(name), compact(states_document(standings)), ex=FORGOTTEN_AFTER)
+
+
+def parts_of(client: redis.Redis, name: str, names: Iterable[str]) -> dict[str, Part]:
+    """The parts of these virtual servers, as far as there are any; the router brings them up to date.
+
+    redis.RedisError: Redis is away. ValueError: what is there cannot be understood.
+    """
+    wanted = list(dict.fromkeys(names))
+    if not wanted:
+        return {}
+    pipeline = client.pipeline(transaction=False)
+    pipeline.time()
+    pipeline.hmget(servers_key(name), wanted)
+    time, bodies = pipeline.execute()
+    look(client, name, wanted, time[0])
+    found = zip(wanted, bodies, strict=True)
+    return {one: json.loads(body) for one, body in found if body is not None}
+
+
+def look(client: redis.Redis, name: str, names: Iterable[str], now: int) -> None:
+    """Notes that a page shows these virtual servers now (Redis' seconds)."""
+    pipeline = client.pipeline(transaction=False)
+    pipeline.zadd(looked_key(name), dict.fromkeys(list(names)[:MOST_LOOKED], now))
+    pipeline.expire(looked_key(name), LOOKED_SECONDS)
+    pipeline.execute()
+
+
+def every_part(client: redis.Redis, name: str) -> dict[str, Part]:
+    """All parts, in no order; for a large cluster that takes seconds. Raises as `parts_of`."""
+    return {str(one): json.loads(body) for one, body in client.hgetall(servers_key(name)).items()}
+
+
+def standings_of(client: redis.Redis, name: str) -> dict[str, Standing]:
+    """How all virtual servers of a router stand, in the order of its lvs.cf. Raises as `parts_of`."""
+    body = client.get(states_key(name))
+    try:
+        said = {} if body is None else json.loads(str(body))
+        return {
+            one: Standing(str(state), {str(each): int(number) for each, number in counts.items()})
+            for one, (state, counts) in said.items()
+        }
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"the report of {name} cannot be understood: {error}") from error
