@@ -6,19 +6,26 @@ said not to answer, with its age.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import redis
 from kombu.exceptions import KombuError
 
-from lvs import answers, models, reports, store, tasks, witness
+from lvs import answers, models, report_parts, reports, store, tasks, witness
 from lvs.answers import Answer
 from lvs.config import document
 from lvs.config.model import LvsConfig, Severity
+from lvs.standing import Standing
+from lvs.summary import Part
+
+log = logging.getLogger("piranha.site")
+
+Read = TypeVar("Read")
 
 DRY_RUN_SECONDS = 8.0  # the longest that the review page waits for all routers together
 POLL_SECONDS = 0.02
@@ -290,3 +297,50 @@ def speaking(now: ClusterState) -> RouterState | None:
         if router.is_current and router.pulse and router.pulse["role"] == "active":
             return router
     return None
+
+
+# ---- the parts of a report (ARCHITECTURE.md, "Reports of large clusters")
+
+
+def servers(
+    cluster: models.Cluster, names: Iterable[str], now: ClusterState | None = None
+) -> dict[str, Part]:
+    """These virtual servers by the active router's word, in the shape of its status document.
+
+    Those that it does not have are left out; all of them are when it does not speak. From now on it brings
+    them up to date with each report. now: what `state` gave.
+    """
+    speaker = speaking(now or state(cluster))
+    return _read(lambda name: report_parts.parts_of(broker(), name, names), speaker)
+
+
+def everything(cluster: models.Cluster, now: ClusterState | None = None) -> dict[str, Part]:
+    """All of them; takes seconds for a large cluster, so for what must go over all."""
+    return _read(lambda name: report_parts.every_part(broker(), name), speaking(now or state(cluster)))
+
+
+def states(cluster: models.Cluster, now: ClusterState | None = None) -> dict[str, Standing]:
+    """How all virtual servers stand by the active router's word, in the order of lvs.cf; {}: it is silent."""
+    return _read(lambda name: report_parts.standings_of(broker(), name), speaking(now or state(cluster)))
+
+
+def _read(read: Callable[[str], dict[str, Read]], router: RouterState | None) -> dict[str, Read]:
+    """What read finds of a router; nothing where Redis is away or what is there cannot be understood."""
+    if router is None:
+        return {}
+    try:
+        return read(router.router.name)
+    except redis.RedisError as error:
+        log.warning("the report of %s cannot be read: %s", router.router.name, error)
+    except ValueError as error:
+        log.warning("the report of %s is not understood: %s", router.router.name, error)
+    return {}
+
+
+def detailed(router: RouterState, parts: Mapping[str, Part]) -> RouterState:
+    """The router with these virtual servers in its report, in place of the few of the summary."""
+    if router.report is None or router.report.pulse is None:
+        return router
+    pulse = {**router.report.pulse, "virtual_servers": list(parts.values())}
+    pulse.pop("summary", None)
+    return replace(router, report=replace(router.report, pulse=pulse))
