@@ -105,6 +105,7 @@ urlpatterns = [
     path("help", help.help_page, name="help"),
     path("login", account.log_in, name="login"),
     path("login/by", oidc.oidc_begin, name="oidc-begin"),
+    path("help/<slug:name>", help.help_topic, name="help-topic"),
     path("login/by/return", oidc.oidc_return, name="oidc-return"),
     path("login/code", account.log_in_code, name="login-code"),
     path("logout", account.log_out, name="logout"),

@@ -16,6 +16,7 @@ from lvs.config.keywords import KEYWORDS
 from lvs.config.model import LvsConfig, Problem, Severity
 from lvs.config.rules import problems
 from lvs.config.sentences import place_name
+from piranha_web.guide.links import with_help
 
 DIRECTIVES = frozenset(name for words in KEYWORDS.values() for name in words)
 
@@ -57,6 +58,7 @@ class PanelForm(forms.Form):
 
     def __init__(self, data: Any, *, config: LvsConfig, value: Any) -> None:
         super().__init__(data)
+        with_help(self.fields)
         self.initial = {**self.initial_of(value), "seen": fingerprint(self.watched(value))}
         self.config = config
         self.old = value

@@ -20,7 +20,7 @@ def patterns() -> list[URLPattern]:
 
 
 def address_of(pattern: URLPattern) -> str:
-    return "/" + re.sub(r"<int:\w+>", "1", str(pattern.pattern))
+    return "/" + re.sub(r"<int:\w+>", "1", str(pattern.pattern)).replace("<slug:name>", "forwarding")
 
 
 EVERY = [(pattern.name or "", address_of(pattern)) for pattern in patterns()]

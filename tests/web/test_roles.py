@@ -89,6 +89,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "/clusters/new": (ALL, ALL),
     "/clusters/choose": (NOT_TAKEN, V),
     "/help": (V, NOT_TAKEN),
+    "/help/forwarding": (V, NOT_TAKEN),
     "/login": (V, V),
     "/login/by": (V, NOT_TAKEN),
     "/login/by/return": (V, NOT_TAKEN),

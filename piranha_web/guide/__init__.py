@@ -1,0 +1,1 @@
+"""Introduction and Help: the pages, their order, what they say of fields and directives, and the search."""
