@@ -347,6 +347,12 @@ def attention(state: RouterState) -> list[Attention]:
     return sorted(rows, key=lambda row: (rank(row), row.virtual_server, row.name))
 
 
+def attention_total(state: RouterState) -> int:
+    """How many things need attention in all: a report tells of the worst alone when there are many."""
+    summary = state.pulse.get("summary") if state.pulse else None
+    return int(summary["attention"]) if summary is not None else len(attention(state))
+
+
 def kind_of(server: Server) -> str | None:
     """Why a real server needs attention; None: it does not."""
     if server.state != "healthy":
@@ -365,6 +371,11 @@ def rank(row: Attention) -> int:
 def counts(state: RouterState) -> Counter[str]:
     """How many real servers are in each state that the second line counts; cheap, for every page asks."""
     found: Counter[str] = Counter()
+    summary = state.pulse.get("summary") if state.pulse else None
+    if summary is not None:
+        found.update(summary["counts"])
+        found["unserved"] = sum(summary["services"].get(name, 0) for name in UNSERVED)
+        return found
     for virtual_server in state.pulse["virtual_servers"] if state.pulse else ():
         for one in virtual_server["real_servers"]:
             found[state_name(one)] += 1
