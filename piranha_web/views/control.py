@@ -107,7 +107,7 @@ def attention_context(cluster: models.Cluster, shown: RouterState | None) -> dic
     pks = dict(cluster.virtual_servers.filter(name__in=whole).values_list("name", "pk")) if whole else {}
     return {
         "attention": [replace(row, pk=pks.get(row.virtual_server)) for row in seen],
-        "attention_more": max(0, len(rows) - servers.MOST_ROWS),
+        "attention_more": max(servers.attention_total(shown), len(rows)) - len(seen) if shown and rows else 0,
         "verbs": VERBS.values(),
         "here": reverse("control"),
     }
