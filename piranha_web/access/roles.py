@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
 from lvs import models
 from piranha_web import audit
-from piranha_web.access import passwords
+from piranha_web.access import passwords, second_factor
 from piranha_web.context import cluster_of
 
 log = logging.getLogger("piranha.access")
@@ -28,6 +29,7 @@ VIEWER, OPERATOR, ADMINISTRATOR = (
     models.UserRole.ADMINISTRATOR,
 )
 ALWAYS_ADMINISTRATOR = "piranha"  # Piranha's one account: no row of the database can take its role away
+PASSWORDS = "piranha_web.access.backend.PasswordFileBackend"
 READING = ("GET", "HEAD")
 MOST_NAMES = 20  # of those who may, on a page that refuses
 
@@ -39,8 +41,8 @@ class Needs:
     """The least role for a view: read for GET and HEAD, write for every other method.
 
     everywhere: it is about no cluster in particular, so a role in one is not enough. always: it can be asked
-    also by somebody who has to change the password first. polls: pages ask it by themselves, again and again,
-    so that it says nothing of anybody being there (piranha_web.access.sessions).
+    also by somebody who has to change the password, or set up a second factor, first. polls: pages ask it by
+    themselves, again and again, so that it says nothing of anybody being there (piranha_web.access.sessions).
     """
 
     read: models.UserRole = ADMINISTRATOR
@@ -84,6 +86,12 @@ class Rights:
     everywhere: models.UserRole
     clusters: dict[int, models.UserRole]  # by the cluster's pk, where it is more
     must_change: bool = False
+    needs_factor: bool = False  # whatever the rule for its role says
+
+    @property
+    def highest(self) -> models.UserRole:
+        """What it may do where it may most."""
+        return max([self.everywhere, *self.clusters.values()])
 
     def of(self, cluster: models.Cluster | None) -> models.UserRole:
         """The role in a cluster; None: where no cluster is meant."""
@@ -99,6 +107,7 @@ def rights(name: str) -> Rights:
         ADMINISTRATOR if name == ALWAYS_ADMINISTRATOR else everywhere,
         {one.cluster_id: models.UserRole(one.role) for one in account.cluster_roles.all()} if account else {},
         account.must_change if account else False,
+        account.needs_factor if account else False,
     )
 
 
@@ -109,6 +118,26 @@ def rights_of(request: HttpRequest) -> Rights:
         kept = rights(request.user.get_username())
         request.piranha_rights = kept  # type: ignore[attr-defined]
     return kept
+
+
+def must_enrol(request: HttpRequest) -> bool:
+    """Whether whoever asks has to set up a second factor before anything else; judged once a request.
+
+    Only of those who logged in with a password of this site: what else an issuer asks for is its own affair.
+    """
+    kept: bool | None = getattr(request, "piranha_must_enrol", None)
+    if kept is None:
+        by_password = request.session.get(BACKEND_SESSION_KEY) == PASSWORDS
+        kept = by_password and is_due(rights_of(request), request.user.get_username())
+        request.piranha_must_enrol = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def is_due(found: Rights, name: str) -> bool:
+    """Whether an account has to have a second factor, and has none."""
+    rule = models.FactorRule.objects.first()
+    is_needed = found.needs_factor or (rule is not None and found.highest >= rule.least_role)
+    return is_needed and second_factor.device_of(name) is None
 
 
 def holders(role: models.UserRole, cluster: models.Cluster | None) -> list[str]:
@@ -139,7 +168,9 @@ def may(request: HttpRequest) -> dict[str, Any]:
         return {"may": May()}
     found = rights_of(request)
     if found.must_change:
-        return {"may": May(), "must_change": True}
+        return {"may": May(), "must_change": True, "is_held": True}
+    if must_enrol(request):
+        return {"may": May(), "must_enrol": True, "is_held": True}
     role = found.of(cluster_of(request))
     return {
         "role": role.label,
@@ -168,6 +199,8 @@ class RoleMiddleware:
         found = rights_of(request)
         if found.must_change and not declared.always:
             return redirect("change-password")
+        if not declared.always and must_enrol(request):
+            return redirect("factor")
         cluster = None if declared.everywhere else cluster_of(request)
         least = declared.read if request.method in READING else declared.write
         if found.of(cluster) >= least:

@@ -9,6 +9,8 @@ from django.test import Client
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from piranha_web.access import second_factor
+
 LONG = 30_000  # seconds in which an app shows the same code; with the next and the last one a day
 
 
@@ -16,6 +18,15 @@ def app_of(name: str) -> Any:
     """An app that the account has confirmed."""
     user, _made = User.objects.get_or_create(username=name, defaults={"password": "!"})
     return TOTPDevice.objects.create(user=user, name="app", confirmed=True, step=LONG)
+
+
+def in_the_making(name: str) -> Any:
+    """An app that the account is setting up, with codes that last as long: the one begun, or a new one."""
+    user = User.objects.get(username=name)
+    device = second_factor.in_the_making(user) or second_factor.start(user)
+    device.step = LONG
+    device.save(update_fields=["step"])
+    return device
 
 
 def code_of(device: Any, ahead: int = 0) -> str:

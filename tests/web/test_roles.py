@@ -102,6 +102,13 @@ TABLE: dict[str, tuple[str, str]] = {
     "/accounts/roles": (NOT_TAKEN, ALL),
     "/accounts/password": (NOT_TAKEN, ALL),
     "/accounts/remove": (ALL, ALL),
+    "/access": (ALL, ALL),
+    "/access/remove": (NOT_TAKEN, ALL),
+    "/second-factor": (V, NOT_TAKEN),
+    "/second-factor/start": (NOT_TAKEN, V),
+    "/second-factor/confirm": (NOT_TAKEN, V),
+    "/second-factor/codes": (NOT_TAKEN, V),
+    "/second-factor/off": (NOT_TAKEN, V),
     "/sessions": (V, NOT_TAKEN),
     "/sessions/end": (NOT_TAKEN, V),
 }

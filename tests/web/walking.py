@@ -14,7 +14,7 @@ from lvs import models, store
 from piranha_web.access import accounts
 from tests.web.answering import answering
 from tests.web.conftest import CONFIG, PASSWORD, SHOP, USER
-from tests.web.factors import app_of, code_of
+from tests.web.factors import app_of, code_of, in_the_making
 from tests.web.pages import fields_of
 from tests.web.redundant import redundant
 from tests.web.reports import report, status
@@ -197,6 +197,22 @@ def allow_no_longer(site: Site) -> None:
     site.post("/access/remove", network="192.0.2.0/24")
 
 
+def start_factor(site: Site) -> None:
+    site.post("/second-factor/start", old=PASSWORD)
+
+
+def confirm_factor(site: Site) -> None:
+    site.post("/second-factor/confirm", code=code_of(in_the_making(USER)))
+
+
+def new_recovery_codes(site: Site) -> None:
+    site.post("/second-factor/codes", code=code_of(app_of(USER)))
+
+
+def switch_off_factor(site: Site) -> None:
+    site.post("/second-factor/off", old=PASSWORD, code=code_of(app_of(USER)))
+
+
 # By the name of the address: how it is done, the action that is written down, and a word of the sentence.
 WALK: dict[str, tuple[Step, Action, str]] = {
     "global-settings": (
@@ -291,6 +307,10 @@ WALK: dict[str, tuple[Step, Action, str]] = {
         Action.LOGIN,
         "logged in",
     ),
+    "factor-start": (start_factor, Action.SECOND_FACTOR, "began to set up a second factor"),
+    "factor-confirm": (confirm_factor, Action.SECOND_FACTOR, "set up a second factor"),
+    "factor-codes": (new_recovery_codes, Action.SECOND_FACTOR, "made new recovery codes"),
+    "factor-off": (switch_off_factor, Action.SECOND_FACTOR, "switched off the second factor"),
     "login-code": (second_step, Action.LOGIN, "logged in by password and a code"),
     "user-add": (
         lambda site: site.post("/accounts/add", name="carl", role="2"),
