@@ -17,7 +17,8 @@ from pathlib import Path
 
 from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
-from passlib.hash import bcrypt
+
+from piranha_web.access.hash_cost import is_affordable
 
 log = logging.getLogger("piranha.access")
 
@@ -27,8 +28,8 @@ MOST_LENGTH = 1024
 STRONG = "argon2"
 # What htpasswd of Apache 1.3 to 2.4 and crypt(3) write. des_crypt looks at the first eight signs alone.
 OLD = ("apr_md5_crypt", "ldap_sha1", "des_crypt", "md5_crypt", "sha256_crypt", "sha512_crypt")
-# bcrypt needs a library of its own, which may be there or not.
-SCHEMES = (STRONG, *OLD, "bcrypt") if bcrypt.has_backend() else (STRONG, *OLD)
+BCRYPT, BCRYPT_LOOKS_AT = "bcrypt", 72  # bytes; whoever wrote the hash has left out the rest without a word
+SCHEMES = (STRONG, *OLD, BCRYPT)
 BAD_NAME = "An account's name has 1 to 150 visible characters (255 bytes), no colon, and no # as the first."
 
 CONTEXT = CryptContext(schemes=SCHEMES, deprecated="auto")
@@ -86,8 +87,9 @@ def check_password(user: str, password: str, path: Path) -> bool:
 
 def verified(password: str, found: str) -> bool:
     """Whether it is the hash of that password; what looks like a hash and is none is nobody's."""
+    typed = password.encode()
     try:
-        return bool(CONTEXT.verify(password, found))
+        return bool(CONTEXT.verify(typed[:BCRYPT_LOOKS_AT] if kind_of(found) == BCRYPT else typed, found))
     except ValueError as error:
         log.warning("a line of the password file cannot be understood: %s", error)
         return False
@@ -95,7 +97,7 @@ def verified(password: str, found: str) -> bool:
 
 def kind_of(found: str) -> str:
     """The kind of a hash; "": none that is believed here."""
-    return CONTEXT.identify(found) or ""
+    return (is_affordable(found) and CONTEXT.identify(found)) or ""
 
 
 def strengthen(user: str, password: str, path: Path) -> bool:

@@ -23,8 +23,11 @@ OLD = {
     ),
     "des_crypt": "abvOVwEVZZ8hM",
     "ldap_sha1": "{SHA}rS7uKHTXnyVCt9RR2Lh+fJ2k/DM=",
+    # `htpasswd -B` writes $2y$, other programs $2a$ and $2b$ before the same.
+    "bcrypt of Apache": "$2y$05$abcdefghijklmnopqrstuumsZc.XhT0ytj9DWn3tazXGoQsX4E3J2",
+    "bcrypt": "$2b$05$abcdefghijklmnopqrstuumsZc.XhT0ytj9DWn3tazXGoQsX4E3J2",
+    "older bcrypt": "$2a$05$abcdefghijklmnopqrstuumsZc.XhT0ytj9DWn3tazXGoQsX4E3J2",
 }
-BCRYPT = "$2y$05$abcdefghijklmnopqrstuumsZc.XhT0ytj9DWn3tazXGoQsX4E3J2"
 
 
 @pytest.fixture
@@ -91,14 +94,47 @@ def test_what_is_no_hash_is_nobodys(anonymous: Client, own_file: Path, line: str
         assert log_in(anonymous, tried) == 403
 
 
-def test_bcrypt_counts_where_its_library_is_and_otherwise_lets_nobody_in(
-    anonymous: Client, own_file: Path
+@pytest.mark.parametrize(
+    "costly",
+    [
+        "$2y$31$abcdefghijklmnopqrstuumsZc.XhT0ytj9DWn3tazXGoQsX4E3J2",  # days
+        "$2b$14$abcdefghijklmnopqrstuumsZc.XhT0ytj9DWn3tazXGoQsX4E3J2",
+        "$6$rounds=999999999$abcdefgh$" + "a" * 86,  # half an hour
+        "$5$rounds=1000001$abcdefgh$" + "a" * 43,
+        "$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHRzb21l$" + "a" * 43,  # 4 GiB
+        "$argon2id$v=19$m=65536,t=4000000000,p=1$c29tZXNhbHRzb21l$" + "a" * 43,
+        "$argon2i$m=8,t=4000000000,p=1$c29tZXNhbHRzb21l$" + "a" * 43,
+        "$argon2id$t=4000000000,m=8,p=1$c29tZXNhbHRzb21l$" + "a" * 43,
+    ],
+    ids=lambda found: found[:24],
+)
+def test_a_hash_that_would_keep_the_server_busy_is_not_looked_at(
+    anonymous: Client, own_file: Path, monkeypatch: pytest.MonkeyPatch, costly: str
 ) -> None:
-    own_file.write_text(f"old:{BCRYPT}\n")
+    def verify(password: bytes, found: str) -> bool:
+        assert found != costly
+        return False
 
-    is_there = "bcrypt" in passwords.SCHEMES
+    own_file.write_text(f"old:{costly}\n")
+    monkeypatch.setattr(passwords.CONTEXT, "verify", verify)
 
-    assert log_in(anonymous, PASSWORD) == (302 if is_there else 403)
+    assert log_in(anonymous, PASSWORD) == 403
+
+    assert passwords.kind_of(costly) == ""
+
+
+@pytest.mark.parametrize("affordable", [*OLD.values(), passwords.CONTEXT.hash(PASSWORD)])
+def test_what_others_usually_write_is_affordable(affordable: str) -> None:
+    assert passwords.kind_of(affordable)
+
+
+def test_of_a_long_password_bcrypt_has_seen_the_first_72_bytes(anonymous: Client, own_file: Path) -> None:
+    own_file.write_text("old:$2y$05$abcdefghijklmnopqrstuu9CyuiEyTnupb4rnoYIlshaDzoYa6ZaS\n")
+    long = "é" * 36
+
+    assert log_in(anonymous, long[:-1] + "!") == 403
+    assert log_in(anonymous, long + " and more") == 302
+    assert log_in(Client(), long) == 403  # what was typed counts from the first login on
 
 
 def test_a_file_that_cannot_be_written_keeps_nobody_out(
