@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from piranha_web.cli_allow import add_allow
 from piranha_web.cli_audit import add_audit
 from piranha_web.cli_passwd import add_passwd
 
@@ -184,6 +185,7 @@ def parser() -> argparse.ArgumentParser:
     add_audit(add)
 
     add_passwd(add)
+    add_allow(add)
 
     for name, command, text in (
         ("pulse", pulse, "Run the daemon that owns this router's kernel state (see piranha pulse --help)."),

@@ -7,7 +7,8 @@
 | PIRANHA_DATABASE | SQLite file | `PIRANHA_VAR/piranha.sqlite3` |
 | PIRANHA_PASSWORD_FILE | accounts, in htpasswd format | `PIRANHA_VAR/piranha.passwd` |
 | PIRANHA_OIDC_FILE | switches sign-in by OpenID Connect on (`piranha_web.access.oidc_file`) | empty: off |
-| PIRANHA_ALLOW | networks that may reach the site at all | loopback and private networks |
+| PIRANHA_ALLOW_FILE | networks that may reach the site at all | `PIRANHA_VAR/allow` |
+| PIRANHA_ALLOW | the same as long as there is no such file | loopback and private networks |
 | PIRANHA_PROXIES | proxies whose X-Forwarded-For and -Proto count; `unix`: who uses the socket | none |
 | PIRANHA_PORT | TCP port at which the site is served, for PIRANHA_GUARD | 3636 |
 | PIRANHA_GUARD | router on this machine that keeps all but PIRANHA_ALLOW from that port | empty: none |
@@ -79,6 +80,7 @@ PIRANHA_ALLOW = networks(
         "127.0.0.0/8 ::1/128 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10",
     ),
 )
+PIRANHA_ALLOW_FILE = Path(os.environ.get("PIRANHA_ALLOW_FILE", VAR / "allow"))
 PIRANHA_PROXY_SOCKET = "unix" in words("PIRANHA_PROXIES")
 PIRANHA_PROXIES = networks("PIRANHA_PROXIES", [word for word in words("PIRANHA_PROXIES") if word != "unix"])
 if any(map(is_everything, PIRANHA_PROXIES)):

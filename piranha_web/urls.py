@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from piranha_web.views import (
+    access,
     account,
     audit,
     clusters,
@@ -124,6 +125,8 @@ urlpatterns = [
     path("accounts/roles", users.user_roles, name="user-roles"),
     path("accounts/password", users.user_password, name="user-password"),
     path("accounts/remove", users.user_remove, name="user-remove"),
+    path("access", access.access, name="access"),
+    path("access/remove", access.access_remove, name="access-remove"),
 ]
 
 handler404 = "piranha_web.views.errors.not_found"

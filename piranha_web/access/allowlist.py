@@ -16,7 +16,7 @@ from django.http.request import split_domain_port
 
 from piranha_web import audit
 from piranha_web.access.addresses import origin_of
-from piranha_web.access.networks import address_of, covering
+from piranha_web.access.allowed import in_force, is_allowed
 
 log = logging.getLogger("piranha.access")
 
@@ -39,10 +39,7 @@ class AllowlistMiddleware:
         if not is_allowed(address):
             log.warning("refused %r: not in the allowed networks", address)
             audit.refused(request, audit.Action.NETWORK, "reached the site from outside the allowed networks")
-            return refusal(
-                f"The address {address} may not use this site. An administrator can add its network to "
-                "PIRANHA_ALLOW, then restart the web server."
-            )
+            return refusal(foreign(address))
         host = request.META.get("HTTP_HOST", "localhost")
         if not is_own_name(host):
             log.warning("refused %r: asked for the host %r", address, host)
@@ -54,15 +51,22 @@ class AllowlistMiddleware:
         return self.get_response(request)
 
 
+def foreign(address: str) -> str:
+    """What somebody is told whose address is not on the list."""
+    if in_force().problem:  # where the file lies, and what stands in it, is not for them
+        return (
+            f"The address {address} may not use this site: its list of allowed networks cannot be used, so "
+            "only its own machine may. There, `piranha allow` says what is wrong."
+        )
+    return (
+        f"The address {address} may not use this site. An administrator can add it on the page Access, or "
+        f"on the machine that serves the site by: piranha allow add {address}"
+    )
+
+
 def refusal(text: str, status: int = 403) -> HttpResponse:
     """A refusal in plain words; it comes before templates, sessions and messages exist."""
     return HttpResponse(text + "\n", status=status, content_type="text/plain; charset=utf-8")
-
-
-def is_allowed(text: str) -> bool:
-    """Whether the address is in one of the allowed networks; what is no address is not."""
-    address = address_of(text)
-    return address is not None and bool(covering(address, settings.PIRANHA_ALLOW))
 
 
 def is_own_name(host: str) -> bool:

@@ -6,10 +6,7 @@ each is replaced at the first login. Never believed is a password that stands th
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -19,6 +16,8 @@ from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
 
 from piranha_web.access.hash_cost import is_affordable
+
+from piranha_web.access.whole_file import locked, replace
 
 log = logging.getLogger("piranha.access")
 
@@ -176,29 +175,3 @@ def is_understood(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return not words or words.startswith("#") or words.count(":") == 1
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Puts content in the file's place, so that a reader finds the old or the new one, never half."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            # The web server and an administrator's `piranha passwd` may be two users.
-            owner = path.stat()
-            os.chown(name, owner.st_uid, owner.st_gid)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keeps other writers of the file out, so that no account that one of them adds is lost."""
-    with open(path.with_name(f".{path.name}.lock"), "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

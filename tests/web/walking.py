@@ -213,6 +213,15 @@ def switch_off_factor(site: Site) -> None:
     site.post("/second-factor/off", old=PASSWORD, code=code_of(app_of(USER)))
 
 
+def allow(site: Site) -> None:
+    site.post("/access", network="192.0.2.0/24", note="the office")
+
+
+def allow_no_longer(site: Site) -> None:
+    allow(site)
+    site.post("/access/remove", network="192.0.2.0/24")
+
+
 # By the name of the address: how it is done, the action that is written down, and a word of the sentence.
 WALK: dict[str, tuple[Step, Action, str]] = {
     "global-settings": (
@@ -320,6 +329,8 @@ WALK: dict[str, tuple[Step, Action, str]] = {
     "user-roles": (give_roles, Action.ACCOUNT, "made anna operator of all clusters, administrator of lab"),
     "user-password": (give_password, Action.ACCOUNT, "gave anna another password"),
     "user-remove": (remove_account, Action.ACCOUNT, "removed the account anna"),
+    "access": (allow, Action.ALLOW, "allowed 192.0.2.0/24 “the office”"),
+    "access-remove": (allow_no_longer, Action.ALLOW, "no longer allowed 192.0.2.0/24"),
     "session-end": (
         lambda site: site.post("/sessions/end", session="others"),
         Action.LOGOUT,
