@@ -22,6 +22,7 @@ import redis
 from redis.client import Pipeline
 
 from lvs import reports
+from lvs.errors import LvsError
 from lvs.report_parts import (
     FORGOTTEN_AFTER,
     LOOKED_SECONDS,
@@ -80,7 +81,13 @@ class Reporter:
         self._problems: list[str] = []  # that pulse names when it reads the table, and only then
 
     def report(self) -> None:
-        """Asks pulse and writes what is new. LvsError: pulse does not answer; redis.RedisError: Redis not."""
+        """Asks pulse and writes what is new, or why pulse does not say. redis.RedisError: Redis is away."""
+        try:
+            self._report()
+        except LvsError as error:
+            reports.publish(self._client, self._name, None, str(error))
+
+    def _report(self) -> None:
         now, looked, is_looked_at = self._begin()
         head = self._pulse.status([])
         self._sampler.begin(now, head["role"])
