@@ -15,19 +15,19 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import redis
 
 from lvs import reports
 from lvs.errors import LvsError
+from lvs.reporting import Reporter
 from lvs.tasks import pulse, queue_of
 from piranha_web.celery import BROKER_URL, app
 
 log = logging.getLogger("piranha.worker")
 
 REPORT_SECONDS = 5  # pulse's status of a large table takes a moment; longer means that it hangs
-Reading = tuple[dict[str, Any] | None, str | None]
 
 
 class Repeater(threading.Thread):
@@ -67,25 +67,16 @@ class Repeater(threading.Thread):
         self.ended.set()
 
 
-def reading() -> Reading:
-    """What pulse says of itself, or why it does not."""
-    try:
-        return pulse(REPORT_SECONDS).status(), None
-    except LvsError as error:
-        return None, str(error)
-
-
 def run_router_worker(router: str, pulse_socket: Path, log_level: str) -> int:
     """Serves a router until stopped; the exit code."""
     os.environ["PIRANHA_PULSE_SOCKET"] = str(pulse_socket)
     client = reports.connect(BROKER_URL)
-
-    def report() -> None:
-        status, problem = reading()
-        reports.publish(client, router, status, problem)
-
+    reporter = Reporter(client, router, pulse(REPORT_SECONDS))
     return serve(
-        f"piranha@{router}", queue_of(router), Repeater("report", reports.INTERVAL, report), log_level
+        f"piranha@{router}",
+        queue_of(router),
+        Repeater("report", reports.INTERVAL, reporter.report),
+        log_level,
     )
 
 
