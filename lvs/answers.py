@@ -1,6 +1,8 @@
 """What a router's task answered, kept in Redis under the task's id until its sender has looked; and whether
-it is still wanted: Redis may hand out a task again, an hour after the worker that had it was killed
-(visibility_timeout), when another one has long done its work and what it installs is out of date.
+it is still wanted: a task may lie in the queue of a router that is down until another one has long done its
+work and what it installs is out of date.
+
+The keys have the router's name in them: its user of Redis reaches these alone (`lvs.redis_users`).
 
 Celery's own Redis result backend subscribes at every send and, when Redis is lost, blocks its caller for 20 s
 of retries (celery.backends.redis, ResultConsumer); no page may wait like that. An answer here is one SET by
@@ -20,38 +22,41 @@ KEPT = 86_400  # seconds; the manager looks several times a second
 WANTED = 30 * 86_400  # seconds that a task may wait for a router that is down
 
 
-def key_of(task_id: str) -> str:
+def key_of(router: str, task_id: str) -> str:
     """The Redis key of a task's answer."""
-    return f"piranha:answer:{task_id}"
+    return f"piranha:answer:{router}:{task_id}"
 
 
-def give(client: redis.Redis, task_id: str, answer: Answer) -> None:
+def give(client: redis.Redis, router: str, task_id: str, answer: Answer) -> None:
     """Writes the answer of a task; redis.RedisError when Redis does not take it."""
-    client.set(key_of(task_id), json.dumps(answer, separators=(",", ":")), ex=KEPT)
+    client.set(key_of(router, task_id), json.dumps(answer, separators=(",", ":")), ex=KEPT)
 
 
-def take(client: redis.Redis, task_id: str) -> Answer | None:
+def take(client: redis.Redis, router: str, task_id: str) -> Answer | None:
     """The answer of a task, None as long as there is none; redis.RedisError when Redis is away."""
-    body = client.get(key_of(task_id))
+    body = client.get(key_of(router, task_id))
     answer: Answer | None = None if body is None else json.loads(str(body))
     return answer
 
 
-def wanted_key_of(task_id: str) -> str:
+def wanted_key_of(router: str, task_id: str) -> str:
     """The Redis key that says that a task is wanted."""
-    return f"piranha:wanted:{task_id}"
+    return f"piranha:wanted:{router}:{task_id}"
 
 
-def want(client: redis.Redis, task_id: str) -> None:
-    """Notes, before a task is sent, that it may be carried out; redis.RedisError when Redis is away."""
-    client.set(wanted_key_of(task_id), "1", ex=WANTED)
+def want(client: redis.Redis, router: str, task_id: str, seconds: int = WANTED) -> None:
+    """Notes, before a task is sent, that it may be carried out; redis.RedisError when Redis is away.
+
+    seconds: for how long, by Redis' clock: no two machines' clocks are compared.
+    """
+    client.set(wanted_key_of(router, task_id), "1", ex=seconds)
 
 
-def unwant(client: redis.Redis, task_id: str) -> None:
+def unwant(client: redis.Redis, router: str, task_id: str) -> None:
     """Takes that back: its answer has come, or another task is sent in its place."""
-    client.delete(wanted_key_of(task_id))
+    client.delete(wanted_key_of(router, task_id))
 
 
-def is_wanted(client: redis.Redis, task_id: str) -> bool:
+def is_wanted(client: redis.Redis, router: str, task_id: str) -> bool:
     """Whether a task may be carried out. A Redis that lost its tasks has lost this with them."""
-    return bool(client.exists(wanted_key_of(task_id)))
+    return bool(client.exists(wanted_key_of(router, task_id)))

@@ -11,9 +11,10 @@ import redis
 from celery import Task
 from kombu.exceptions import KombuError
 
-from lvs import answers, dispatch, models, reports, tasks
+from lvs import answers, dispatch, models, reports, sending
 from lvs.answers import Answer
 from lvs.errors import NotPossible
+from lvs.signing import UnusableKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +50,11 @@ def ask_all(
                 )
                 continue
             asked[router.name] = f"order-{uuid.uuid4().hex}"
-            answers.want(client, asked[router.name])
-            task.apply_async(
-                list(arguments),
-                queue=tasks.queue_of(router.name),
-                task_id=asked[router.name],
-                expires=limit,
-                retry=False,
-            )
+            sending.send(client, router.name, task, arguments, asked[router.name], within=limit)
         found = dispatch.collect(asked, limit)
-        for task_id in asked.values():
-            answers.unwant(client, task_id)
-    except (KombuError, redis.RedisError, OSError) as error:
+        for name, task_id in asked.items():
+            answers.unwant(client, name, task_id)
+    except (KombuError, redis.RedisError, OSError, UnusableKey) as error:
         return {router.name: NotPossible(f"{router.name} cannot be asked: {error}") for router in routers}
     for name in asked:
         said[name] = found[name] if name in found else silent(name, limit)

@@ -44,7 +44,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import KombuError
 
-from lvs import answers, dispatch, models, reports, tasks
+from lvs import answers, dispatch, models, reports, sending, tasks
 
 INTERVAL = 0.25  # seconds between two looks at the database
 PATIENCE = timedelta(seconds=15)  # how long the next router waits for one that has the task and says nothing
@@ -168,17 +168,11 @@ def give(
 def queue(
     row: models.Deployment | models.Errand, router: models.Router, task: Task, arguments: Sequence[object]
 ) -> str:
-    """Puts a task for row into the router's queue; its id. redis.RedisError when Redis does not take it."""
+    """Puts a task for row into the router's queue; its id. redis.RedisError when Redis does not take it,
+    UnusableKey when it cannot be signed."""
     task_id = f"{type(row).__name__.lower()}-{row.pk}-{uuid.uuid4().hex}"
-    answers.want(dispatch.broker(), task_id)
     try:
-        task.apply_async(
-            list(arguments),
-            queue=tasks.queue_of(router.name),
-            task_id=task_id,
-            retry=False,
-            argsrepr="(…)",  # keys are among them: nothing that shows tasks may show these
-        )
+        sending.send(dispatch.broker(), router.name, task, arguments, task_id)
     except (KombuError, OSError) as error:
         raise redis.ConnectionError(f"the queue of {router.name} does not take the task: {error}") from error
     return task_id
@@ -188,7 +182,7 @@ def take_answer(deployment: models.Deployment) -> None:
     """Notes what the router answered, if it has; asks again when the answer is long overdue."""
     if deployment.state not in (State.SENT, State.CONFIRMING, State.PUTTING_BACK):
         return
-    answer = answers.take(dispatch.broker(), deployment.task_id)
+    answer = answers.take(dispatch.broker(), deployment.router.name, deployment.task_id)
     if answer is not None:
         try:
             note(deployment, answer)
@@ -196,13 +190,13 @@ def take_answer(deployment: models.Deployment) -> None:
             log.exception("the answer of %s makes no sense", deployment.router)
             text = f"The answer of its worker makes no sense ({error!r}): is it as new as this site?"
             deployment.end(State.FAILED, text)
-        answers.unwant(dispatch.broker(), deployment.task_id)
+        answers.unwant(dispatch.broker(), deployment.router.name, deployment.task_id)
     elif waited(deployment) > OVERDUE:
         if silent(deployment):
             # A worker that comes back has the task before it in its queue, and time to carry it out.
             deployment.wait_anew()
             return
-        answers.unwant(dispatch.broker(), deployment.task_id)
+        answers.unwant(dispatch.broker(), deployment.router.name, deployment.task_id)
         if deployment.state == State.PUTTING_BACK:
             put_back(deployment)
         elif deployment.state == State.CONFIRMING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -16,10 +17,11 @@ from typing import Any, TypeVar
 import redis
 from kombu.exceptions import KombuError
 
-from lvs import answers, models, report_parts, reports, store, tasks, witness
+from lvs import answers, models, refusals, report_parts, reports, sending, store, tasks, witness
 from lvs.answers import Answer
 from lvs.config import document
 from lvs.config.model import LvsConfig, Severity
+from lvs.signing import UnusableKey
 from lvs.standing import Standing
 from lvs.summary import Part
 
@@ -70,7 +72,7 @@ class RouterState:
 class ClusterState:
     """Every router of a cluster at one moment. problem: why nothing at all is known, or None.
 
-    alarms: what is wrong with the pair, worst first.
+    alarms: what is wrong with the pair, and who else seems to write to Redis.
     """
 
     routers: tuple[RouterState, ...]
@@ -103,7 +105,9 @@ def state(cluster: models.Cluster) -> ClusterState:
     """The last word of every router of the cluster, with its age."""
     routers = list(cluster.routers.order_by("name"))
     try:
-        found = reports.fetch(broker(), [reports.MANAGER, *(router.name for router in routers)])
+        names = [router.name for router in routers]
+        found = reports.fetch(broker(), [reports.MANAGER, *names])
+        refused = refusals.fetch(broker(), names)
     except redis.RedisError as error:
         problem = f"Redis cannot be reached ({error}): the routers go on as they are, nothing new is known."
         return ClusterState(
@@ -120,7 +124,10 @@ def state(cluster: models.Cluster) -> ClusterState:
     states = tuple(described(router, found.get(router.name), standing) for router in routers)
     return ClusterState(
         routers=states,
-        alarms=witnessed(cluster, states, standing),
+        alarms=(
+            *(witness.Alarm(one.level, one.sentence) for one in refused),
+            *witnessed(cluster, states, standing),
+        ),
         problem=None,
         manager_problem=problem_of(found.get(reports.MANAGER)),
     )
@@ -215,11 +222,10 @@ def dry_runs(cluster: models.Cluster, config: LvsConfig) -> tuple[DryRun, ...]:
             runs[name] = DryRun(router=router.router, problem=now.problem or f"{name}: {router.sentence}.")
             continue
         try:
-            sent = tasks.plan.apply_async(
-                [payload], queue=tasks.queue_of(name), expires=DRY_RUN_SECONDS, retry=False
-            )
-            asked[name] = sent.id
-        except (KombuError, redis.RedisError, OSError) as error:
+            task_id = f"plan-{uuid.uuid4().hex}"
+            sending.send(broker(), name, tasks.plan, [payload], task_id, within=DRY_RUN_SECONDS)
+            asked[name] = task_id
+        except (KombuError, redis.RedisError, OSError, UnusableKey) as error:
             runs[name] = DryRun(router=router.router, problem=f"{name} cannot be asked: {error}")
     found = collect(asked, DRY_RUN_SECONDS)
     for router in now.routers:
@@ -255,7 +261,7 @@ def collect(asked: Mapping[str, str], limit: float) -> dict[str, Answer]:
     while len(found) < len(asked) and time.monotonic() < end:
         for name, task_id in asked.items():
             try:
-                answer = None if name in found else answers.take(client, task_id)
+                answer = None if name in found else answers.take(client, name, task_id)
             except redis.RedisError:
                 return found
             if answer is not None:

@@ -63,7 +63,7 @@ def is_busy(router: models.Router) -> bool:
 
 def take_answer(errand: models.Errand) -> None:
     """Notes what the router answered, if it has; asks again when the answer is long overdue."""
-    answer = answers.take(dispatch.broker(), errand.task_id)
+    answer = answers.take(dispatch.broker(), errand.router.name, errand.task_id)
     if answer is None:
         if errand.sent_at is None or timezone.now() - errand.sent_at <= deploy.OVERDUE:
             return
@@ -71,7 +71,7 @@ def take_answer(errand: models.Errand) -> None:
         if brief is None or brief.is_silent:
             errand.wait_anew()
             return
-        answers.unwant(dispatch.broker(), errand.task_id)
+        answers.unwant(dispatch.broker(), errand.router.name, errand.task_id)
         errand.queue_again()
         return
     try:
@@ -83,7 +83,7 @@ def take_answer(errand: models.Errand) -> None:
     except (KeyError, TypeError, AttributeError) as error:
         log.exception("the answer of %s makes no sense", errand.router)
         errand.end(State.FAILED, f"The answer of its worker makes no sense ({error!r}).")
-    answers.unwant(dispatch.broker(), errand.task_id)
+    answers.unwant(dispatch.broker(), errand.router.name, errand.task_id)
 
 
 def look() -> None:

@@ -1,9 +1,9 @@
-"""Has the router on this machine guard the panel's port, as PIRANHA_GUARD says: who is not in PIRANHA_ALLOW
-does not reach it. The site's own list stays in front, for whatever gets through.
+"""Has the router on this machine guard the panel's port, as PIRANHA_GUARD says: who may not reach the site
+does not reach its port. The site's own list stays in front, for whatever gets through.
 
 Theory. What a router guards is what it reports. `advance`, called several times a second by the manager's
 worker, compares that with what is wanted, and sends the router a task where they differ; both not more often
-than every LOOK_SECONDS. Nothing is kept but what is under way: a worker that begins anew asks anew. pulse
+than every LOOK_SECONDS, and at once when what is wanted has changed. Nothing is kept but what is under way: a worker that begins anew asks anew. pulse
 refuses a guard that would cut somebody's connection, and what it refuses is `problem`, for log and pages,
 until it is mended.
 """
@@ -18,10 +18,11 @@ from collections.abc import Callable
 import redis
 from kombu.exceptions import KombuError
 
-from lvs import answers, reports, tasks
+from lvs import answers, reports, sending, tasks
 from lvs.errors import LvsError
 from lvs.router.guards import document_of, read_document
 from lvs.router.state import Guard
+from lvs.signing import UnusableKey
 
 LOOK_SECONDS = 10.0  # between two looks at what the router reports
 OVERDUE_SECONDS = tasks.GUARD_SECONDS + 10.0  # after this an answer will not come any more
@@ -30,14 +31,22 @@ log = logging.getLogger("piranha.guarding")
 
 
 class Warden:
-    """Sees to it that a router guards the panel's port so. problem: why it does not, in a sentence."""
+    """Sees to it that a router guards the panel's port so. problem: why it does not, in a sentence.
+
+    wanted: is asked at every step, for the list of who may reach the site changes while this runs.
+    """
 
     def __init__(
-        self, client: redis.Redis, router: str, guard: Guard, clock: Callable[[], float] = time.monotonic
+        self,
+        client: redis.Redis,
+        router: str,
+        wanted: Callable[[], Guard],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._router = router
-        self._guard = guard
+        self._wanted = wanted
+        self._guard = self._asked_for = wanted()
         self._clock = clock
         self._look_at = clock()
         self._asked: str | None = None  # the task whose answer is waited for
@@ -47,6 +56,8 @@ class Warden:
 
     def advance(self) -> None:
         """One step on. redis.RedisError while Redis is away."""
+        if (wanted := self._wanted()) != self._guard:
+            self._guard, self._look_at = wanted, self._clock()
         if self._asked is not None:
             self._take_answer(self._asked)
         elif self._clock() >= self._look_at:
@@ -75,22 +86,16 @@ class Warden:
     def _ask(self) -> None:
         task_id = f"guard-{uuid.uuid4().hex}"
         wanted = document_of(self._guard) or {}
-        answers.want(self._client, task_id)
+        arguments = [wanted["port"], wanted["networks"]]
         try:
-            tasks.guard.apply_async(
-                [wanted["port"], wanted["networks"]],
-                queue=tasks.queue_of(self._router),
-                task_id=task_id,
-                expires=OVERDUE_SECONDS,
-                retry=False,
-            )
-        except (KombuError, OSError) as error:
+            sending.send(self._client, self._router, tasks.guard, arguments, task_id, within=OVERDUE_SECONDS)
+        except (KombuError, OSError, UnusableKey) as error:
             self._say(f"router {self._router} cannot be asked: {error}")
             return
-        self._asked, self._asked_at = task_id, self._clock()
+        self._asked, self._asked_at, self._asked_for = task_id, self._clock(), self._guard
 
     def _take_answer(self, task_id: str) -> None:
-        answer = answers.take(self._client, task_id)
+        answer = answers.take(self._client, self._router, task_id)
         if answer is None:
             if self._clock() - self._asked_at < OVERDUE_SECONDS:
                 return
@@ -99,9 +104,10 @@ class Warden:
             self._say(
                 None if answer["ok"] else f"router {self._router} refuses: {answer['error']['message']}"
             )
-        answers.unwant(self._client, task_id)
+        answers.unwant(self._client, self._router, task_id)
         self._asked = None
-        self._look_at = self._clock() + LOOK_SECONDS  # by then it has reported what it guards
+        if self._asked_for == self._guard:
+            self._look_at = self._clock() + LOOK_SECONDS  # by then it has reported what it guards
 
     def _say(self, reason: str | None) -> None:
         problem = (

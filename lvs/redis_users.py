@@ -68,7 +68,7 @@ def grant(client: redis.Redis, router: str) -> str:
 
 
 def revoke(client: redis.Redis, router: str) -> bool:
-    """Takes the router's user away and cuts it off; whether there was one. redis.RedisError: Redis is away."""
+    """Takes the router's user away and cuts it off; whether it had one. redis.RedisError: Redis is away"""
     gone = bool(_acl(client, "DELUSER", user_of(router)))
     if gone:
         _save(client)

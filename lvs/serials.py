@@ -92,6 +92,8 @@ class SeenSerials:
     def _judge(self, serial: int) -> None:
         if serial in self._seen:
             raise Replayed("it was taken before")
+        if serial <= self._floor and not self._seen:
+            raise Late("it was signed before this router was enrolled, by the manager's own clock")
         if serial <= self._floor or serial <= self._highest - WINDOW:
             seconds = (self._highest - serial) / 1e9
             raise Late(

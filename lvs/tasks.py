@@ -1,8 +1,9 @@
 """The Celery doorways on a router: render lvs.cf, hand it to pulse, say what came of it. No Django here.
 
-Each task takes JSON and leaves its answer, JSON too, in Redis (`lvs.answers`). What went wrong is part of the
-answer, not an exception, so that the caller gets every problem with its line: {"ok": true, "result": ...} or
-{"ok": false, "error": {"kind", "message", "problems"}}, the shape of pulse's own answers (ARCHITECTURE.md).
+The worker lets in only what the manager has signed for this router (`lvs.doorway`). Each task takes JSON and
+leaves its answer, JSON too, in Redis (`lvs.answers`). What went wrong is part of the answer, not an
+exception, so that the caller gets every problem with its line: {"ok": true, "result": ...} or {"ok": false,
+"error": {"kind", "message", "problems"}}, the shape of pulse's own answers (ARCHITECTURE.md).
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ def pulse(timeout: float) -> PulseClient:
     )
 
 
-def queue_of(router: str) -> str:
-    """The queue that the worker of this router listens on."""
-    return f"router.{router}"
+def router_name() -> str:
+    """The router whose worker this is; `piranha worker` names it in the environment."""
+    return os.environ["PIRANHA_ROUTER"]
 
 
 @shared_task(name="piranha.apply", bind=True)
@@ -132,7 +133,7 @@ def examine(self: Task, virtual_server: str, real_server: str) -> None:
 @shared_task(name="piranha.plan", bind=True)
 def plan(self: Task, document: dict[str, Any]) -> None:
     """What installing document would change in this router's kernel. Changes nothing."""
-    answer(self, lambda: pulse(PLAN_SECONDS).plan(rendered(document)))
+    if_wanted(self, lambda: pulse(PLAN_SECONDS).plan(rendered(document)))
 
 
 @shared_task(name="piranha.preflight", bind=True)
@@ -160,15 +161,15 @@ def guard(self: Task, port: int | None, networks: list[str]) -> None:
 @shared_task(name="piranha.running", bind=True)
 def running(self: Task) -> None:
     """The lvs.cf that pulse runs now."""
-    answer(self, lambda: pulse(PLAN_SECONDS).running())
+    if_wanted(self, lambda: pulse(PLAN_SECONDS).running())
 
 
 def if_wanted(task: Task, call: Callable[[], dict[str, Any]]) -> None:
     """Makes the call and leaves its answer, unless the task is not wanted any more.
 
-    So it is when Redis handed it out twice, another took its place, or nobody waits for it any longer.
+    So it is when another took its place, or nobody waits for it any longer.
     """
-    if answers.is_wanted(reports.client(task.app.conf.broker_url), task.request.id):
+    if answers.is_wanted(reports.client(task.app.conf.broker_url), router_name(), task.request.id):
         answer(task, call)
     else:
         log.warning("left out %s: it is not wanted any more", task.request.id)
@@ -184,7 +185,7 @@ def answer(task: Task, call: Callable[[], dict[str, Any]]) -> None:
     end = time.monotonic() + ANSWER_SECONDS
     while True:
         try:
-            answers.give(client, task.request.id, said)
+            answers.give(client, router_name(), task.request.id, said)
         except redis.RedisError:
             if time.monotonic() > end:
                 raise

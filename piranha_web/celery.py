@@ -1,6 +1,7 @@
 """The Celery application: JSON only, one queue a router, nothing that could wait for ever.
 
-A router's worker imports this and `lvs.tasks`, never Django; the site imports it to send.
+A router's worker imports this and `lvs.tasks`, never Django; the site imports it to send. A worker takes what
+its doorway admits (`lvs.doorway`), and one without a doorway takes nothing at all.
 """
 
 from __future__ import annotations
@@ -8,10 +9,14 @@ from __future__ import annotations
 import logging
 import os
 from queue import Empty
-from typing import Any
+from typing import Any, ClassVar
 
 from celery import Celery
 from kombu.transport.redis import Channel, Transport
+from kombu.transport.virtual import Message
+
+from lvs.doorway import Doorway, Refused
+from lvs.refusals import Kind
 
 log = logging.getLogger("piranha.worker")
 
@@ -23,9 +28,10 @@ app.conf.update(
     accept_content=["json"],
     task_ignore_result=True,  # answers go through lvs.answers
     task_default_queue="manager",
-    # What a killed worker leaves is sent again by the manager (lvs.deploy), long before Redis would hand it
-    # out again. A late acknowledgement, due when Redis is away, would end the worker: kombu trips over the
-    # closed connection (AttributeError in Channel._connparams), which Celery does not take for a lost one.
+    # Queues without an exchange of their own: kombu keeps no bindings of them in Redis, where no router may
+    # write any (redis_users).
+    task_default_exchange="",
+    # What a killed worker leaves is sent again by the manager (lvs.deploy), with a serial number of its own.
     task_acks_late=False,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
@@ -39,7 +45,10 @@ app.conf.update(
         "max_retries": 1,
         "interval_start": 0,
         "interval_step": 0.2,
-        "visibility_timeout": 3600,
+        # No copy of a task stays in Redis while it is carried out: nothing would ever ask for it, for a task
+        # that Redis hands out a second time is refused (lvs.serials).
+        "ack_emulation": False,
+        "priority_steps": [0],  # one key for a queue; with more, others could be put before it
     },
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
@@ -47,11 +56,26 @@ app.conf.update(
 )
 
 
-class PatientChannel(Channel):
-    """A channel that outlives what somebody puts into a queue that is no message."""
+class AdmittedMessage(Message):
+    """A message of which Celery sees what the doorway made of it."""
 
-    # A worker gives nothing back that it has not acknowledged when its connection is lost, which Celery takes
-    # for the end of the worker: kombu trips as above. The manager sends that again as well.
+    def __init__(self, payload: object, channel: PatientChannel, **options: Any) -> None:
+        if channel.doorway is None:
+            raise Refused("this worker takes no tasks")
+        super().__init__(  # type: ignore[no-untyped-call]
+            channel.doorway.admit(payload), channel=channel, **options
+        )
+
+
+class PatientChannel(Channel):
+    """A channel that outlives what somebody puts into a queue that is no message of the manager's."""
+
+    Message = AdmittedMessage  # type: ignore[assignment]  # kombu makes them by this name
+    doorway: ClassVar[Doorway | None] = None  # of a router's worker
+
+    # A worker gives nothing back that it has not carried out when its connection is lost: the manager sends
+    # that again. Kombu would trip over the closed connection (AttributeError in _connparams), which Celery
+    # does not take for a lost one: it would end the worker.
     do_restore = False
 
     def _brpop_read(self, **options: Any) -> bool:
@@ -59,12 +83,25 @@ class PatientChannel(Channel):
         before = set(self.qos._delivered)
         try:
             return bool(super()._brpop_read(**options))  # type: ignore[no-untyped-call]
+        except Refused as error:
+            if self.doorway is None:
+                log.error("left out a message: %s", error)
+            raise Empty from error
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             log.error("left out what is no message: %s: %s", type(error).__name__, error)
+            if self.doorway is not None:
+                self.doorway.refusals.note(Kind.UNSIGNED, "it is no message at all")
             for tag in set(self.qos._delivered) - before:  # else it would count as one under way
                 self.basic_reject(tag, requeue=False)  # type: ignore[no-untyped-call]
             raise Empty from error
 
 
 Transport.Channel = PatientChannel
+app.amqp.autoexchange = lambda name: None  # as task_default_exchange, for queues that are not named before
 app.set_default()
+
+
+def serve_router(doorway: Doorway, broker_url: str) -> None:
+    """Has this process, a router's worker, take what the doorway admits from the Redis at broker_url."""
+    PatientChannel.doorway = doorway
+    app.conf.broker_url = broker_url

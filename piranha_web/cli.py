@@ -136,18 +136,28 @@ def server_history(arguments: argparse.Namespace) -> int:
 
 
 def worker(arguments: argparse.Namespace) -> int:
+    if arguments.manager and (arguments.file or arguments.forget_serials):
+        print("--file and --forget-serials are for the worker of a router.", file=sys.stderr)
+        return 2
     if arguments.broker:
+        if arguments.router:
+            print("--broker is for the manager; a router's worker has it in its file.", file=sys.stderr)
+            return 2
         os.environ["PIRANHA_BROKER_URL"] = arguments.broker
     if arguments.manager:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
     else:
         # Celery sets Django up wherever this name stands; a router has neither settings nor database.
         os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+    from lvs.worker_file import path_in
     from piranha_web import worker as workers
 
     if arguments.manager:
         return workers.run_manager_worker(arguments.log_level)
-    return workers.run_router_worker(arguments.router, arguments.pulse_socket, arguments.log_level)
+    path = arguments.file or path_in(os.environ)
+    if arguments.forget_serials:
+        return workers.forget_serials(arguments.router, path)
+    return workers.run_router_worker(arguments.router, path, arguments.pulse_socket, arguments.log_level)
 
 
 def manage(arguments: argparse.Namespace) -> int:
@@ -180,6 +190,14 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument("--manager", action="store_true", help="carry frozen revisions to the routers")
     one.add_argument("--pulse-socket", type=Path, default=PULSE_SOCKET, metavar="PATH")
     one.add_argument("--broker", metavar="URL", help="Redis (default: the environment's PIRANHA_BROKER_URL)")
+    one.add_argument(
+        "--file", type=Path, metavar="PATH", help="what piranha join wrote (default: PIRANHA_WORKER_FILE)"
+    )
+    one.add_argument(
+        "--forget-serials",
+        action="store_true",
+        help="take tasks of a manager that was restored or set up anew",
+    )
     one.add_argument("--log-level", default="warning")
 
     add_audit(add)

@@ -13,17 +13,20 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
 import redis
 
-from lvs import reports
-from lvs.errors import LvsError
+from lvs import reports, serials, signing, worker_file
+from lvs.doorway import Doorway
+from lvs.errors import LvsError, RouterError
+from lvs.refusals import Refusals
 from lvs.reporting import Reporter
-from lvs.tasks import pulse, queue_of
-from piranha_web.celery import BROKER_URL, app
+from lvs.tasks import pulse
+from lvs.worker_file import WorkerFile, queue_of, serials_of
+from piranha_web.celery import BROKER_URL, app, serve_router
 
 log = logging.getLogger("piranha.worker")
 
@@ -67,17 +70,56 @@ class Repeater(threading.Thread):
         self.ended.set()
 
 
-def run_router_worker(router: str, pulse_socket: Path, log_level: str) -> int:
-    """Serves a router until stopped; the exit code."""
+def run_router_worker(router: str, path: Path, pulse_socket: Path, log_level: str) -> int:
+    """Serves a router until stopped; the exit code. path: of its worker's file."""
+    try:
+        file = file_of(router, path)
+        lock = alone(path.with_name("lock"))
+    except (RouterError, OSError) as error:
+        return complain(str(error))
+    if lock is None:
+        return complain(f"the worker of {router} runs already. Use that one, or stop it first")
     os.environ["PIRANHA_PULSE_SOCKET"] = str(pulse_socket)
-    client = reports.connect(BROKER_URL)
+    os.environ["PIRANHA_ROUTER"] = router
+    refusals = Refusals()
+    seen = serials.SeenSerials(serials_of(path))
+    serve_router(Doorway(router, signing.trusted(file.manager_keys), seen, refusals), file.broker_url)
+    client = reports.connect(file.broker_url)
     reporter = Reporter(client, router, pulse(REPORT_SECONDS))
-    return serve(
-        f"piranha@{router}",
-        queue_of(router),
+    repeaters = (
         Repeater("report", reports.INTERVAL, reporter.report),
-        log_level,
+        Repeater("refusals", reports.INTERVAL, lambda: refusals.publish(client, router)),
     )
+    with lock:
+        return serve(f"piranha@{router}", queue_of(router), repeaters, log_level)
+
+
+def file_of(router: str, path: Path) -> WorkerFile:
+    """The worker's file at path; RouterError when it is not that router's."""
+    file = worker_file.read(path)
+    if file.router != router:
+        raise RouterError(f"{path} is the file of {file.router}, and not of {router}: name the right one")
+    return file
+
+
+def forget_serials(router: str, path: Path) -> int:
+    """Has a worker, which may run meanwhile, take tasks whatever their serial numbers; the exit code."""
+    try:
+        file_of(router, path)
+        serials.begin(serials_of(path))
+    except RouterError as error:
+        return complain(str(error))
+    sys.stdout.write(
+        f"The worker of {router} has forgotten which tasks it took. It takes the next one of its manager, "
+        "and then only newer ones.\n"
+    )
+    return 0
+
+
+def complain(why: str) -> int:
+    """Says on the terminal why there is no worker; the exit code."""
+    sys.stderr.write(f"piranha worker: {why}.\n")
+    return 1
 
 
 def run_manager_worker(log_level: str) -> int:
@@ -90,18 +132,17 @@ def run_manager_worker(log_level: str) -> int:
     from lvs import deploy, errands  # they need Django's models
     from lvs.guarding import Warden
     from lvs.router.state import Guard
+    from piranha_web.access import allowed
 
     lock = alone(settings.VAR / "manager.lock")
     if lock is None:
-        sys.stderr.write(
-            "piranha worker: the manager's worker runs already. Use that one, or stop it first.\n"
-        )
-        return 1
+        return complain("the manager's worker runs already. Use that one, or stop it first")
     client = reports.connect(BROKER_URL)
     warden: Warden | None = None
     if settings.PIRANHA_GUARD:
-        panel = Guard(settings.PIRANHA_PORT, tuple(settings.PIRANHA_ALLOW))
-        warden = Warden(client, settings.PIRANHA_GUARD, panel)
+        warden = Warden(
+            client, settings.PIRANHA_GUARD, lambda: Guard(settings.PIRANHA_PORT, allowed.guarded())
+        )
     # The routers report less often than there is work: who is behind need not be asked more often.
     looks = itertools.cycle([True] + [False] * (round(reports.INTERVAL / deploy.INTERVAL) - 1))
 
@@ -115,7 +156,7 @@ def run_manager_worker(log_level: str) -> int:
         reports.publish(client, reports.MANAGER, None, warden.problem if warden else None)
 
     with lock:
-        return serve("piranha@manager", "manager", Repeater("deploy", deploy.INTERVAL, work), log_level)
+        return serve("piranha@manager", "manager", [Repeater("deploy", deploy.INTERVAL, work)], log_level)
 
 
 def alone(path: Path) -> IO[str] | None:
@@ -134,11 +175,12 @@ def alone(path: Path) -> IO[str] | None:
     return file
 
 
-def serve(hostname: str, queue: str, repeater: Repeater, log_level: str) -> int:
-    """Runs the Celery worker in this process with the repeater beside it."""
+def serve(hostname: str, queue: str, repeaters: Sequence[Repeater], log_level: str) -> int:
+    """Runs the Celery worker in this process with the repeaters beside it."""
     # At the level debug Celery's pool writes each task's whole body, and the cluster's keys are in it.
     logging.getLogger("celery.pool").setLevel(logging.INFO)
-    repeater.start()
+    for repeater in repeaters:
+        repeater.start()
     try:
         code = app.worker_main(
             [
@@ -150,8 +192,10 @@ def serve(hostname: str, queue: str, repeater: Repeater, log_level: str) -> int:
                 f"--loglevel={log_level}",
                 "--without-gossip",
                 "--without-mingle",
+                "--without-heartbeat",  # events that nobody reads, on a channel that no router may write to
             ]
         )
     finally:
-        repeater.stop()
+        for repeater in repeaters:
+            repeater.stop()
     return int(code or 0)

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 import redis
+from django.conf import settings
 
 # Where the tests' Redis listens is decided before anything that reads it from the environment.
 _FOLDER = Path(tempfile.mkdtemp(prefix="piranha-redis-"))
 os.environ["PIRANHA_BROKER_URL"] = f"redis+socket://{_FOLDER}/redis.sock"
+# The manager's signing key and what else it keeps; Django has read its settings already.
+settings.VAR = _FOLDER / "var"
 
 
 class RedisServer:
@@ -25,6 +28,8 @@ class RedisServer:
     def __init__(self, folder: Path) -> None:
         self.socket = folder / "redis.sock"
         self.folder = folder
+        self.acl = folder / "users.acl"  # the users, who outlive it
+        self.acl.touch()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,6 +51,8 @@ class RedisServer:
                 "",
                 "--dir",
                 str(self.folder),
+                "--aclfile",
+                str(self.acl),
             ],
             stdout=subprocess.DEVNULL,
         )

@@ -28,6 +28,7 @@ NAT_GATEWAY, NAT_GATEWAY6 = "10.11.12.10", "fd00:11:12::10"
 INTERNET, INTERNET6 = "192.168.26.254", "fd00:26::fe"  # the client, as the way to the clients elsewhere
 ELSEWHERE = ("203.0.113.1", "203.0.113.2", "198.51.100.1", "fd00:c::1", "fd00:d::1")
 MANAGEMENT_HOST = "192.168.127.1"
+REDIS_PORT = 6379  # of MANAGEMENT_HOST, for the routers' workers
 ROOT_LINK = "piranha-lab"  # the one interface that the lab adds outside its namespaces
 
 # The real servers' routing tables: number, interface, and for each source network the way back.

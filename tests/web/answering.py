@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import threading
@@ -10,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lvs import answers, reports, tasks
+from lvs import answers, doorway, reports, signing
+from lvs.worker_file import queue_of
 
 
 @contextmanager
@@ -25,13 +25,13 @@ def answering(name: str, **says: dict[str, Any]) -> Iterator[list[tuple[str, lis
 
     def serve() -> None:
         while not ended.is_set():
-            taken = client.brpop([tasks.queue_of(name)], timeout=0.1)
+            taken = client.brpop([queue_of(name)], timeout=0.1)
             if not taken:
                 continue
-            message = json.loads(str(taken[1]))
-            task = str(message["headers"]["task"]).rpartition(".")[2]
-            asked.append((task, json.loads(base64.b64decode(message["body"]))[0]))
-            answers.give(client, message["headers"]["id"], answer_of(says[task]))
+            signed = signing.opened(str(doorway.parts_of(json.loads(str(taken[1])))[0]))
+            task = signed.task.rpartition(".")[2]
+            asked.append((task, list(signed.arguments)))
+            answers.give(client, name, signed.task_id, answer_of(says[task]))
 
     thread = threading.Thread(target=serve)
     thread.start()

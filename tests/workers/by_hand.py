@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 from datetime import timedelta
 from ipaddress import IPv4Address
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
-from lvs import answers, deploy, dispatch, errands, models, reports, store, tasks
+from lvs import answers, deploy, dispatch, doorway, errands, models, reports, signing, store
 from lvs.config.model import FloatingAddress, GlobalSettings, LvsConfig, RealServer, Redundancy, VirtualServer
+from lvs.signing import SignedTask
+from lvs.worker_file import queue_of
 
 State = models.Deployment.State
 
@@ -71,11 +73,15 @@ def report(name: str, revision: models.Revision | None, **changes: Any) -> None:
 
 def queued(name: str) -> list[tuple[str, list[Any]]]:
     """The tasks in a router's queue, oldest first: (name, arguments)."""
-    raw = dispatch.broker().lrange(tasks.queue_of(name), 0, -1)
-    messages = [json.loads(str(one)) for one in reversed(list(raw))]  # type: ignore[arg-type]
-    return [
-        (message["headers"]["task"], json.loads(base64.b64decode(message["body"]))[0]) for message in messages
-    ]
+    raw = dispatch.broker().lrange(queue_of(name), 0, -1)
+    signed = [signed_in(str(one)) for one in reversed(list(raw))]  # type: ignore[arg-type]
+    return [(one.task, list(one.arguments)) for one in signed]
+
+
+def signed_in(raw: str) -> SignedTask:
+    """What the manager signed in a message, as it stands in a queue."""
+    text, signature = doorway.parts_of(json.loads(raw))
+    return signing.unseal(text, signature, signing.trusted(signing.public_texts(settings.VAR)))
 
 
 def answer(row: models.Deployment | models.Errand, **refused: str) -> None:
@@ -83,10 +89,10 @@ def answer(row: models.Deployment | models.Errand, **refused: str) -> None:
     row.refresh_from_db()
     if refused:
         error = {"kind": refused["kind"], "message": refused["message"], "problems": []}
-        answers.give(dispatch.broker(), row.task_id, {"ok": False, "error": error})
+        answers.give(dispatch.broker(), row.router.name, row.task_id, {"ok": False, "error": error})
     else:
         result = {"changes": ["one change"], "refused": [], "seconds": 0.1}
-        answers.give(dispatch.broker(), row.task_id, {"ok": True, "result": result})
+        answers.give(dispatch.broker(), row.router.name, row.task_id, {"ok": True, "result": result})
 
 
 def steps(count: int = 3) -> None:

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
+from lvs import redis_users, reports, serials, signing, worker_file
 from lvs.errors import PulseUnreachable
 from lvs.pulse.client import PulseClient
+from lvs.worker_file import WorkerFile
 from piranha_web.celery import app
 from tests.conftest import RedisServer, eventually
 
@@ -32,7 +35,9 @@ class RouterProcesses:
         self.folder.mkdir(parents=True)
         self.socket = folder / "pulse.sock"
         self.broker_url = broker_url
+        self.file = folder / "worker" / "worker.json"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.enrol()
 
     def start_pulse(self) -> None:
         """Starts pulse and waits until it answers."""
@@ -55,9 +60,26 @@ class RouterProcesses:
         """A client of this router's pulse."""
         return PulseClient(self.socket, timeout=10)
 
-    def start_worker(self) -> None:
+    def start_worker(self, *words: str) -> None:
         """Starts the Celery worker; its first report shows that it runs."""
-        self.spawn("worker", "worker", "--router", self.name, "--pulse-socket", str(self.socket))
+        self.spawn(
+            "worker", "worker", "--router", self.name, "--pulse-socket", str(self.socket),
+            "--file", str(self.file), *words,
+        )  # fmt: skip
+
+    def enrol(self) -> None:
+        """Gives the router its user of Redis, and its worker the file that says so."""
+        with reports.connect(self.broker_url) as client:
+            password = redis_users.grant(client, self.name)
+        worker_file.write(
+            self.file,
+            WorkerFile(
+                router=self.name,
+                broker_url=redis_users.url_for(self.broker_url, self.name, password),
+                manager_keys=tuple(signing.public_texts(settings.VAR)),
+            ),
+            serials.next_serial(settings.VAR),
+        )
 
     def spawn(self, what: str, *words: str) -> None:
         (self.folder / "etc").mkdir(exist_ok=True)
@@ -65,7 +87,6 @@ class RouterProcesses:
         with (self.folder / f"{what}.log").open("ab") as log:
             self.processes[what] = subprocess.Popen(
                 [PIRANHA, *words],
-                env={**os.environ, "PIRANHA_BROKER_URL": self.broker_url},
                 stdout=log,
                 stderr=log,
             )

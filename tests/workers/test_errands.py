@@ -324,7 +324,7 @@ def test_a_switch_that_is_not_answered_in_time_is_taken_back(
     monkeypatch.setattr(orders, "ORDER_SECONDS", 0.05)
     outcome = orders.hand_over(models.Router.objects.get(name="r1"))
     assert "did not answer within" in outcome.sentence
-    assert not [name for name in dispatch.broker().keys("piranha:wanted:order-*")]
+    assert not [name for name in dispatch.broker().keys("piranha:wanted:*:order-*")]
 
 
 def test_the_router_that_reports_that_it_is_standby_comes_first(cluster: models.Cluster) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from lvs import answers, dispatch, guarding, reports
 from lvs.guarding import Warden
@@ -38,7 +39,7 @@ def clock(redis_server: RedisServer) -> Clock:
 
 
 def warden(clock: Clock) -> Warden:
-    return Warden(dispatch.broker(), "r1", PANEL, clock)
+    return Warden(dispatch.broker(), "r1", lambda: PANEL, clock)
 
 
 def look(warden: Warden, clock: Clock) -> None:
@@ -52,7 +53,7 @@ def look(warden: Warden, clock: Clock) -> None:
 
 def answer(warden: Warden, said: dict[str, Any]) -> None:
     assert warden._asked is not None
-    answers.give(dispatch.broker(), warden._asked, said)
+    answers.give(dispatch.broker(), "r1", warden._asked, said)
 
 
 def test_a_router_that_guards_another_port_is_told_once_until_it_has_answered(clock: Clock) -> None:
@@ -72,6 +73,27 @@ def test_a_router_that_guards_another_port_is_told_once_until_it_has_answered(cl
     for _ in range(3):
         look(one, clock)
     assert len(queued("r1")) == 2
+
+
+def test_a_list_that_changes_is_carried_to_the_router_at_once(clock: Clock) -> None:
+    wanted = [PANEL]
+    report("r1", None, guard=WORDS)
+    one = Warden(dispatch.broker(), "r1", lambda: wanted[-1], clock)
+    one.advance()
+    assert queued("r1") == []
+
+    wanted.append(Guard(3636, (ip_network("10.0.0.0/8"),)))
+    one.advance()
+    assert queued("r1") == [("piranha.guard", [3636, ["10.0.0.0/8"]])]
+
+    # It changes again while the router is at work: the next step after its answer asks anew.
+    wanted.append(Guard(3636, (ip_network("192.0.2.0/24"),)))
+    one.advance()
+    assert len(queued("r1")) == 1
+    answer(one, {"ok": True, "result": {}})
+    one.advance()
+    one.advance()
+    assert queued("r1")[1:] == [("piranha.guard", [3636, ["192.0.2.0/24"]])]
 
 
 def test_networks_in_another_order_are_the_same_guard(clock: Clock) -> None:
@@ -122,12 +144,12 @@ def test_an_answer_that_does_not_come_is_not_waited_for_for_ever(clock: Clock) -
     one.advance()
     task_id = one._asked
     assert task_id is not None
-    assert answers.is_wanted(dispatch.broker(), task_id)
+    assert answers.is_wanted(dispatch.broker(), "r1", task_id)
     clock.seconds += guarding.OVERDUE_SECONDS
     one.advance()
     assert one.problem is not None
     assert "did not answer" in one.problem
-    assert not answers.is_wanted(dispatch.broker(), task_id)
+    assert not answers.is_wanted(dispatch.broker(), "r1", task_id)
 
 
 def test_a_router_that_is_not_heard_is_asked_nothing_and_said_when_it_stays_so(clock: Clock) -> None:
@@ -170,7 +192,7 @@ def test_the_managers_worker_has_the_port_guarded_as_its_settings_say(
         **os.environ,
         "PIRANHA_BROKER_URL": redis_server.url,
         "PIRANHA_SECRET_KEY_FILE": str(tmp_path / "key"),
-        "PIRANHA_VAR": str(tmp_path / "var"),
+        "PIRANHA_VAR": str(settings.VAR),
         "PIRANHA_DATABASE": str(tmp_path / "site.sqlite3"),
         "PIRANHA_ALLOW": "127.0.0.0/8 10.0.0.0/8,fc00::/7",
         "PIRANHA_GUARD": "r1",
@@ -184,7 +206,12 @@ def test_the_managers_worker_has_the_port_guarded_as_its_settings_say(
         subprocess.Popen([PIRANHA, "worker", "--manager"], env=environment, stdout=log, stderr=log) as worker,
     ):
         try:
-            eventually(lambda: routers["r1"].client.status()["guard"] == WORDS, "the router guards the port")
+            # Loopback needs no entry: what comes by lo always passes.
+            guarded = {**WORDS, "networks": ["10.0.0.0/8", "fc00::/7"]}
+            eventually(lambda: routers["r1"].client.status()["guard"] == guarded, "the router guards the port")
+            (tmp_path / "var" / "allow").write_text("10.0.0.0/8\n")
+            guarded["networks"] = ["10.0.0.0/8"]
+            eventually(lambda: routers["r1"].client.status()["guard"] == guarded, "the guard follows the list")
             eventually(managers_report_is_clean, "the manager's worker reports that nothing is in the way")
         finally:
             worker.terminate()

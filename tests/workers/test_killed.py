@@ -14,7 +14,7 @@ import pytest
 import redis
 from django.utils import timezone
 
-from lvs import answers, deploy, dispatch, models, store, tasks
+from lvs import answers, deploy, dispatch, models, sending, store
 from tests.conftest import RedisServer, eventually
 from tests.workers.by_hand import State, edit, pair, states
 from tests.workers.conftest import RouterProcesses
@@ -97,7 +97,7 @@ def reach(revision: models.Revision, wanted: dict[str, str]) -> None:
 
 def answered(revision: models.Revision) -> Callable[[], bool]:
     sent = revision.deployments.filter(state=State.SENT).first()
-    return lambda: sent is None or answers.take(dispatch.broker(), sent.task_id) is not None
+    return lambda: sent is None or answers.take(dispatch.broker(), sent.router.name, sent.task_id) is not None
 
 
 def serials(routers: Routers) -> dict[str, int]:
@@ -154,7 +154,7 @@ def test_redis_is_killed_at_each_step_and_loses_all_it_had(
 
 DOORS: dict[str, tuple[Any, str]] = {
     "before a task is sent": (answers, "want"),
-    "at sending a task": (tasks.apply, "apply_async"),
+    "at sending a task": (sending, "put"),
     "when a task is sent and not yet noted": (models.Deployment, "send"),
     "when an answer is read and not yet noted": (models.Deployment, "end"),
     "when an answer is noted": (answers, "unwant"),

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
-from lvs import answers, tasks
+from lvs import answers, sending, tasks
 from lvs.dispatch import broker
-from tests.conftest import RedisServer, eventually
-from tests.workers.conftest import PIRANHA
+from tests.conftest import eventually
+from tests.workers.conftest import RouterProcesses
 
 
-def test_no_key_is_in_a_workers_log_however_talkative_it_is(
-    redis_server: RedisServer, tmp_path: Path
-) -> None:
+def test_no_key_is_in_a_workers_log_however_talkative_it_is(routers: dict[str, RouterProcesses]) -> None:
     key, task_id = "5ec7" * 16, "t0"
-    answers.want(broker(), task_id)
-    tasks.apply.apply_async(
-        [{}, None, [key], None], queue=tasks.queue_of("r1"), task_id=task_id, argsrepr="(…)"
-    )
-    log = tmp_path / "log"
-    words = ["worker", "--router", "r1", "--pulse-socket", str(tmp_path / "none"), "--log-level", "debug"]
-    with (
-        log.open("wb") as output,
-        subprocess.Popen([PIRANHA, *words], stderr=output, stdout=output) as worker,
-    ):
-        try:
-            eventually(lambda: answers.take(broker(), task_id) is not None, "the task is answered", 60)
-        finally:
-            worker.terminate()
-            worker.wait(30)
-    written = log.read_text()
+    sending.send(broker(), "r1", tasks.apply, [{}, None, [key], None], task_id)
+    router = routers["r1"]
+    router.start_worker("--log-level", "debug")
+    eventually(lambda: answers.take(broker(), "r1", task_id) is not None, "the task is answered", 60)
+    router.stop("worker")
+    written = (router.folder / "worker.log").read_text()
     assert "DEBUG" in written
     assert task_id in written
     assert key not in written

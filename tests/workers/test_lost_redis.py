@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from kombu import Connection
 
-from piranha_web.celery import app
+from lvs.doorway import message_of
+from lvs.signing import SignedTask
+from piranha_web.celery import PatientChannel, app
 from tests.conftest import RedisServer
 
 
+class OpenDoor:
+    """Lets in whatever comes."""
+
+    def admit(self, raw: object) -> dict[str, Any]:
+        task = SignedTask(router="r1", task="piranha.plan", task_id="t", arguments=[], serial=1)
+        return message_of(task)
+
+
 def test_a_task_that_is_not_acknowledged_when_redis_is_lost_does_not_end_the_worker(
-    redis_server: RedisServer,
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(PatientChannel, "doorway", OpenDoor())
     with Connection(redis_server.url, transport_options=app.conf.broker_transport_options) as connection:
         channel = connection.channel()
         with connection.SimpleQueue("router.r1") as queue:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ipaddress import ip_interface
 
 from deploy.lab import network
-from deploy.lab.serve import reached_from_routers
 
 
 def addresses() -> list[str]:
@@ -48,9 +47,3 @@ def test_only_real_servers_keep_quiet_about_virtual_addresses():
 
 def test_interface_names_of_the_switch_fit_the_kernels_fifteen_letters():
     assert all(len(f"{link.namespace}-{link.interface}") <= 15 for link in network.links())
-
-
-def test_routers_reach_redis_by_the_management_network_with_the_same_password():
-    url, host, port = reached_from_routers("redis://:s3cr%2Ft@10.0.2.2:4000/0")
-    assert url == "redis://:s3cr%2Ft@192.168.127.1:6379/0"
-    assert (host, port) == ("10.0.2.2", 4000)
