@@ -12,7 +12,7 @@ from typing import Any, Final
 from lvs.config.model import LvsConfig
 from lvs.router.judges import firewall, kernel, marks, network, rivals
 from lvs.router.parameter_table import Row
-from lvs.router.seen import About, Level, Remark, Seen
+from lvs.router.seen import About, Interface, Level, Remark, Seen, Way
 
 JUDGES: Final[tuple[Callable[[Seen, LvsConfig], Iterator[Remark]], ...]] = (
     kernel.modules,
@@ -48,7 +48,28 @@ def document(remarks: tuple[Remark, ...], seen: Seen) -> dict[str, Any]:
     return {
         "remarks": [remark.document() for remark in remarks],
         "parameters": [row_document(row) for row in seen.parameters],
+        "interfaces": [interface_document(one, seen) for one in seen.interfaces.values()],
+        "ways_out": {str(version): way_document(way) for version, way in sorted(seen.way_out.items())},
     }
+
+
+def interface_document(interface: Interface, seen: Seen) -> dict[str, Any]:
+    """An interface with the machine's own addresses on it: not those that pulse put there."""
+    ours = {each.address for each in seen.owned.addresses}
+    own = [one for one in seen.addresses if one.interface == interface.name and one.address not in ours]
+    own.sort(key=lambda one: (one.address.version, int(one.address)))
+    return {
+        "name": interface.name,
+        "carries": interface.carries,
+        "addresses": [f"{one.address}/{one.prefix}" for one in own if not one.address.is_link_local],
+    }
+
+
+def way_document(way: Way | None) -> dict[str, Any] | None:
+    """The way of what is for nowhere near; None: there is none."""
+    if way is None:
+        return None
+    return {"interface": way.interface, "gateway": str(way.gateway) if way.gateway else None}
 
 
 def row_document(row: Row) -> dict[str, Any]:

@@ -355,7 +355,7 @@ def test_pulse_answers_for_what_it_runs_and_for_what_it_is_asked_about(
 ) -> None:
     with pulse(tmp_path) as running:
         empty = running.client.preflight()
-        assert {"remarks", "parameters", "seconds"} == empty.keys()
+        assert {"remarks", "parameters", "interfaces", "ways_out", "seconds"} == empty.keys()
         text = lvs_cf(1).replace("eth0:1", "none0")
         found = running.client.preflight(text)
         assert "This machine has no interface none0." in {remark["what"] for remark in found["remarks"]}

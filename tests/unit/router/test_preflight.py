@@ -139,6 +139,29 @@ def test_the_document_has_remarks_and_parameters() -> None:
     }
 
 
+def test_the_document_has_the_machine_s_own_addresses_and_its_way_out() -> None:
+    one = Seen(
+        interfaces={name: Interface(name, on=True, carries=True) for name in ("eth0", "eth1")},
+        addresses=frozenset(
+            InterfaceAddress(ip_address(address), prefix, name)
+            for address, prefix, name in (
+                ("192.0.2.9", 24, "eth0"),
+                ("192.0.2.10", 32, "eth0"),
+                ("2001:db8::9", 64, "eth0"),
+                ("fe80::1", 64, "eth0"),
+            )
+        ),
+        owned=Owned(addresses=frozenset({InterfaceAddress(ip_address("192.0.2.10"), 32, "eth0", "eth0:1")})),
+        way_out={4: Way("eth0", ip_address("192.0.2.254")), 6: None},
+    )
+    made = document((), one)
+    assert made["interfaces"] == [
+        {"name": "eth0", "carries": True, "addresses": ["192.0.2.9/24", "2001:db8::9/64"]},
+        {"name": "eth1", "carries": True, "addresses": []},
+    ]
+    assert made["ways_out"] == {"4": {"interface": "eth0", "gateway": "192.0.2.254"}, "6": None}
+
+
 # ---- modules
 
 
