@@ -68,7 +68,7 @@ def split(pulse: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str], dic
     said = {
         **pulse,
         "virtual_servers": [parts[name] for name in names],
-        "foreign": list(pulse["foreign"])[:MOST_FOREIGN],
+        "foreign": list(pulse.get("foreign", ()))[:MOST_FOREIGN],
         "summary": summed_up(standings, len(names), len(standings)),
     }
     return said, {name: compact(part) for name, part in parts.items()}, standings

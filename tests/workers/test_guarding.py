@@ -194,6 +194,7 @@ def test_the_managers_worker_has_the_port_guarded_as_its_settings_say(
         "PIRANHA_SECRET_KEY_FILE": str(tmp_path / "key"),
         "PIRANHA_VAR": str(settings.VAR),
         "PIRANHA_DATABASE": str(tmp_path / "site.sqlite3"),
+        "PIRANHA_ALLOW_FILE": str(tmp_path / "allow"),
         "PIRANHA_ALLOW": "127.0.0.0/8 10.0.0.0/8,fc00::/7",
         "PIRANHA_GUARD": "r1",
     }
@@ -209,7 +210,7 @@ def test_the_managers_worker_has_the_port_guarded_as_its_settings_say(
             # Loopback needs no entry: what comes by lo always passes.
             guarded = {**WORDS, "networks": ["10.0.0.0/8", "fc00::/7"]}
             eventually(lambda: routers["r1"].client.status()["guard"] == guarded, "the router guards the port")
-            (tmp_path / "var" / "allow").write_text("10.0.0.0/8\n")
+            (tmp_path / "allow").write_text("10.0.0.0/8\n")
             guarded["networks"] = ["10.0.0.0/8"]
             eventually(lambda: routers["r1"].client.status()["guard"] == guarded, "the guard follows the list")
             eventually(managers_report_is_clean, "the manager's worker reports that nothing is in the way")
