@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import shlex
@@ -25,6 +26,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 MODULES = ("bridge", "veth", "ipip", "ip6_tunnel", "ip_vs")
 STATE = Path("/run/piranha-lab")  # there: the lab is ours and up, or half so
 START_SECONDS = 60.0
+# The ports that clients come from, each in its turn: IPVS remembers a connection for two minutes and longer,
+# and one from a port drawn by lot would now and then be taken for an old one, and go where that went.
+CLIENT_PORTS = itertools.cycle(range(20_000, 32_000))
 
 
 class LabError(Exception):
@@ -192,7 +196,7 @@ class Lab:
                 parts.hostname or "",
                 parts.port or 80,
                 timeout=seconds,
-                source_address=(source, 0) if source else None,
+                source_address=(source or "", next(CLIENT_PORTS)),
             )
             try:
                 connection.request("GET", parts.path or "/", headers={"Connection": "close"})
@@ -212,6 +216,7 @@ class Lab:
             with sock:
                 sock.settimeout(seconds)
                 try:
+                    sock.bind(("", next(CLIENT_PORTS)))
                     sock.connect((address, webserver.UDP_PORT))
                     sock.send(b"ping")
                     seen[sock.recv(2048).split()[0].decode()] += 1

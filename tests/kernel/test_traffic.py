@@ -145,8 +145,8 @@ def test_a_scheduler_chooses_as_it_should(
     expected: set[str] | int,
 ) -> None:
     router.install(virtual("web", traffic.DIRECT, weights, scheduler=scheduler, scheduler_flags=flags))
-    # A client's ports are as good as drawn by lot: where one of two real servers stands in for a third it has
-    # two thirds of them, and of twelve requests the other would get none once in 130 times.
+    # Where one of two real servers stands in for a third it has two thirds of a client's ports, and of twelve
+    # the other may have none.
     requests = 60 if BY_PORT & set(flags) else 12
     seen = router.lab.client_get(url(traffic.DIRECT), requests)
     assert seen.total() == requests
