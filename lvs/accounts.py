@@ -7,6 +7,7 @@ of the file without a row here is a viewer. Second factors themselves are django
 from __future__ import annotations
 
 import uuid
+from urllib.parse import urlsplit
 
 from django.db import models
 from django.utils import timezone
@@ -53,6 +54,11 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def issuer_host(self) -> str:
+        """The issuer in short; "": none."""
+        return urlsplit(self.issuer).hostname or self.issuer
 
 
 class FactorRule(models.Model):

@@ -124,6 +124,7 @@ urlpatterns = [
     path("accounts/one", users.user, name="user"),
     path("accounts/roles", users.user_roles, name="user-roles"),
     path("accounts/password", users.user_password, name="user-password"),
+    path("accounts/block", users.user_block, name="user-block"),
     path("accounts/remove", users.user_remove, name="user-remove"),
     path("access", access.access, name="access"),
     path("access/remove", access.access_remove, name="access-remove"),

@@ -27,7 +27,8 @@ class AccountRefused(LvsError):
 class Entry:
     """An account as the list shows it.
 
-    exists: it is in the password file; kind: of its hash, "" when none is believed.
+    exists: it is in the password file; kind: of its hash, "" when none is believed. issuer: who vouches
+    for it, where it signs in by OpenID Connect.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Entry:
     sessions: int
     exists: bool
     kind: str
+    issuer: str = ""
+    is_blocked: bool = False
 
     @property
     def is_old(self) -> bool:
@@ -72,6 +75,8 @@ def entry(name: str, row: models.Account | None, sessions: int, found: str | Non
         must_change=row.must_change if row else False,
         sessions=sessions,
         exists=found is not None,
+        issuer=row.issuer_host if row else "",
+        is_blocked=row.is_blocked if row else False,
         kind=passwords.kind_of(found) if found else "",
     )
 
@@ -97,6 +102,7 @@ def add(name: str, password: str, role: models.UserRole) -> None:
     """A new account, whose owner has to choose another password first; ValueError: it cannot be used."""
     if name in passwords.names(settings.PIRANHA_PASSWORD_FILE):
         raise AccountRefused(f"{name} is an account already: choose another name.")
+    leave_to_the_issuer(name)
     models.Account.objects.filter(name=name).delete()  # of one that was taken out of the file by hand
     models.Account.objects.create(name=name, role=role, must_change=True)
     passwords.set_password(name, password, settings.PIRANHA_PASSWORD_FILE)
@@ -105,6 +111,7 @@ def add(name: str, password: str, role: models.UserRole) -> None:
 @transaction.atomic
 def give_password(name: str, password: str) -> None:
     """Another password, to be changed by its owner; its sessions end. ValueError: it cannot be used."""
+    leave_to_the_issuer(name)
     models.Account.objects.update_or_create(name=name, defaults={"must_change": True})
     models.Login.objects.filter(account=name).delete()
     passwords.set_password(name, password, settings.PIRANHA_PASSWORD_FILE)
@@ -117,6 +124,7 @@ def give_roles(
     """What the account may do from its next request on; None: in that cluster what it may everywhere."""
     if name == ALWAYS_ADMINISTRATOR:
         raise AccountRefused(f"{name} is always administrator.")
+    leave_to_the_issuer(name)
     if role < ADMINISTRATOR:
         keep_an_administrator(name, by)
     row, _made = models.Account.objects.update_or_create(name=name, defaults={"role": role})
@@ -134,6 +142,16 @@ def remove(name: str, *, by: str = "") -> None:
     models.Account.objects.filter(name=name).delete()
     models.Login.objects.filter(account=name).delete()
     passwords.remove(name, settings.PIRANHA_PASSWORD_FILE)
+
+
+def leave_to_the_issuer(name: str) -> None:
+    """Refuses what is not decided here of an account that has no password here."""
+    row = models.Account.objects.filter(name=name).exclude(issuer="").first()
+    if row is not None and passwords.hash_of(name, settings.PIRANHA_PASSWORD_FILE) is None:
+        raise AccountRefused(
+            f"{name} is an account of {row.issuer_host}, which keeps its password and its groups: they give "
+            "the roles. Change them there; here it can be blocked or removed."
+        )
 
 
 def keep_an_administrator(name: str, by: str) -> None:

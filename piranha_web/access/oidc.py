@@ -189,6 +189,12 @@ def note(name: str, text: str, address: str) -> None:
     audit.write(models.AuditEntry.Action.ACCOUNT, text, user=name, address=address, target=name)
 
 
+def elsewhere(name: str) -> str:
+    """The issuer that keeps an account's password; "": this site does."""
+    row = models.Account.objects.filter(name=name).exclude(issuer="").first()
+    return row.issuer_host if row is not None and not is_of_file(name) else ""
+
+
 def block(name: str, is_blocked: bool, *, by: str) -> None:
     """Keeps somebody of the issuer out from now on, or lets them in again."""
     if name == by:

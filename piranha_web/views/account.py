@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from lvs import models
 from piranha_web import audit
-from piranha_web.access import entering, lockout, second_factor, sessions
+from piranha_web.access import entering, lockout, oidc, second_factor, sessions
 from piranha_web.access.backend import PasswordFileBackend
 from piranha_web.access.failures import Lock
 from piranha_web.access.roles import VIEWER, needs
@@ -111,6 +111,9 @@ def log_out(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def change_password(request: HttpRequest) -> HttpResponse:
     """CHANGE PASSWORD; every other session of the account ends."""
+    if host := oidc.elsewhere(request.user.get_username()):
+        messages.info(request, f"Your password is kept by {host}: change it there.")
+        return redirect("session-list")
     form = PasswordForm(request.POST or None, request=request)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():

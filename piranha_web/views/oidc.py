@@ -8,7 +8,6 @@ from types import ModuleType
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,7 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.http import require_safe
 
 from piranha_web import audit
-from piranha_web.access import oidc, sessions
+from piranha_web.access import entering, oidc
 from piranha_web.access.oidc_file import Issuer, OidcFileFault, is_on, issuer
 from piranha_web.access.roles import VIEWER, needs
 
@@ -89,18 +88,10 @@ def means() -> tuple[Issuer, ModuleType]:
 
 
 def let_in(request: HttpRequest, user: User, config: Issuer, wanted: str) -> HttpResponse:
-    """Begins the session."""
-    sessions.end_own(request)
-    login(request, user, backend=oidc.BACKEND)
-    sessions.begin(request, user)
-    audit.record(
-        request,
-        audit.Action.LOGIN,
-        f"logged in by {config.host}",
-        target=user.get_username(),
-        browser=audit.browser_of(request),
-    )
-    return redirect(wanted or resolve_url("control"))
+    """Begins the session; whoever has set up a second factor on this site is asked for a code as well."""
+    user.backend = oidc.BACKEND
+    is_in = entering.enter(request, user, wanted, f" by {config.host}")
+    return redirect(wanted or "control" if is_in else "login-code")
 
 
 def failed(request: HttpRequest, error: oidc.NoSignIn, wanted: str) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from piranha_web import audit
-from piranha_web.access import second_factor, sessions
+from piranha_web.access import oidc, second_factor, sessions
 from piranha_web.access.roles import VIEWER, needs
 from piranha_web.forms.account import CodeForm, FirstCodeForm, PresentPasswordForm, SwitchOffForm
 
@@ -22,6 +22,9 @@ everybody = needs(VIEWER, always=True)
 @require_safe
 def factor(request: HttpRequest) -> HttpResponse:
     """How it stands, and what can be done next."""
+    if host := oidc.elsewhere(audit.user_of(request)):
+        messages.info(request, f"You log in by {host}: a second factor is asked for there, or not at all.")
+        return redirect("session-list")
     return page(request)
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lvs import models
 from piranha_web import audit
-from piranha_web.access import accounts
+from piranha_web.access import accounts, oidc
 from piranha_web.access.roles import ADMINISTRATOR, needs
 from piranha_web.forms.users import AccountForm, GivenPassword, RolesForm
 
@@ -96,6 +96,22 @@ def user_password(request: HttpRequest) -> HttpResponse:
 
     if is_done(request, give):
         return told(request, name, "" if form.cleaned_data["password"] else password)
+    return redirect(address_of(name))
+
+
+@administrators
+@require_POST
+def user_block(request: HttpRequest) -> HttpResponse:
+    """Keeps somebody out whom an issuer vouches for, or lets them in again."""
+    name, is_blocked = named(request.POST), request.POST.get("verb") == "block"
+
+    def change() -> None:
+        oidc.block(name, is_blocked, by=request.user.get_username())
+        note(request, f"{'blocked' if is_blocked else 'unblocked'} {name}", name)
+
+    if is_done(request, change):
+        after = "is blocked; its sessions have ended" if is_blocked else "may log in again"
+        messages.success(request, f"{name} {after}.")
     return redirect(address_of(name))
 
 

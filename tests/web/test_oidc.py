@@ -22,6 +22,7 @@ from lvs import models
 from piranha_web import audit
 from piranha_web.access import oidc, oidc_flow, oidc_wire, passwords
 from tests.web.conftest import PASSWORD, USER
+from tests.web.factors import app_of, code_of
 from tests.web.pages import text_of
 from tests.web.provider import CLIENT, SECRET, Claims, Provider, Server, by_hand, jwk, rsa, signed
 
@@ -154,6 +155,19 @@ def test_the_login_page_offers_it_beside_the_password_and_says_what_if_it_is_awa
     assert "still opens these pages" in page
     response = anonymous.post("/login", {"username": USER, "password": PASSWORD})
     assert response["Location"] == "/"
+
+
+def test_whoever_has_set_up_a_second_factor_here_is_asked_for_a_code_as_well(
+    anonymous: Client, cluster: models.Cluster
+) -> None:
+    device = app_of("anna")
+
+    assert sign_in(anonymous, "/review")["Location"] == "/login/code"
+
+    assert not is_in(anonymous)
+    response = anonymous.post("/login/code", {"code": code_of(device)})
+    assert (response.status_code, response["Location"]) == (302, "/review")
+    assert is_in(anonymous)
 
 
 def test_where_it_is_off_nothing_of_it_is_there(

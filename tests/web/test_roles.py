@@ -101,6 +101,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "/accounts/one": (ALL, NOT_TAKEN),
     "/accounts/roles": (NOT_TAKEN, ALL),
     "/accounts/password": (NOT_TAKEN, ALL),
+    "/accounts/block": (NOT_TAKEN, ALL),
     "/accounts/remove": (ALL, ALL),
     "/access": (ALL, ALL),
     "/access/remove": (NOT_TAKEN, ALL),

@@ -177,6 +177,11 @@ def give_password(site: Site) -> None:
     site.post("/accounts/password", name="anna")
 
 
+def block_account(site: Site) -> None:
+    models.Account.objects.create(name="anna", issuer="https://id.example", subject="1")
+    site.post("/accounts/block", name="anna", verb="block")
+
+
 def remove_account(site: Site) -> None:
     account()
     site.post("/accounts/remove", name="anna")
@@ -328,6 +333,7 @@ WALK: dict[str, tuple[Step, Action, str]] = {
     ),
     "user-roles": (give_roles, Action.ACCOUNT, "made anna operator of all clusters, administrator of lab"),
     "user-password": (give_password, Action.ACCOUNT, "gave anna another password"),
+    "user-block": (block_account, Action.ACCOUNT, "blocked anna"),
     "user-remove": (remove_account, Action.ACCOUNT, "removed the account anna"),
     "access": (allow, Action.ALLOW, "allowed 192.0.2.0/24 “the office”"),
     "access-remove": (allow_no_longer, Action.ALLOW, "no longer allowed 192.0.2.0/24"),
