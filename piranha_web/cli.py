@@ -14,7 +14,8 @@ from pathlib import Path
 
 from piranha_web.cli_allow import add_allow
 from piranha_web.cli_audit import add_audit
-from piranha_web.cli_passwd import add_passwd
+from piranha_web.cli_enrol import add_enrol, add_tls
+from piranha_web.cli_passwd import add_passwd, add_unlock
 
 Command = Callable[[argparse.Namespace], int]
 PULSE_SOCKET = Path("/run/piranha/pulse.sock")
@@ -203,6 +204,7 @@ def parser() -> argparse.ArgumentParser:
     add_audit(add)
 
     add_passwd(add)
+    add_unlock(add)
     add_allow(add)
 
     for name, command, text in (

@@ -1,4 +1,4 @@
-"""The words of `piranha passwd`; what it does is imported when it runs."""
+"""The words of `piranha passwd` and `piranha unlock`; what they do is imported when they run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def add_passwd(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> N
     how.add_argument("--random", action="store_true", help="make one and print it, once")
     how.add_argument("--stdin", action="store_true", help="read one line from standard input")
     how.add_argument("--remove", action="store_true", help="remove the account, its roles and its sessions")
-    how.add_argument("--list", action="store_true", help="print every account: its role, how it is kept")
+    how.add_argument(
+        "--no-second-factor", action="store_true", help="take its second factor away; its sessions end"
+    )
+    how.add_argument("--list", action="store_true", help="print every account: role, hash, second factor")
     one.add_argument("--role", choices=ROLES, help="what it may do in all clusters (needs the database)")
     one.add_argument("--file", type=Path, default=password_file(), help="the password file")
 
@@ -42,3 +45,24 @@ def passwd(arguments: argparse.Namespace) -> int:
     from piranha_web.passwd_command import passwd_command
 
     return passwd_command(arguments)
+
+
+def add_unlock(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    """Who is locked out for guessing, on the manager's machine."""
+    text = "Let somebody log in again who is locked out for guessing; without a word: print who is."
+    one = add("unlock", unlock, text)
+    one.add_argument("user", nargs="?", help="this account, wherever from")
+    one.add_argument(
+        "--network", metavar="ADDRESS", help="this address (IPv6: its /64); with USER: both together"
+    )
+    one.add_argument("--all", action="store_true", help="everybody")
+
+
+def unlock(arguments: argparse.Namespace) -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
+    import django
+
+    django.setup()
+    from piranha_web.unlock_command import unlock_command
+
+    return unlock_command(arguments)

@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection, transaction
 
 from lvs import models
 from piranha_web import audit
-from piranha_web.access import accounts, passwords
+from piranha_web.access import accounts, lockout, passwords, second_factor
 from piranha_web.access.roles import ALWAYS_ADMINISTRATOR
 from piranha_web.audit_command import console_user
 
@@ -34,6 +34,8 @@ def passwd_command(arguments: Namespace) -> int:
     try:
         if arguments.list:
             show(arguments.file, trouble)
+        elif arguments.no_second_factor:
+            take_factor_away(arguments.user, trouble)
         elif arguments.remove:
             remove(arguments.user, trouble)
         else:
@@ -55,6 +57,8 @@ def database_trouble() -> str:
     try:
         models.Account.objects.exists()
         models.Login.objects.exists()
+        second_factor.holders()
+        lockout.known_networks(ALWAYS_ADMINISTRATOR)
     except DatabaseError as error:
         return str(error)
     return ""
@@ -86,7 +90,7 @@ def give(arguments: Namespace, trouble: str) -> None:
 def give_rows(name: str, role: str | None, *, is_new: bool) -> None:
     """What the database is to know of it; a new account has nothing of an older one of its name."""
     if is_new:
-        models.Account.objects.filter(name=name).delete()
+        accounts.forget(name)
     if role:
         value = models.UserRole[role.upper()]
         models.Account.objects.update_or_create(name=name, defaults={"role": value})
@@ -112,21 +116,49 @@ def remove(name: str, trouble: str) -> None:
     say(f"Removed {name}.")
 
 
+def take_factor_away(name: str, trouble: str) -> None:
+    """For somebody who has lost the app and the recovery codes."""
+    if trouble:
+        raise NotDone(f"The database cannot be used here: {trouble}.")
+    with transaction.atomic():
+        accounts.take_factor_away(name)
+        audit.from_console(
+            console_user(os.environ),
+            audit.Action.SECOND_FACTOR,
+            f"took the second factor of {name} away",
+            target=name,
+        )
+    say(f"{name} has no second factor any more, and its sessions have ended.")
+
+
 def show(path: Path, trouble: str) -> None:
-    """A line for each account: name, role, kind of hash."""
-    for name in passwords.names(path) if trouble else [one.name for one in accounts.entries()]:
-        found = passwords.hash_of(name, path)
-        kind = (passwords.kind_of(found) or "not understood: set a new password") if found else "no password"
-        sys.stdout.write("\t".join([name, *([] if trouble else [words(name)]), kind]) + "\n")
+    """A line for each account: name, role, kind of hash, second factor; without a database name and hash."""
+    if trouble:
+        for name in passwords.names(path):
+            sys.stdout.write(f"{name}\t{kind_in_words(passwords.hash_of(name, path))}\n")
+    for one in [] if trouble else accounts.entries():
+        cells = [one.name, words(one), kind_in_words(passwords.hash_of(one.name, path)), factor_in_words(one)]
+        sys.stdout.write("\t".join(cells) + "\n")
     if trouble:
         say(NO_DATABASE.format(trouble))
     if not passwords.is_private(path):
         say(f"Others can read {path}: chmod 600 {path}")
 
 
-def words(name: str) -> str:
+def kind_in_words(found: str | None) -> str:
+    """How a password is kept."""
+    return (passwords.kind_of(found) or "not understood: set a new password") if found else "no password"
+
+
+def factor_in_words(one: accounts.Entry) -> str:
+    """Whether an account has a second factor."""
+    if one.factor_since is not None:
+        return f"second factor since {one.factor_since:%Y-%m-%d}"
+    return "must set up a second factor" if one.needs_factor else "no second factor"
+
+
+def words(one: accounts.Entry) -> str:
     """The roles of an account."""
-    one = accounts.entry_of(name)
     return ", ".join([one.role.label, *(f"{role} of {cluster}" for cluster, role in one.clusters)])
 
 

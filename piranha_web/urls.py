@@ -24,6 +24,7 @@ from piranha_web.views import (
     second_factor,
     sessions,
     setting_up,
+    user_access,
     users,
     virtual_servers,
 )
@@ -126,6 +127,10 @@ urlpatterns = [
     path("accounts/password", users.user_password, name="user-password"),
     path("accounts/block", users.user_block, name="user-block"),
     path("accounts/remove", users.user_remove, name="user-remove"),
+    path("accounts/second-factor", user_access.user_factor, name="user-factor"),
+    path("accounts/second-factor-rule", user_access.user_factor_rule, name="user-factor-rule"),
+    path("accounts/sessions/end", user_access.user_session_end, name="user-session-end"),
+    path("accounts/unlock", user_access.user_unlock, name="user-unlock"),
     path("access", access.access, name="access"),
     path("access/remove", access.access_remove, name="access-remove"),
 ]

@@ -7,15 +7,17 @@ be lost, an account is a viewer or a row is of nobody, neither of which opens an
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
 
 from lvs import models
 from lvs.errors import LvsError
-from piranha_web.access import passwords
+from piranha_web.access import lockout, passwords, second_factor
 from piranha_web.access.roles import ADMINISTRATOR, ALWAYS_ADMINISTRATOR, VIEWER, holders, rights
 
 
@@ -28,7 +30,8 @@ class Entry:
     """An account as the list shows it.
 
     exists: it is in the password file; kind: of its hash, "" when none is believed. issuer: who vouches
-    for it, where it signs in by OpenID Connect.
+    for it, where it signs in by OpenID Connect. factor_since: when its
+    second factor was set up, None: it has none; needs_factor: it must have one, itself or by its role.
     """
 
     name: str
@@ -38,6 +41,8 @@ class Entry:
     sessions: int
     exists: bool
     kind: str
+    factor_since: datetime | None
+    needs_factor: bool
     issuer: str = ""
     is_blocked: bool = False
 
@@ -57,20 +62,31 @@ def entries() -> list[Entry]:
     path = settings.PIRANHA_PASSWORD_FILE
     names = passwords.names(path)
     rows = {row.name: row for row in models.Account.objects.prefetch_related("cluster_roles__cluster")}
-    logins = list(models.Login.objects.values_list("account", flat=True))
+    logins = Counter(models.Login.objects.values_list("account", flat=True))
+    about = About(factors=second_factor.holders(), least_role=factor_rule())
     return [
-        entry(name, rows.get(name), logins.count(name), passwords.hash_of(name, path))
+        entry(name, rows.get(name), logins[name], passwords.hash_of(name, path), about)
         for name in [*names, *sorted(set(rows) - set(names))]
     ]
 
 
-def entry(name: str, row: models.Account | None, sessions: int, found: str | None) -> Entry:
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is known of second factors: who has one since when, and from which role on it must be."""
+
+    factors: Mapping[str, datetime]
+    least_role: models.UserRole | None
+
+
+def entry(name: str, row: models.Account | None, sessions: int, found: str | None, about: About) -> Entry:
     """One of them."""
     role = models.UserRole(row.role) if row else VIEWER
-    cluster_roles = row.cluster_roles.all() if row else ()
+    role = ADMINISTRATOR if name == ALWAYS_ADMINISTRATOR else role
+    cluster_roles = list(row.cluster_roles.all()) if row else []
+    highest = max([role, *(one.role for one in cluster_roles)])
     return Entry(
         name=name,
-        role=ADMINISTRATOR if name == ALWAYS_ADMINISTRATOR else role,
+        role=role,
         clusters=tuple((one.cluster.name, models.UserRole(one.role).label) for one in cluster_roles),
         must_change=row.must_change if row else False,
         sessions=sessions,
@@ -78,6 +94,9 @@ def entry(name: str, row: models.Account | None, sessions: int, found: str | Non
         issuer=row.issuer_host if row else "",
         is_blocked=row.is_blocked if row else False,
         kind=passwords.kind_of(found) if found else "",
+        factor_since=about.factors.get(name),
+        needs_factor=bool(row and row.needs_factor)
+        or (about.least_role is not None and highest >= about.least_role),
     )
 
 
@@ -103,7 +122,7 @@ def add(name: str, password: str, role: models.UserRole) -> None:
     if name in passwords.names(settings.PIRANHA_PASSWORD_FILE):
         raise AccountRefused(f"{name} is an account already: choose another name.")
     leave_to_the_issuer(name)
-    models.Account.objects.filter(name=name).delete()  # of one that was taken out of the file by hand
+    forget(name)  # one that was taken out of the file by hand
     models.Account.objects.create(name=name, role=role, must_change=True)
     passwords.set_password(name, password, settings.PIRANHA_PASSWORD_FILE)
 
@@ -139,9 +158,44 @@ def give_roles(
 def remove(name: str, *, by: str = "") -> None:
     """The account is gone, with its roles and its sessions. by "": on the machine's console."""
     keep_an_administrator(name, by)
+    forget(name)
+    passwords.remove(name, settings.PIRANHA_PASSWORD_FILE)
+
+
+@transaction.atomic
+def forget(name: str) -> None:
+    """Nothing is left of what the database knows of it: nobody inherits that by taking the same name."""
     models.Account.objects.filter(name=name).delete()
     models.Login.objects.filter(account=name).delete()
-    passwords.remove(name, settings.PIRANHA_PASSWORD_FILE)
+    second_factor.take_away(name)
+    lockout.forget(name)
+
+
+@transaction.atomic
+def take_factor_away(name: str) -> None:
+    """The account has no second factor any more, and its sessions end: a lost phone may have one."""
+    if not second_factor.take_away(name):
+        raise AccountRefused(f"{name} has no second factor.")
+    models.Login.objects.filter(account=name).delete()
+
+
+def require_factor(name: str, is_needed: bool) -> None:
+    """Whether this account must have a second factor, whatever its role."""
+    models.Account.objects.update_or_create(name=name, defaults={"needs_factor": is_needed})
+
+
+def factor_rule() -> models.UserRole | None:
+    """From which role on every account must have a second factor; None: from none."""
+    found = models.FactorRule.objects.values_list("least_role", flat=True).first()
+    return None if found is None else models.UserRole(found)
+
+
+@transaction.atomic
+def set_factor_rule(least: models.UserRole | None) -> None:
+    """Sets that role."""
+    models.FactorRule.objects.all().delete()
+    if least is not None:
+        models.FactorRule.objects.create(least_role=least)
 
 
 def leave_to_the_issuer(name: str) -> None:

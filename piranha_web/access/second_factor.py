@@ -172,11 +172,14 @@ def take_away(name: str) -> bool:
     return had_one
 
 
-def end_waits(name: str | None) -> None:
-    """Wrong codes of an account (None: of each) make the next one wait no more."""
+def end_waits(name: str | None) -> int:
+    """Wrong codes of an account (None: of each) make the next one wait no more; how many waits that were."""
+    ended = 0
     for model in (TOTPDevice, StaticDevice):
-        rows = model.objects.all() if name is None else model.objects.filter(user__username=name)
-        rows.update(throttling_failure_count=0, throttling_failure_timestamp=None)
+        rows = model.objects.filter(throttling_failure_count__gt=0)
+        rows = rows if name is None else rows.filter(user__username=name)
+        ended += rows.update(throttling_failure_count=0, throttling_failure_timestamp=None)
+    return ended
 
 
 def picture(device: Any) -> str:

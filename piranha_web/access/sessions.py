@@ -77,6 +77,11 @@ def of(request: HttpRequest) -> QuerySet[models.Login]:
     )
 
 
+def of_account(name: str) -> QuerySet[models.Login]:
+    """The sessions of an account, the one used last first."""
+    return lasting(timezone.now()).filter(account=name)
+
+
 def own(request: HttpRequest) -> models.Login | None:
     """The row of this session."""
     return found(own_id(request))
@@ -103,11 +108,22 @@ def end_own(request: HttpRequest) -> None:
 
 def end(request: HttpRequest, text: str) -> bool:
     """Ends one session of whoever asks; False: it was none (any more)."""
+    return end_of(user_of(request).get_username(), text)
+
+
+def end_of(name: str, text: str) -> bool:
+    """Ends one session of an account; False: it was none (any more)."""
     row = found(text)
-    if row is None or row.account != user_of(request).get_username():
+    if row is None or row.account != name:
         return False
     row.delete()
     return True
+
+
+def end_all_of(name: str, request: HttpRequest) -> int:
+    """Ends every session of an account but the one that asks; how many."""
+    count, _of_each = models.Login.objects.filter(account=name).exclude(pk=own_id(request)).delete()
+    return count
 
 
 def end_others(request: HttpRequest) -> int:

@@ -69,6 +69,26 @@ class AccountForm(GivenPassword):
         return name
 
 
+class FactorRuleForm(forms.Form):
+    """From which role on every account must have a second factor."""
+
+    least_role = forms.TypedChoiceField(
+        label="Who must have a second factor",
+        choices=[
+            ("", "nobody, unless the account itself says so"),
+            (models.UserRole.ADMINISTRATOR, "administrators, of whatever cluster"),
+            (models.UserRole.OPERATOR, "operators and administrators"),
+            (models.UserRole.VIEWER, "everybody"),
+        ],
+        coerce=lambda text: models.UserRole(int(text)),
+        empty_value=None,
+        required=False,
+        help_text="Who has none can only set one up then. It is about those with a password of this site.",
+    )
+
+    helper = bare_helper()
+
+
 class RolesForm(forms.Form):
     """The role of an account for all clusters, and for each of them one more."""
 

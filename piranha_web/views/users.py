@@ -9,24 +9,36 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lvs import models
 from piranha_web import audit
-from piranha_web.access import accounts, oidc
+from piranha_web.access import accounts, lockout, oidc, sessions
+from piranha_web.access.failures import in_words, wait_in_words
 from piranha_web.access.roles import ADMINISTRATOR, needs
-from piranha_web.forms.users import AccountForm, GivenPassword, RolesForm
+from piranha_web.forms.users import AccountForm, FactorRuleForm, GivenPassword, RolesForm
 
+MOST_LOCKS = 100  # on the page; those that end last
 administrators = needs(ADMINISTRATOR, everywhere=True)
 
 
 @administrators
 @require_safe
 def user_list(request: HttpRequest) -> HttpResponse:
-    """Every account with its roles."""
-    return render(request, "account/users.html", {"accounts": accounts.entries()})
+    """Every account with its roles, and who is locked out."""
+    now = timezone.now()
+    context = {
+        "accounts": accounts.entries(),
+        "locks": [
+            {"one": one, "network": in_words(one.network), "wait": wait_in_words(one.until, now)}
+            for one in lockout.current()[:MOST_LOCKS]
+        ],
+        "rule": FactorRuleForm(initial={"least_role": accounts.factor_rule()}),
+    }
+    return render(request, "account/users.html", context)
 
 
 @administrators
@@ -180,6 +192,9 @@ def page(
         "roles": roles or RolesForm(None, account=row_of(name)),
         "password": password or GivenPassword(),
         "is_own": name == request.user.get_username(),
+        "row": row_of(name),
+        "sessions": list(sessions.of_account(name)),
+        "own_session": sessions.own(request),
     }
     return render(request, "account/user.html", context)
 

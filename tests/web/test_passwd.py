@@ -132,14 +132,15 @@ def test_the_list_has_roles_and_how_each_password_is_kept(
     own_file.write_text(f"old:{OLD['des_crypt']}\nodd:$2z$x\n")
     own_file.chmod(0o644)
     models.Account.objects.create(name="ghost", role=models.UserRole.OPERATOR)
+    models.Account.objects.create(name="old", needs_factor=True)
 
     assert run(own_file, "--list", monkeypatch=monkeypatch) == 0
 
     said = capsys.readouterr()
     assert said.out.splitlines() == [
-        "odd\tviewer\tnot understood: set a new password",
-        "old\tviewer\tdes_crypt",
-        "ghost\toperator\tno password",
+        "odd\tviewer\tnot understood: set a new password\tno second factor",
+        "old\tviewer\tdes_crypt\tmust set up a second factor",
+        "ghost\toperator\tno password\tno second factor",
     ]
     assert f"chmod 600 {own_file}" in said.err
 

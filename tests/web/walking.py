@@ -11,7 +11,8 @@ from django.test import Client
 from django.utils import timezone
 
 from lvs import models, store
-from piranha_web.access import accounts
+from piranha_web.access import accounts, lockout
+from piranha_web.forms.real_servers import seen_of
 from tests.web.answering import answering
 from tests.web.conftest import CONFIG, PASSWORD, SHOP, USER
 from tests.web.factors import app_of, code_of, in_the_making
@@ -193,15 +194,6 @@ def second_step(site: Site) -> None:
     site.post("/login/code", code=code_of(device))
 
 
-def allow(site: Site) -> None:
-    site.post("/access", network="192.0.2.0/24", note="the office")
-
-
-def allow_no_longer(site: Site) -> None:
-    allow(site)
-    site.post("/access/remove", network="192.0.2.0/24")
-
-
 def start_factor(site: Site) -> None:
     site.post("/second-factor/start", old=PASSWORD)
 
@@ -225,6 +217,23 @@ def allow(site: Site) -> None:
 def allow_no_longer(site: Site) -> None:
     allow(site)
     site.post("/access/remove", network="192.0.2.0/24")
+
+
+def require_factor(site: Site) -> None:
+    account()
+    site.post("/accounts/second-factor", name="anna", verb="must")
+
+
+def end_session(site: Site) -> None:
+    account()
+    now = timezone.now()
+    row = models.Login.objects.create(account="anna", password_mark="", address="", began_at=now, used_at=now)
+    site.post("/accounts/sessions/end", name="anna", session=str(row.pk))
+
+
+def unlock(site: Site) -> None:
+    lockout.count("anna", "192.0.2.1", timezone.now())
+    site.post("/accounts/unlock", kind="PAIR", name="anna", network="192.0.2.1")
 
 
 # By the name of the address: how it is done, the action that is written down, and a word of the sentence.
@@ -325,6 +334,14 @@ WALK: dict[str, tuple[Step, Action, str]] = {
     "factor-confirm": (confirm_factor, Action.SECOND_FACTOR, "set up a second factor"),
     "factor-codes": (new_recovery_codes, Action.SECOND_FACTOR, "made new recovery codes"),
     "factor-off": (switch_off_factor, Action.SECOND_FACTOR, "switched off the second factor"),
+    "user-factor": (require_factor, Action.SECOND_FACTOR, "said that anna must have a second factor"),
+    "user-factor-rule": (
+        lambda site: site.post("/accounts/second-factor-rule", least_role=""),
+        Action.SECOND_FACTOR,
+        "said that no role must have a second factor",
+    ),
+    "user-session-end": (end_session, Action.LOGOUT, "ended 1 session of anna"),
+    "user-unlock": (unlock, Action.LOCK, "unlocked anna from 192.0.2.1"),
     "login-code": (second_step, Action.LOGIN, "logged in by password and a code"),
     "user-add": (
         lambda site: site.post("/accounts/add", name="carl", role="2"),
