@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
@@ -25,7 +25,7 @@ def user_factor(request: HttpRequest) -> HttpResponse:
     """Says whether an account must have a second factor, or takes away the one that it has."""
     name, verb = named(request.POST), request.POST.get("verb", "")
     if verb not in (MUST, NEED_NOT, TAKE_AWAY):
-        return HttpResponseBadRequest("There is no such verb.", content_type="text/plain; charset=utf-8")
+        raise Http404("There is no such verb.")
 
     def change() -> None:
         if verb == TAKE_AWAY:
@@ -94,7 +94,7 @@ def user_unlock(request: HttpRequest) -> HttpResponse:
     kind, name = request.POST.get("kind", ""), request.POST.get("name", "")[: lockout.MOST_NAME]
     where = network_of(request.POST.get("network", ""))
     if kind not in Kind.__members__:
-        return HttpResponseBadRequest("There is no such lock.", content_type="text/plain; charset=utf-8")
+        raise Http404("There is no such lock.")
     with transaction.atomic():
         gone = lockout.unlock(
             None if kind == Kind.NETWORK.name else name, None if kind == Kind.NAME.name else where

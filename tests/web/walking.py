@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from lvs import models, store
 from piranha_web.access import accounts, lockout
-from piranha_web.forms.real_servers import seen_of
 from tests.web.answering import answering
 from tests.web.conftest import CONFIG, PASSWORD, SHOP, USER
 from tests.web.factors import app_of, code_of, in_the_making
