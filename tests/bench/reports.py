@@ -2,8 +2,8 @@
 
     python -m tests.bench.reports [--services 5000] [--reals 10] [--seconds 60]
 
-A real pulse in planning mode (the table in memory, no checks) and the worker's Reporter in this process: while
-nobody looks, and with a page that shows 50 virtual servers. Beside them the whole status every two seconds,
+A real pulse in planning mode (the table in memory, no checks) and the worker's Reporter here: while nobody
+looks, and with a page that shows 50 virtual servers. Beside them the whole status every two seconds,
 as it was before there were parts. No traffic passes, so that of the parts few have to be written again.
 """
 
@@ -130,7 +130,7 @@ def main() -> None:
             print(measure(f"in parts, a page shows {SHOWN}", client, pulse, shown, asked.seconds))
             used, report = client.info("memory")["used_memory"], client.strlen(report_parts.report_key("r1"))
             print(
-                f"Redis {used / 1e6:.0f} MB, pulse {megabytes_of(pulse):.0f} MB, the report {report / 1e3:.0f} kB"
+                f"Redis {used / 1e6:.0f} MB, pulse {megabytes_of(pulse):.0f} MB, report {report / 1e3:.0f} kB"
             )
 
 
