@@ -22,11 +22,12 @@ run: .venv/.runtime  ## install what is missing and serve the tool with its lab 
 	@deploy/setup run
 	@exec $(PY) deploy/run.py
 
-check: .venv/.dev  ## format, lint, types, layers, migrations
+check: .venv/.dev  ## format, lint, types, layers, migrations, careless code
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	@TIMEFORMAT="bandit took %R s"; time .venv/bin/bandit --quiet --configfile pyproject.toml --recursive lvs piranha_web deploy
 	PIRANHA_DATABASE=:memory: $(PY) manage.py makemigrations --check --dry-run
 
 unit: .venv/.dev  ## the fast tests
@@ -69,6 +70,9 @@ bench: .venv/.dev  ## the figures of docs/benchmarks.md
 	$(PY) -m tests.bench.rules
 	deploy/lab/guest uml --timeout 1800 -- $(PY) -m tests.bench.failover
 
+audit: .venv/.dev  ## ask whether anything it is installed with has a known vulnerability (takes the internet)
+	@$(PY) deploy/audit.py
+
 format: .venv/.dev  ## write the sources in their one form
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
@@ -80,4 +84,4 @@ lock: .venv/.dev  ## pin the dependencies anew
 clean:  ## remove the environment and everything that make run keeps
 	rm -rf .venv var build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup run check unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser bench format lock clean
+.PHONY: help setup run check unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser bench audit format lock clean

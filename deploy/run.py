@@ -146,7 +146,7 @@ def answers(serving: Serving) -> bool:
     connection = http.client.HTTPConnection(host, port, timeout=10)
     if serving.tls:
         # Only whether it answers is asked, and nothing is told: whose certificate it is does not matter.
-        context = ssl._create_unverified_context()
+        context = ssl._create_unverified_context()  # nosec B323
         connection = http.client.HTTPSConnection(host, port, timeout=10, context=context)
     try:
         connection.request("GET", "/login")
