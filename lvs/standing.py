@@ -37,7 +37,8 @@ WORST_FIRST = (
     "warning",
 )
 UNSERVED = ("unserved", "on_sorry")  # states of a virtual server that no real server serves
-ASIDE = ("flapping", "warning", "departing")  # counted besides the states: one may be healthy and flap
+# Counted besides the states: one may be healthy and flap. uneasy: healthy, and flapping or with a warning.
+ASIDE = ("flapping", "warning", "uneasy", "departing")
 _PLACE = {name: place for place, name in enumerate(WORST_FIRST)}
 
 
@@ -62,9 +63,8 @@ class Standing:
     def rows(self) -> int:
         """How many things of it need attention."""
         own = self.state in UNSERVED or (self.state == "in_service" and bool(self.counts.get("protected")))
-        fine = self.counts.get("healthy", 0) + self.counts.get("inactive", 0)
-        aside = min(fine, self.counts.get("flapping", 0) + self.counts.get("warning", 0))
-        return own + self.real_servers - fine + aside + self.counts.get("departing", 0)
+        aside = self.counts.get("uneasy", 0) + self.counts.get("departing", 0)
+        return own + self.real_servers - self.counts.get("healthy", 0) + aside
 
     def _said(self) -> Iterator[str]:
         yield self.state
@@ -75,11 +75,12 @@ def standing_of(part: Mapping[str, Any]) -> Standing:
     """How a virtual server of the status document stands."""
     counts: Counter[str] = Counter()
     for one in part["real_servers"]:
-        counts[server_state(one)] += 1
-        if one.get("flapping"):
-            counts["flapping"] += 1
-        if one.get("warning"):
-            counts["warning"] += 1
+        state = server_state(one)
+        counts[state] += 1
+        noted = [word for word in ("flapping", "warning") if one.get(word)]
+        counts.update(noted)
+        if noted and state == "healthy":
+            counts["uneasy"] += 1
     if part.get("departing"):
         counts["departing"] = len(part["departing"])
     return Standing(service_state(part), dict(counts))

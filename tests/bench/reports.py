@@ -68,12 +68,14 @@ def running_pulse(folder: Path) -> Iterator[int]:
 
 
 def answers(socket: Path) -> bool:
-    """Whether pulse does."""
+    """Whether pulse does, and has the whole table."""
     try:
-        PulseClient(socket, 60).status([])
+        asked = PulseClient(socket, 60)
+        marks = asked.status([])["marks"]
+        newest = asked.status(list(marks)[-1:])["virtual_servers"]
     except LvsError:
         return False
-    return True
+    return bool(newest) and all(one["in_kernel"] for one in newest)
 
 
 def measure(what: str, client: redis.Redis, pulse: int, report: Callable[[], None], seconds: float) -> Cost:
