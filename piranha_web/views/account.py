@@ -39,7 +39,10 @@ def log_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         audit.login_refused(request, request.POST.get("username", ""), is_judged=form.is_judged)
     context = {"form": form, "next": request.GET.get("next", "")}
-    return render(request, "account/login.html", context, status=status_of(request, form.lock))
+    response = render(request, "account/login.html", context, status=status_of(request, form.lock))
+    if form.lock is not None:
+        response["Retry-After"] = str(max(1, round((form.lock.until - timezone.now()).total_seconds())))
+    return response
 
 
 @needs(VIEWER, always=True)
