@@ -23,7 +23,7 @@ import redis
 from redis.client import Pipeline
 
 from lvs.standing import Standing, standing_of
-from lvs.summary import MOST_FOREIGN, Part, chosen, kept, states_document, summed_up
+from lvs.summary import MOST_ADDRESSES, MOST_FOREIGN, Part, chosen, kept, states_document, summed_up
 
 FORGOTTEN_AFTER = 7 * 86_400
 LOOKED_SECONDS = 30  # for which a page that showed something counts as looking at it
@@ -69,6 +69,7 @@ def split(pulse: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str], dic
         **pulse,
         "virtual_servers": [parts[name] for name in names],
         "foreign": list(pulse.get("foreign", ()))[:MOST_FOREIGN],
+        "addresses": list(pulse.get("addresses", ()))[:MOST_ADDRESSES],
         "summary": summed_up(standings, len(names), len(standings)),
     }
     return said, {name: compact(part) for name, part in parts.items()}, standings

@@ -10,6 +10,7 @@ from lvs.standing import ASIDE, Standing
 
 MOST_SERVERS = 250  # real servers of which a summary tells
 MOST_FOREIGN = 50  # services that are not pulse's
+MOST_ADDRESSES = 50  # floating addresses
 
 Part = Mapping[str, Any]  # a virtual server of the status document (ARCHITECTURE.md)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lvs.config.model import LvsConfig
@@ -17,14 +17,15 @@ from lvs.pulse.status import Held
 from lvs.router.guards import document_of
 from lvs.router.plan import service_key
 from lvs.router.state import Counters
-from lvs.summary import MOST_FOREIGN
+from lvs.summary import MOST_ADDRESSES, MOST_FOREIGN
 
 
 async def status(installer: Installer, only: Collection[str] | None) -> dict[str, Any]:
     """The parts of the status document that are about the configuration and the kernel.
 
-    only: the names of the virtual servers to tell of, and of nothing that is foreign. An empty one: no table
-    is read, and `marks` says of each virtual server whether to ask for it. None: all of it.
+    only: the names of the virtual servers to tell of, and of nothing else but `problems`. An empty one: all
+    but them; no table is read, `marks` says of each whether to ask for it, and there are MOST_ADDRESSES of
+    the floating addresses, those that could not be raised first. None: all of it.
     """
     keeper, pair = installer.keeper, installer.pair
     problems = [one for one in (installer.file_problem, keeper.place.problem) if one]
@@ -38,22 +39,32 @@ async def status(installer: Installer, only: Collection[str] | None) -> dict[str
         if str(error) not in problems:
             problems.append(str(error))
     running, account = keeper.running, keeper.account
+    problems += map(str, running.standing if running else ())
+    if only:
+        return {"problems": problems, **await _tables(keeper, seen, only)}
+    addresses = documents.addresses_document(account.wanted.addresses, account.missing_addresses)
     return {
         "node": keeper.place.node.value,
         "role": keeper.role.value,
         "serial": running.serial if running else None,
         "sha256": running.sha256 if running else None,
         "installed_at": installer.installed_at,
-        "problems": problems + list(map(str, running.standing if running else ())),
+        "problems": problems,
         "last_change": documents.change_document(account.last_change),
         "events": documents.events_document(keeper.events),
-        "addresses": documents.addresses_document(account.wanted.addresses, account.missing_addresses),
+        **_few(addresses, MOST_ADDRESSES if only is not None else len(addresses)),
         **await _tables(keeper, seen, only),
         "redundancy": pair.document(),
         "sync": documents.sync_document(seen.sync),
         "unconfirmed": installer.confirmation.document(),
         "guard": document_of(keeper.guarding.guard),
     }
+
+
+def _few(addresses: Sequence[Mapping[str, Any]], most: int) -> dict[str, Any]:
+    """Those that could not be raised first where there are more; addresses_more: how many are left out."""
+    first = addresses if len(addresses) <= most else sorted(addresses, key=lambda one: bool(one["present"]))
+    return {"addresses": list(first[:most]), "addresses_more": max(0, len(addresses) - most)}
 
 
 async def _seen(keeper: Keeper, only: Collection[str] | None) -> Seen:

@@ -213,7 +213,7 @@ def test_virtual_servers_that_are_out_of_service_leave_the_report(client: redis.
     table.report()
     del table.pulse.parts["shop1"], table.pulse.marks["shop1"]
     table.report()
-    assert client.hkeys(report_parts.servers_key("r1")) == ["shop0", "shop2"]
+    assert set(client.hkeys(report_parts.servers_key("r1"))) == {"shop0", "shop2"}
     assert [one["name"] for one in table.said["virtual_servers"]] == ["shop0", "shop2"]
     table.pulse.parts.clear()
     table.pulse.marks.clear()
