@@ -8,6 +8,7 @@ Redis' clock) and KIND.why. A day after the last refusal it is forgotten.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from enum import StrEnum
 import redis
 
 KEPT = 86_400  # seconds
+MOST_WORDS = 300  # signs of a reason
 FRESH = 3600.0  # seconds for which a refusal is a danger, and no mere warning
 
 log = logging.getLogger("piranha.worker")
@@ -132,7 +134,9 @@ def _add(client: redis.Redis, key: str, counted: dict[Kind, tuple[int, str]], wo
             pipeline.hdel(key, kind, f"{kind}.at", f"{kind}.why")
     for kind, (count, why) in counted.items():
         pipeline.hincrby(key, kind, count)
-        pipeline.hset(key, mapping={f"{kind}.at": seconds + microseconds / 1e6, f"{kind}.why": why[:300]})
+        pipeline.hset(
+            key, mapping={f"{kind}.at": seconds + microseconds / 1e6, f"{kind}.why": why[:MOST_WORDS]}
+        )
     if counted:
         pipeline.expire(key, KEPT)
     pipeline.execute()
@@ -145,21 +149,27 @@ def fetch(client: redis.Redis, names: Iterable[str]) -> tuple[Refused, ...]:
     pipeline.time()
     for name in wanted:
         pipeline.hgetall(key_of(name))
-    (seconds, microseconds), *bodies = pipeline.execute()
+    (seconds, microseconds), *bodies = pipeline.execute(raise_on_error=False)
     now = seconds + microseconds / 1e6
     found = (one for name, body in zip(wanted, bodies, strict=True) for one in _read(name, body, now))
     return tuple(sorted(found, key=lambda one: (one.level != "danger", one.age)))
 
 
-def _read(name: str, body: dict[str, str], now: float) -> Iterator[Refused]:
+def _read(name: str, body: object, now: float) -> Iterator[Refused]:
+    """What a router says; one that was taken over may say anything, in any shape."""
+    if not isinstance(body, dict):
+        return
     for kind in Kind:
         try:
             count, at = int(body[kind]), float(body[f"{kind}.at"])
-        except (KeyError, ValueError):  # none of this kind; or what a router that was taken over has written
+        except (KeyError, ValueError):
             continue
-        yield Refused(
-            router=name, kind=kind, count=count, age=max(0.0, now - at), why=body.get(f"{kind}.why", "")[:300]
+        if count < 1 or not math.isfinite(at):
+            continue
+        why = "".join(
+            sign if sign.isprintable() else "?" for sign in body.get(f"{kind}.why", "")[:MOST_WORDS]
         )
+        yield Refused(router=name, kind=kind, count=count, age=max(0.0, now - at), why=why)
 
 
 def _ago(age: float) -> str:

@@ -69,25 +69,33 @@ class SeenSerials:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._inode = -1  # of the file that was read; -1: read it again
+        # Kept open: as long as it is, no other file can have its inode.
+        self._descriptor = -1
+        self._size = 0
         self._floor = 0  # nothing up to this is taken
         self._highest = 0
         self._seen: set[int] = set()
-        self._lines = 0
 
     def take(self, serial: int) -> None:
         """Writes the number down for good. Replayed, Late or Unrecorded: the task must not run."""
         with self._lock:
             try:
-                if self.path.stat().st_ino != self._inode:
+                if not self._is_ours():
                     self._load()
                 self._judge(serial)
                 self._append(serial)
             except FileNotFoundError as error:
                 raise Unrecorded(f"{self.path} is lost, which says what was carried out before") from error
             except (OSError, RouterError) as error:
-                self._inode = -1  # what is half written is cleared away before the next one
+                self._let_go()  # what is half written is cleared away before the next one
                 raise Unrecorded(f"{self.path} cannot be written: {error}") from error
+
+    def _is_ours(self) -> bool:
+        """Whether the file is as this object left it. Somebody may have put another one in its place."""
+        if self._descriptor < 0:
+            return False
+        found, ours = self.path.stat(), os.fstat(self._descriptor)
+        return (found.st_dev, found.st_ino, found.st_size) == (ours.st_dev, ours.st_ino, self._size)
 
     def _judge(self, serial: int) -> None:
         if serial in self._seen:
@@ -102,22 +110,19 @@ class SeenSerials:
             )
 
     def _append(self, serial: int) -> None:
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            line = f"{serial}\n".encode()
-            if os.write(descriptor, line) != len(line):
-                raise OSError("no space left on device")
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        line = f"{serial}\n".encode()
+        if os.write(self._descriptor, line) != len(line):
+            raise OSError("no space left on device")
+        os.fsync(self._descriptor)
+        self._size += len(line)
         self._seen.add(serial)
         self._highest = max(self._highest, serial)
-        self._lines += 1
-        if self._lines > 2 * MOST_SEEN or len(self._seen) > MOST_SEEN:
+        if len(self._seen) > MOST_SEEN:
             self._compact()
 
     def _load(self) -> None:
         """Reads the file, and writes it anew: a crash may have left half a line."""
+        self._let_go()
         try:
             lines = self.path.read_text(encoding="ascii").splitlines(keepends=True)
             whole = [line.rstrip("\n") for line in lines if line.endswith("\n")]
@@ -131,12 +136,19 @@ class SeenSerials:
         self._compact()
 
     def _compact(self) -> None:
+        """Writes down the numbers that still matter, and nothing else."""
         self._floor = max(self._floor, self._highest - WINDOW)
         kept = sorted(number for number in self._seen if number > self._floor)
         if len(kept) > MOST_SEEN // 2:
             self._floor = kept[-MOST_SEEN // 2 - 1]
             kept = kept[-MOST_SEEN // 2 :]
         self._seen = set(kept)
+        self._let_go()
         write_private(self.path, "".join(f"{line}\n" for line in (HEADING, self._floor, *kept)))
-        self._lines = len(kept)
-        self._inode = self.path.stat().st_ino
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self._size = os.fstat(self._descriptor).st_size
+
+    def _let_go(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

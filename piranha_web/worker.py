@@ -19,7 +19,7 @@ from typing import IO
 
 import redis
 
-from lvs import reports, serials, signing, worker_file
+from lvs import broker, reports, serials, signing, worker_file
 from lvs.doorway import Doorway
 from lvs.errors import LvsError, RouterError
 from lvs.refusals import Refusals
@@ -31,6 +31,7 @@ from piranha_web.celery import BROKER_URL, app, serve_router
 log = logging.getLogger("piranha.worker")
 
 REPORT_SECONDS = 5  # pulse's status of a large table takes a moment; longer means that it hangs
+REFUSALS_INTERVAL = 0.5  # seconds; nothing is written when nothing was refused
 
 
 class Repeater(threading.Thread):
@@ -83,12 +84,13 @@ def run_router_worker(router: str, path: Path, pulse_socket: Path, log_level: st
     os.environ["PIRANHA_ROUTER"] = router
     refusals = Refusals()
     seen = serials.SeenSerials(serials_of(path))
+    broker.trust(file.ca)
     serve_router(Doorway(router, signing.trusted(file.manager_keys), seen, refusals), file.broker_url)
     client = reports.connect(file.broker_url)
     reporter = Reporter(client, router, pulse(REPORT_SECONDS))
     repeaters = (
         Repeater("report", reports.INTERVAL, reporter.report),
-        Repeater("refusals", reports.INTERVAL, lambda: refusals.publish(client, router)),
+        Repeater("refusals", REFUSALS_INTERVAL, lambda: refusals.publish(client, router)),
     )
     with lock:
         return serve(f"piranha@{router}", queue_of(router), repeaters, log_level)

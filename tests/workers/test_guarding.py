@@ -209,10 +209,14 @@ def test_the_managers_worker_has_the_port_guarded_as_its_settings_say(
         try:
             # Loopback needs no entry: what comes by lo always passes.
             guarded = {**WORDS, "networks": ["10.0.0.0/8", "fc00::/7"]}
-            eventually(lambda: routers["r1"].client.status()["guard"] == guarded, "the router guards the port")
+            eventually(
+                lambda: routers["r1"].client.status()["guard"] == guarded, "the router guards the port"
+            )
             (tmp_path / "allow").write_text("10.0.0.0/8\n")
             guarded["networks"] = ["10.0.0.0/8"]
-            eventually(lambda: routers["r1"].client.status()["guard"] == guarded, "the guard follows the list")
+            eventually(
+                lambda: routers["r1"].client.status()["guard"] == guarded, "the guard follows the list"
+            )
             eventually(managers_report_is_clean, "the manager's worker reports that nothing is in the way")
         finally:
             worker.terminate()

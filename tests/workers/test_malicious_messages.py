@@ -1,89 +1,25 @@
-"""Messages that somebody else put into Redis: the worker refuses them or answers with an error, and goes on.
-
-Messages are not signed yet: whoever can write to the Redis of a cluster can send each task that the manager
-can. What stands here is that nobody can send more than that.
-"""
+"""Messages that somebody else put into Redis: the worker refuses them, and goes on. And senseless ones of the
+manager itself, which are answered with an error."""
 
 from __future__ import annotations
 
 import base64
 import json
 import pickle
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
-from lvs import answers, reports, tasks
+from lvs import answers
+from lvs.refusals import Kind
+from lvs.worker_file import queue_of
 from piranha_web.celery import app
-from tests.conftest import RedisServer, eventually
+from tests.conftest import RedisServer
 from tests.unit.pulse.world import lvs_cf
+from tests.workers.attacker import QUEUE, Attack
 from tests.workers.conftest import RouterProcesses
-
-QUEUE = tasks.queue_of("r1")
-
-
-class Attack:
-    """Somebody who can write to Redis, and a router whose worker takes from it."""
-
-    def __init__(self, router: RouterProcesses, folder: Path) -> None:
-        self.router = router
-        self.redis: redis.Redis = reports.connect(router.broker_url)
-        self.trace = folder / "trace"
-
-    def message(self, task: str, arguments: Any, **changes: Any) -> tuple[str, dict[str, Any]]:
-        """A message as Celery writes it, and its id; the task is wanted."""
-        number = uuid.uuid4().hex
-        body = json.dumps(
-            [arguments, {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
-        )
-        answers.want(self.redis, number)
-        return number, {
-            "body": base64.b64encode(body.encode()).decode(),
-            "content-encoding": "utf-8",
-            "content-type": "application/json",
-            "headers": {"lang": "py", "task": task, "id": number, "root_id": number, "parent_id": None},
-            "properties": {
-                "correlation_id": number,
-                "delivery_mode": 2,
-                "delivery_info": {"exchange": "", "routing_key": QUEUE},
-                "priority": 0,
-                "body_encoding": "base64",
-                "delivery_tag": uuid.uuid4().hex,
-            },
-            **changes,
-        }
-
-    def send(self, task: str, arguments: Any, **changes: Any) -> str:
-        number, message = self.message(task, arguments, **changes)
-        self.redis.lpush(QUEUE, json.dumps(message))
-        return number
-
-    def answer(self, number: str) -> answers.Answer:
-        """What the worker answers."""
-        found: list[answers.Answer] = []
-
-        def there() -> bool:
-            answer = answers.take(self.redis, number)
-            if answer is not None:
-                found.append(answer)
-            return answer is not None
-
-        eventually(there, f"the task {number} is answered", 20)
-        return found[0]
-
-    def is_harmless(self) -> bool:
-        """Whether the same worker does the next honest task, and pulse runs what it ran before."""
-        answer = self.answer(self.send("piranha.running", []))
-        return (
-            answer["ok"]
-            and answer["result"]["lvs_cf"] == lvs_cf(3)
-            and self.router.processes["worker"].poll() is None
-            and not self.trace.exists()
-        )
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +30,9 @@ def attack(_redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory)
     router.start_pulse()
     router.client.install(lvs_cf(3))
     router.start_worker()
-    yield Attack(router, folder)
+    made = Attack(router, folder)
+    assert made.is_harmless()
+    yield made
     router.stop_all()
 
 
@@ -108,17 +46,39 @@ class Evil:
         return Path.touch, (self.trace,)
 
 
+NO_TASKS = (
+    "os.system",
+    "celery.backend_cleanup",
+    "celery.chord_unlock",
+    "piranha.evil",
+    "",
+    "x" * 10_000,
+)
+
+
 def test_a_task_that_is_none_of_ours_is_not_run(attack: Attack) -> None:
-    for name in (
-        "os.system",
-        "celery.backend_cleanup",
-        "celery.chord_unlock",
-        "piranha.evil",
-        "",
-        "x" * 10_000,
-    ):
+    before = attack.refused()
+    for name in NO_TASKS:
         attack.send(name, [f"touch {attack.trace}"])
     assert attack.is_harmless()
+    attack.is_refused(Kind.UNSIGNED, before, len(NO_TASKS))
+
+
+def test_a_task_that_a_newer_manager_signs_and_this_worker_does_not_know_ends_nothing(attack: Attack) -> None:
+    for name in NO_TASKS:
+        attack.order(name, [f"touch {attack.trace}"])
+    assert attack.is_harmless()
+
+
+def test_each_of_our_tasks_without_a_signature_is_refused(attack: Attack) -> None:
+    before = attack.refused()
+    app.loader.import_default_modules()
+    names = [name for name in app.tasks if name.startswith("piranha.")]
+    assert len(names) > 10
+    numbers = [attack.send(name, []) for name in names]
+    assert attack.is_harmless()
+    attack.is_refused(Kind.UNSIGNED, before, len(names))
+    assert not any(attack.is_answered(number) for number in numbers)
 
 
 @pytest.mark.parametrize(
@@ -133,12 +93,14 @@ def test_a_task_that_is_none_of_ours_is_not_run(attack: Attack) -> None:
     ],
 )
 def test_only_json_is_read(attack: Attack, kind: str) -> None:
+    before = attack.refused()
     pickled = base64.b64encode(pickle.dumps([[Evil(attack.trace)], {}, {}])).decode()
     attack.send("piranha.running", [], body=pickled, **{"content-type": kind, "content-encoding": "binary"})
     attack.send("piranha.running", [], body=pickled, **{"content-type": "application/json"})
     yaml = base64.b64encode(f'!!python/object/apply:os.system ["touch {attack.trace}"]'.encode()).decode()
     attack.send("piranha.running", [], body=yaml, **{"content-type": kind})
     assert attack.is_harmless()
+    attack.is_refused(Kind.UNSIGNED, before, 3)
 
 
 @pytest.mark.parametrize(
@@ -164,37 +126,63 @@ def test_only_json_is_read(attack: Attack, kind: str) -> None:
     ],
 )
 def test_senseless_arguments_are_answered_with_an_error(attack: Attack, task: str, arguments: Any) -> None:
-    answer = attack.answer(attack.send(f"piranha.{task}", arguments))
+    answer = attack.answer(attack.order(f"piranha.{task}", arguments))
     assert not answer["ok"]
     assert answer["error"]["message"]
     assert attack.is_harmless()
 
 
-@pytest.mark.parametrize("arguments", [[], [1, 2, 3, 4, 5, 6, 7], {"document": {}}, "x", None, 7])
-def test_arguments_in_the_wrong_number_or_shape_run_nothing(attack: Attack, arguments: Any) -> None:
+@pytest.mark.parametrize("arguments", [[], [1, 2, 3, 4, 5, 6, 7]])
+def test_arguments_in_the_wrong_number_run_nothing(attack: Attack, arguments: Any) -> None:
     for task in ("apply", "server", "confirm", "guard"):
-        attack.send(f"piranha.{task}", arguments)
+        attack.order(f"piranha.{task}", arguments)
     assert attack.is_harmless()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["x"],
+        [{}, {}],
+        ["{}", None],
+        ["{}", "not base64!"],
+        ["", ""],
+        {"text": "x"},
+        "xy",
+        None,
+        7,
+        [[], []],
+    ],
+    ids=str,
+)
+def test_what_is_in_the_place_of_a_signature_and_is_none_is_refused(attack: Attack, arguments: Any) -> None:
+    before = attack.refused()
+    attack.send("piranha.running", arguments)
+    assert attack.is_harmless()
+    refused = attack.refused
+    attack.is_refused(Kind.FORGED if arguments == ["", ""] else Kind.UNSIGNED, before)
+    assert Kind.UNRECORDED not in refused()
 
 
 def test_what_nobody_asked_for_is_left_out(attack: Attack) -> None:
-    number, message = attack.message("piranha.take_over_by_force", [])
-    answers.unwant(attack.redis, number)
-    attack.redis.lpush(QUEUE, json.dumps(message))
+    number, message = attack.signed("piranha.take_over_by_force", [])
+    answers.unwant(attack.redis, "r1", number)
+    attack.put(message)
     assert attack.is_harmless()
-    assert answers.take(attack.redis, number) is None
+    assert not attack.is_answered(number)
 
 
 def test_what_is_in_another_routers_queue_is_not_taken(attack: Attack) -> None:
     _, message = attack.message("piranha.running", [])
-    attack.redis.lpush(tasks.queue_of("r2"), json.dumps(message))
+    attack.redis.lpush(queue_of("r2"), json.dumps(message))
     assert attack.is_harmless()
-    assert attack.redis.llen(tasks.queue_of("r2")) == 1
-    attack.redis.delete(tasks.queue_of("r2"))
+    assert attack.redis.llen(queue_of("r2")) == 1
+    attack.redis.delete(queue_of("r2"))
 
 
 def test_a_document_of_fifty_megabytes_is_refused(attack: Attack) -> None:
-    answer = attack.answer(attack.send("piranha.plan", [{"comments": {"": ["# " + "x" * 50_000_000]}}]))
+    answer = attack.answer(attack.order("piranha.plan", [{"comments": {"": ["# " + "x" * 50_000_000]}}]))
     assert not answer["ok"]
     assert attack.is_harmless()
 
@@ -220,5 +208,7 @@ def test_nobody_commands_the_worker_by_celerys_remote_control(attack: Attack) ->
     ids=lambda raw: str(raw)[:20],
 )
 def test_what_is_no_message_at_all_does_not_end_the_worker(attack: Attack, raw: str) -> None:
-    attack.redis.lpush(QUEUE, raw)
+    before = attack.refused()
+    attack.put(raw)
     assert attack.is_harmless()
+    attack.is_refused(Kind.UNSIGNED, before)
