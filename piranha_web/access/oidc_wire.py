@@ -1,8 +1,8 @@
 """Asking an OpenID Connect issuer: what it says of itself, its keys, tokens. Everything with limits.
 
 An issuer that is away or slow costs a few seconds and one sentence; while it is away nobody waits for it
-again for a moment, and while one thread waits for it the others do not. Redirects are not followed, and only
-https counts. What it says of itself: OpenID Connect Discovery 1.0, section 4.
+again for a moment, and few threads wait for it at once. Redirects are not followed, and only https counts.
+What it says of itself: OpenID Connect Discovery 1.0, section 4.
 """
 
 from __future__ import annotations
@@ -96,6 +96,9 @@ class Shelf:
 
 
 SHELF = Shelf()
+# So many threads of the web server a slow issuer may hold; the panels go on with the others.
+MOST_AT_ONCE = 3
+PLACES = threading.BoundedSemaphore(MOST_AT_ONCE)
 
 
 def endpoints(config: Issuer) -> Endpoints:
@@ -151,6 +154,8 @@ def fetched(
 ) -> dict[str, Any]:
     """The JSON object at an address of the issuer; form: what is posted there."""
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
+    if not PLACES.acquire(timeout=TURN):
+        raise IssuerAway(config, f"{MOST_AT_ONCE} others wait for it already")
     try:
         with requests.Session() as session:
             session.trust_env = False  # neither passwords of .netrc nor a proxy that nobody named
@@ -168,6 +173,8 @@ def fetched(
                 status, content = answer.status_code, whole(config, answer)
     except (requests.RequestException, OSError) as error:
         raise IssuerAway(config, f"{address}: {error}") from error
+    finally:
+        PLACES.release()
     return understood(config, address, status, content)
 
 

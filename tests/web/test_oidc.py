@@ -589,6 +589,16 @@ def test_while_one_waits_for_the_issuer_others_are_told_so(
         assert "Try again soon" in refused(anonymous, anonymous.get(BEGIN))
     assert not provider.asked
 
+    back = at_the_issuer(away(anonymous))
+    provider.asked.clear()
+    for _ in range(oidc_wire.MOST_AT_ONCE):
+        oidc_wire.PLACES.acquire()
+    try:
+        assert "Try again soon" in refused(anonymous, anonymous.get(back))
+    finally:
+        oidc_wire.PLACES.release(oidc_wire.MOST_AT_ONCE)
+    assert not provider.asked
+
 
 @pytest.mark.parametrize(
     "words_of_its_own",
