@@ -137,12 +137,19 @@ def show(path: Path, trouble: str) -> None:
         for name in passwords.names(path):
             sys.stdout.write(f"{name}\t{kind_in_words(passwords.hash_of(name, path))}\n")
     for one in [] if trouble else accounts.entries():
-        cells = [one.name, words(one), kind_in_words(passwords.hash_of(one.name, path)), factor_in_words(one)]
+        cells = [one.name, words(one), kept_in_words(one, path), factor_in_words(one)]
         sys.stdout.write("\t".join(cells) + "\n")
     if trouble:
         say(NO_DATABASE.format(trouble))
     if not passwords.is_private(path):
         say(f"Others can read {path}: chmod 600 {path}")
+
+
+def kept_in_words(one: accounts.Entry, path: Path) -> str:
+    """How its password is kept, and by whom."""
+    found = passwords.hash_of(one.name, path)
+    kept = f"kept by {one.issuer}" if one.issuer and found is None else kind_in_words(found)
+    return f"{kept}, blocked" if one.is_blocked else kept
 
 
 def kind_in_words(found: str | None) -> str:

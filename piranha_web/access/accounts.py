@@ -95,8 +95,10 @@ def entry(name: str, row: models.Account | None, sessions: int, found: str | Non
         is_blocked=row.is_blocked if row else False,
         kind=passwords.kind_of(found) if found else "",
         factor_since=about.factors.get(name),
-        needs_factor=bool(row and row.needs_factor)
-        or (about.least_role is not None and highest >= about.least_role),
+        needs_factor=not (row and row.issuer and found is None)
+        and (
+            bool(row and row.needs_factor) or (about.least_role is not None and highest >= about.least_role)
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from lvs import models
 from piranha_web.access import accounts, oidc, passwords
 from piranha_web.access.accounts import AccountRefused
 from piranha_web.access.oidc_file import issuer
+from piranha_web.passwd_command import passwd_command
 from tests.web.conftest import USER
 from tests.web.pages import text_of
 
@@ -65,6 +67,25 @@ def test_the_page_shows_the_roles_and_has_no_form_for_them(administrator: Client
     assert "/accounts/password" not in text
     assert "/accounts/block" in text
     assert "/accounts/remove" in text
+
+
+def test_the_console_lists_it_and_says_who_keeps_it(capsys: pytest.CaptureFixture[str]) -> None:
+    oidc.block("anna", True, by="")
+    passwords_of = Namespace(file=settings.PIRANHA_PASSWORD_FILE, list=True)
+
+    assert passwd_command(passwords_of) == 0
+
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("anna"))
+    assert "kept by id.example, blocked" in line
+    assert "no second factor" in line
+
+
+def test_whom_the_issuer_asks_for_a_second_factor_is_not_said_to_lack_one(administrator: Client) -> None:
+    accounts.set_factor_rule(models.UserRole.VIEWER)
+
+    assert "must have one" not in text_of(administrator.get("/accounts/one", {"name": "anna"}))
+    assert not accounts.entry_of("anna").needs_factor
+    assert accounts.entry_of(USER).needs_factor
 
 
 def test_neither_roles_nor_a_password_are_given_here(administrator: Client) -> None:
