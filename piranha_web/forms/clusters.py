@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
+from django.db.models import QuerySet
 
 from lvs import models
 from piranha_web.forms.account import bare_helper
@@ -35,16 +36,24 @@ class ClusterForm(forms.Form):
 
     helper = bare_helper()
 
+    def other_clusters(self) -> QuerySet[models.Cluster]:
+        """Those whose names are taken."""
+        return models.Cluster.objects.all()
+
+    def other_routers(self) -> QuerySet[models.Router]:
+        """The same of routers."""
+        return models.Router.objects.all()
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
-        if models.Cluster.objects.filter(name=cleaned["name"]).exists():
+        if self.other_clusters().filter(name=cleaned["name"]).exists():
             self.add_error("name", "There is a cluster of this name: choose another one.")
         if cleaned["primary"] == cleaned["backup"]:
             self.add_error("backup", "The backup router is another machine: give it its own name.")
         for field in ("primary", "backup"):
-            if models.Router.objects.filter(name=cleaned.get(field, "")).exists():
+            if self.other_routers().filter(name=cleaned.get(field, "")).exists():
                 self.add_error(
                     field, "A router of this name belongs to a cluster already: choose another one."
                 )

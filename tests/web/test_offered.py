@@ -32,6 +32,7 @@ PAGES = [
     "/review",
     "/history",
     "/help",
+    "/first/works",
     "/help/first-steps",
     "/help/accounts",
     "/password",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from ipaddress import IPv4Address
 from typing import Any
 
 from django.test import Client
 from django.utils import timezone
 
 from lvs import models, store
+from lvs.config.model import Redundancy
 from piranha_web.access import accounts, lockout
 from tests.web.answering import answering
 from tests.web.conftest import CONFIG, PASSWORD, SHOP, USER
@@ -121,6 +123,11 @@ def discard(site: Site) -> None:
     site.frozen()
     site.cluster.virtual_servers.get(name="shop").deactivate()
     site.post("/discard", **site.edition)
+
+
+def first_pair(site: Site) -> None:
+    store.save(site.cluster, replace(CONFIG, redundancy=Redundancy(backup=IPv4Address("192.168.26.8"))))
+    site.send("/first/pair", check_gateway="192.168.26.254")
 
 
 def take_back(site: Site) -> None:
@@ -323,6 +330,27 @@ WALK: dict[str, tuple[Step, Action, str]] = {
         lambda site: site.send("/clusters/new", name="second", primary="x1", backup="x2"),
         Action.CLUSTER,
         "made the cluster second of x1 and x2",
+    ),
+    "first-cluster": (
+        lambda site: site.send("/first/cluster", name="second"),
+        Action.CLUSTER,
+        "named the cluster second of r1 and r2",
+    ),
+    "first-network": (
+        lambda site: site.send("/first/network", backup="192.168.26.8"),
+        Action.CANDIDATE,
+        "192.168.26.8",
+    ),
+    "first-pair": (first_pair, Action.CANDIDATE, "keepalive"),
+    "first-service": (
+        lambda site: site.send("/first/service", port="8080"),
+        Action.CANDIDATE,
+        "shop: port 80 → 8080",
+    ),
+    "first-apply": (
+        lambda site: site.post("/first/apply", message="first set-up", **site.edition),
+        Action.APPLY,
+        "applied revision 1 “first set-up”",
     ),
     "login": (
         lambda site: site.post("/login", username="piranha", password=PASSWORD),
