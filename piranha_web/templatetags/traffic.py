@@ -23,9 +23,9 @@ def sparkline(line: Line | None) -> SafeString:
 
 
 @register.simple_tag
-def chart(line: Line) -> SafeString:
-    """A large one."""
-    return picture(line, *LARGE, "chart")
+def chart(line: Line, second: int = 0) -> SafeString:
+    """A large one; second: in the colour of the other curve."""
+    return picture(line, *LARGE, "chart second" if second else "chart")
 
 
 def picture(line: Line, width: int, height: int, points: int, kind: str) -> SafeString:

@@ -72,7 +72,7 @@ def answers(socket: Path) -> bool:
     try:
         asked = PulseClient(socket, 60)
         marks = asked.status([])["marks"]
-        newest = asked.status(list(marks)[-1:])["virtual_servers"]
+        newest = asked.status(list(marks)[-1:])["virtual_servers"] if marks else []
     except LvsError:
         return False
     return bool(newest) and all(one["in_kernel"] for one in newest)
