@@ -25,6 +25,7 @@ from piranha_web.views import (
     second_factor,
     sessions,
     setting_up,
+    traffic,
     user_access,
     users,
     virtual_servers,
@@ -64,6 +65,12 @@ urlpatterns = [
     ),
     path(
         "virtual-servers/<int:pk>/delete", virtual_servers.virtual_server_delete, name="virtual-server-delete"
+    ),
+    path("virtual-servers/<int:pk>/traffic", traffic.virtual_server_traffic, name="virtual-server-traffic"),
+    path(
+        "virtual-servers/<int:pk>/traffic/figures",
+        traffic.virtual_server_traffic_figures,
+        name="virtual-server-traffic-figures",
     ),
     path("virtual-servers/<int:pk>/monitoring", virtual_servers.monitoring_script, name="monitoring-script"),
     path("virtual-servers/<int:pk>/monitoring/try", virtual_servers.monitoring_try, name="monitoring-try"),
