@@ -53,6 +53,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "/virtual-servers/1/activate": (NOT_TAKEN, A),
     "/virtual-servers/1/deactivate": (NOT_TAKEN, A),
     "/virtual-servers/1/delete": (A, A),
+    "/virtual-servers/1/traffic": (V, NOT_TAKEN),
+    "/virtual-servers/1/traffic/figures": (V, NOT_TAKEN),
     "/virtual-servers/1/monitoring": (V, A),
     "/virtual-servers/1/monitoring/try": (NOT_TAKEN, A),
     "/virtual-servers/1/real-servers": (V, NOT_TAKEN),
