@@ -130,6 +130,7 @@ class AuditEntry(models.Model):
         TEST = "test", "test a check"
         CHECK = "check", "check a real server"
         KEY = "key", "make a new key"
+        ENROL = "enrol", "enrol or revoke a router"
         ALLOW = "allow", "change who may reach the site"
         NETWORK = "network", "reach the site"
         FORBIDDEN = "forbidden", "do what the role does not allow"

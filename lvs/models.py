@@ -23,6 +23,7 @@ from lvs.candidate import (
     VirtualServer,
 )
 from lvs.cluster_key import ClusterKey
+from lvs.enrolment import Enrolment
 from lvs.router.state import Node
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ClusterRole",
     "Confirmation",
     "Deployment",
+    "Enrolment",
     "Errand",
     "FactorRule",
     "GlobalSettings",

@@ -15,6 +15,7 @@ from celery import Celery
 from kombu.transport.redis import Channel, Transport
 from kombu.transport.virtual import Message
 
+from lvs import broker
 from lvs.doorway import Doorway, Refused
 from lvs.refusals import Kind
 
@@ -24,6 +25,7 @@ BROKER_URL = os.environ.get("PIRANHA_BROKER_URL", "redis://127.0.0.1:6379/0")
 
 app = Celery("piranha", broker=BROKER_URL, include=["lvs.tasks"])
 app.conf.update(
+    broker_use_ssl=broker.CELERY if broker.is_tls(BROKER_URL) else None,
     task_serializer="json",
     accept_content=["json"],
     task_ignore_result=True,  # answers go through lvs.answers
@@ -72,6 +74,7 @@ class PatientChannel(Channel):
 
     Message = AdmittedMessage  # type: ignore[assignment]  # kombu makes them by this name
     doorway: ClassVar[Doorway | None] = None  # of a router's worker
+    connection_class_ssl: Any = broker.VerifiedConnection
 
     # A worker gives nothing back that it has not carried out when its connection is lost: the manager sends
     # that again. Kombu would trip over the closed connection (AttributeError in _connparams), which Celery
@@ -105,3 +108,4 @@ def serve_router(doorway: Doorway, broker_url: str) -> None:
     """Has this process, a router's worker, take what the doorway admits from the Redis at broker_url."""
     PatientChannel.doorway = doorway
     app.conf.broker_url = broker_url
+    app.conf.broker_use_ssl = broker.CELERY if broker.is_tls(broker_url) else None

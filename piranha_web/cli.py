@@ -202,6 +202,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--log-level", default="warning")
 
     add_audit(add)
+    add_enrol(add)
+    add_tls(add)
 
     add_passwd(add)
     add_unlock(add)

@@ -31,6 +31,7 @@ def prepared() -> Serving:
         serving = Serving.from_environment()
         if serving.tls:
             begin(serving)
+        serving.remember()
     except (TlsRefused, OSError) as error:
         sys.exit(f"The web server does not start: {error}")
     return serving

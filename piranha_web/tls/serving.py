@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from piranha_web.tls import names, own
+from piranha_web.tls import making, names, own
 from piranha_web.tls.binds import binds, is_local, is_network, is_socket, words
 from piranha_web.tls.certificates import Certificate, TlsRefused, ending, usable
 
@@ -21,6 +23,8 @@ log = logging.getLogger("piranha.tls")
 LOOK_EVERY = 1.0  # seconds between two looks at the files
 RENEW_EVERY = 3600.0  # seconds between two looks at when the own one ends
 OWN = "tls.pem"  # in PIRANHA_VAR
+REMEMBERED = "serving.json"
+WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - they are looked for, nothing is bound to them
 MODES = ("auto", "on", "off")
 Signature = tuple[tuple[int, int, int, int], ...]
 
@@ -83,12 +87,58 @@ class Serving:
             return self.var / OWN, self.var / OWN
         return self.certificate, self.key or self.certificate
 
+    @property
+    def urls(self) -> list[str]:
+        """Where others reach the pages: the settings' names, then addresses, then this machine's name."""
+        if not self.tls:
+            return []
+        if any(one in WILDCARDS for one in self.binds):
+            hosts = [*self.hosts, *names.addresses(), socket.gethostname()]
+        else:
+            hosts = [*self.hosts]
+        sorts = (one for one in dict.fromkeys(hosts) if one not in WILDCARDS and not is_local(one))
+        return [f"https://{_bracketed(one)}" + (f":{self.port}" if self.port != 443 else "") for one in sorts]
+
+    def remember(self) -> None:
+        """Writes down how the server serves, for commands that are run beside it, in another environment."""
+        said = asdict(self) | {"certificate": _text(self.certificate), "key": _text(self.key)}
+        making.write(self.var / REMEMBERED, json.dumps(said | {"var": str(self.var)}).encode())
+
+    @classmethod
+    def current(cls, var: Path, environment: Mapping[str, str] = os.environ) -> Serving:
+        """How the server that keeps its things in var serves, or would by the environment."""
+        try:
+            said = json.loads((var / REMEMBERED).read_text(encoding="utf-8"))
+            return cls(
+                binds=tuple(said["binds"]),
+                port=said["port"],
+                tls=said["tls"],
+                certificate=_path(said["certificate"]),
+                key=_path(said["key"]),
+                hosts=tuple(said["hosts"]),
+                var=Path(said["var"]),
+            )
+        except FileNotFoundError:
+            return cls.from_environment({**environment, "PIRANHA_VAR": str(var)})
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise TlsRefused(
+                f"{var / REMEMBERED} cannot be read ({error}): restart the web server, which writes it."
+            ) from error
+
     def ensure(self, now: datetime) -> tuple[Certificate, str]:
         """The certificate to begin with, and why it was made just now ("": it was not); TlsRefused."""
         certificate, key = self.files
         if self.is_own:
             return own.ensure(certificate, self.names, now)
         return usable(certificate, key, now), ""
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _own_pair(environment: Mapping[str, str]) -> tuple[Path | None, Path | None]:

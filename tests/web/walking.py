@@ -16,6 +16,7 @@ from lvs.config.model import Redundancy
 from piranha_web.access import accounts, lockout
 from tests.web.answering import answering
 from tests.web.conftest import CONFIG, PASSWORD, SHOP, USER
+from tests.web.enrolment import able, invited, knock
 from tests.web.factors import app_of, code_of, in_the_making
 from tests.web.pages import fields_of
 from tests.web.redundant import redundant
@@ -101,6 +102,15 @@ def take_in(site: Site) -> None:
     running = {"lvs_cf": text, "sha256": HASH, "serial": revision.number}
     with answering("r1", running=running):
         site.post(f"/routers/{site.r1}/take-in", sha256=HASH, **site.edition)
+
+
+def make_token(site: Site) -> None:
+    with able():
+        site.post(f"/routers/{site.r1}/enrol")
+
+
+def enrol(site: Site) -> None:
+    assert knock(invited(site.cluster.routers.get(name="r1")), site.client).status_code == 200
 
 
 def put_back(site: Site) -> None:
@@ -392,6 +402,11 @@ WALK: dict[str, tuple[Step, Action, str]] = {
         Action.PASSWORD,
         "changed the password",
     ),
+}
+WALK |= {
+    "router-enrol": (make_token, Action.ENROL, "made a token to enrol r1"),
+    "router-revoke": (lambda site: site.post(f"/routers/{site.r1}/revoke"), Action.ENROL, "revoked r1"),
+    "enrol": (enrol, Action.ENROL, "enrolled r1"),
 }
 NOT_WRITTEN = {
     "control-auto-update": "keeps in the session how often a page is asked for",

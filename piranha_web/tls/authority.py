@@ -1,0 +1,86 @@
+"""The authority that the manager makes, which vouches for Redis' certificate: PIRANHA_VAR/ca.pem and ca.key.
+
+It is no authority for browsers. Routers get ca.pem when they are enrolled, and believe nobody else.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from piranha_web.tls import making
+from piranha_web.tls.certificates import (
+    Certificate,
+    TlsRefused,
+    chain,
+    contents,
+    described,
+    public_of_key,
+    spki,
+)
+
+CERTIFICATE, KEY = "ca.pem", "ca.key"  # in PIRANHA_VAR
+REDIS_CERTIFICATE, REDIS_KEY = "redis.pem", "redis.key"
+RENEW_BEFORE = timedelta(days=30)
+
+
+def ensure(var: Path, now: datetime) -> Path:
+    """The authority's certificate, made with its key at first need; TlsRefused: only one of them is there.
+
+    It is never made anew by itself: every router has it.
+    """
+    certificate, key = var / CERTIFICATE, var / KEY
+    var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (var / "ca.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not certificate.exists() and not key.exists():
+            made, made_key = making.authority(now)
+            making.write(key, making.pem_of_key(made_key))
+            making.write(certificate, making.pem(made), mode=0o644)
+    if spki(chain(certificate)[0]) != public_of_key(key):
+        raise TlsRefused(
+            f"{key} is not the key of {certificate}. Put the two back that belong together; or remove both, "
+            "sign Redis' certificate anew (piranha tls redis), and enrol every router again."
+        )
+    return certificate
+
+
+def sign_for_redis(var: Path, folder: Path, names: Sequence[str], now: datetime) -> Certificate:
+    """A new certificate for Redis in the folder: redis.pem and redis.key (0600)."""
+    signer = chain(ensure(var, now))[0]
+    signing_key = load_pem_private_key(contents(var / KEY), password=None)
+    if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
+        raise TlsRefused(f"{var / KEY} is no key that `piranha tls redis` made: it signs with ECDSA alone.")
+    made, key = making.signed_by(signer, signing_key, names, now)
+    # The key first: between the two Redis, were it to start, would refuse the pair and not serve a wrong one.
+    making.write(folder / REDIS_KEY, making.pem_of_key(key))
+    making.write(folder / REDIS_CERTIFICATE, making.pem(made), mode=0o644)
+    return described(made)
+
+
+def ensure_for_redis(var: Path, folder: Path, names: Sequence[str], now: datetime) -> Path:
+    """Redis' certificate in the folder, made where there is none, it ends soon, or is for other names."""
+    path = folder / REDIS_CERTIFICATE
+    signer = chain(ensure(var, now))[0]
+    if path.exists() and (folder / REDIS_KEY).exists():
+        one = chain(path)[0]
+        found = described(one)
+        fits = spki(one) == public_of_key(folder / REDIS_KEY) and _signed(one, signer)
+        if fits and found.left(now) > RENEW_BEFORE and set(names) <= set(found.names):
+            return path
+    sign_for_redis(var, folder, names, now)
+    return path
+
+
+def _signed(one: x509.Certificate, signer: x509.Certificate) -> bool:
+    """Whether the authority of today vouches for it."""
+    return (
+        one.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+        == x509.SubjectKeyIdentifier.from_public_key(signer.public_key()).digest
+    )
