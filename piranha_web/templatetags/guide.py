@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from lvs import models
 from piranha_web.guide.links import address_of
 from piranha_web.guide.pages import BY_NAME, page_for
 
@@ -21,6 +22,12 @@ def topic(place: str, text: str = "") -> SafeString:
     """A link to a help page, or to a place on it ("checks#times"); text "": the page's title."""
     page = BY_NAME[place.partition("#")[0]]
     return format_html('<a href="{}">{}</a>', address_of(place), text or page.title)
+
+
+@register.simple_tag
+def never_applied(cluster: models.Cluster) -> bool:
+    """Whether no router was ever given anything: the first set-up is offered then."""
+    return not cluster.revisions.exists()
 
 
 @register.simple_tag(takes_context=True)

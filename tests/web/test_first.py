@@ -418,3 +418,21 @@ def test_the_steps_say_which_are_done(
     assert [("done" in " ".join(one)) for one in items] == [True, True, True, False, False]
     assert 'aria-current="step"' in found[0]
     assert "Second router" not in found[0]
+
+
+def test_empty_pages_offer_the_set_up_to_whoever_may_change_something(
+    administrator: Client, redis_server: RedisServer
+) -> None:
+    assert 'href="/first"' in text_of(administrator.get("/clusters/new"))
+    store.create_cluster("new", "r1")
+    for page in ("/", "/virtual-servers", "/help/first-steps"):
+        assert 'href="/first"' in text_of(administrator.get(page)), page
+
+
+def test_a_cluster_that_serves_is_not_offered_it(
+    administrator: Client, cluster: models.Cluster, redis_server: RedisServer
+) -> None:
+    store.freeze(cluster, author="anna", message="")
+    report("r1", status())
+    for page in ("/", "/virtual-servers"):
+        assert 'href="/first"' not in text_of(administrator.get(page)), page
