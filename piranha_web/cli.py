@@ -15,6 +15,7 @@ from pathlib import Path
 from piranha_web.cli_allow import add_allow
 from piranha_web.cli_audit import add_audit
 from piranha_web.cli_enrol import add_enrol, add_tls
+from piranha_web.cli_oidc import add_oidc
 from piranha_web.cli_passwd import add_passwd, add_unlock
 
 Command = Callable[[argparse.Namespace], int]
@@ -207,6 +208,7 @@ def parser() -> argparse.ArgumentParser:
 
     add_passwd(add)
     add_unlock(add)
+    add_oidc(add)
     add_allow(add)
 
     for name, command, text in (

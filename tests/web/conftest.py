@@ -26,6 +26,7 @@ from lvs.config.model import (
 from piranha_web.access.backend import bound
 from piranha_web.access.passwords import CONTEXT, set_password
 from piranha_web.celery import app
+from tests.web.signing_in import oidc_file, oidc_server, oidc_words, provider  # noqa: F401 - fixtures
 
 # The site has no key of its own and refuses to work without one (tests/web/test_settings.py).
 django_settings.SECRET_KEY = "only for these tests, and made of nothing random at all"
