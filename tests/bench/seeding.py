@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import secrets
@@ -26,14 +27,19 @@ from typing import Any
 
 import redis
 
+from lvs import traffic
 from lvs.config.model import LvsConfig
 from lvs.nanny.health import Verdict
 from lvs.pulse import status
 from lvs.pulse.running import watched
 from lvs.pulse.status import Held
+from lvs.report_parts import report_key
 from lvs.router import plan
 from lvs.router.ipvs import Table
 from lvs.router.state import Counters, Health, Role
+from lvs.traffic import SERVERS as SERVERS_RING
+from lvs.traffic import SERVICES as SERVICES_RING
+from lvs.traffic import Ring
 from tests.bench.clusters import cluster as cluster_of
 from tests.bench.report import wait_for
 
@@ -167,7 +173,7 @@ def seed(folder: Path, broker: str, services: int = SERVICES, reals: int = REALS
     django.setup()
     from django.core.management import call_command
 
-    from lvs import models, store
+    from lvs import dispatch, models, store
     from piranha_web.access.passwords import set_password
 
     call_command("migrate", verbosity=0)
@@ -178,6 +184,7 @@ def seed(folder: Path, broker: str, services: int = SERVICES, reals: int = REALS
     revision.deployments.update(state=models.Deployment.State.APPLIED)
     config = store.load(cluster)
     report(config, revision.sha256)
+    sample(dispatch.broker(), config)
     return Seed(folder, environment, *session(), config)
 
 
@@ -192,6 +199,38 @@ def report(config: LvsConfig, sha256: str) -> None:
     for name in ("r1", "r2", reports.MANAGER):
         for key in (report_key(name), reports.brief_key_of(name)):
             keep_new(client, key)
+
+
+KINDS = 20  # of curves, among which each virtual server has one
+
+
+def made_up_ring(ring: Ring, now: float, chance: random.Random) -> bytes:
+    """A ring that is full up to now: a curve that goes up and down, with a gap."""
+    raw = bytearray(ring.length)
+    last, size, phase = ring.tick(now), 10 ** chance.uniform(0, 3), chance.uniform(0, 6)
+    gap = chance.randrange(ring.places)
+    for place in range(ring.places):
+        if not gap <= place < gap + ring.places // 40:
+            tick = last - ring.places + 1 + place
+            level = size * (1.2 + math.sin(phase + 9 * place / ring.places)) * chance.uniform(0.8, 1.2)
+            values = [level * (900 if name.startswith("bytes") else 6) for name in ring.values]
+            offset = ring.offset(tick)
+            raw[offset : offset + ring.size] = ring.pack(tick, [level, *values[1:]])
+    return bytes(raw)
+
+
+def sample(client: redis.Redis, config: LvsConfig) -> None:
+    """An hour of traffic of the active router, of each virtual and real server."""
+    chance = random.Random(2)
+    now = client.time()[0]
+    services = [made_up_ring(SERVICES_RING, now, chance) for _ in range(KINDS)]
+    servers = [made_up_ring(SERVERS_RING, now, chance) for _ in range(KINDS)]
+    client.set(traffic.key("r1"), services[0])
+    for virtual_server in config.virtual_servers:
+        rings = {traffic.key("r1", virtual_server.name): chance.choice(services)}
+        for one in virtual_server.real_servers:
+            rings[traffic.key("r1", virtual_server.name, one.name)] = chance.choice(servers)
+        client.mset({**rings})
 
 
 def keep_new(client: redis.Redis, key: str) -> None:
