@@ -15,6 +15,8 @@ from django.db.models import F, Max, Q
 from lvs.cluster_key import RING, ClusterKey
 from lvs.columns import choices, from_columns, packed, to_columns
 from lvs.config import model as values
+from lvs.glance import once
+from lvs.revisions import standing_of
 from lvs.router.state import Node
 from lvs.versions import new_version
 
@@ -79,14 +81,7 @@ class Cluster(models.Model):
 
     def standing_revision(self) -> Revision | None:
         """What the routers were given last and did not refuse; pending changes are counted from here."""
-        refused = ("failed", "cancelled", "putting_back", "rolled_back")  # none of them keeps it
-        # Every page asks, and a revision's texts have megabytes: they are loaded when they are looked at.
-        revisions = self.revisions.defer("document", "lvs_cf").order_by("-number")
-        for revision in revisions.prefetch_related("deployments")[:50]:
-            states = [deployment.state for deployment in revision.deployments.all()]
-            if not states or not all(state in refused for state in states):
-                return revision
-        return None
+        return once(("standing", self.pk), lambda: standing_of(self.revisions.all()))
 
     def routers_in_order(self) -> list[Router]:
         """The routers in the order in which they take a revision: the backup first."""

@@ -21,6 +21,7 @@ from lvs import answers, models, refusals, report_parts, reports, sending, store
 from lvs.answers import Answer
 from lvs.config import document
 from lvs.config.model import LvsConfig, Severity
+from lvs.glance import once
 from lvs.signing import UnusableKey
 from lvs.standing import Standing
 from lvs.summary import Part
@@ -160,7 +161,8 @@ def witnessed(
 def is_applying(cluster: models.Cluster) -> bool:
     """Whether a revision is on its way to a router, or waits for its confirmation."""
     unfinished = models.Deployment.State.unfinished()
-    return models.Deployment.objects.filter(revision__cluster=cluster, state__in=unfinished).exists()
+    rows = models.Deployment.objects.filter(revision__cluster=cluster, state__in=unfinished)
+    return once(("applying", cluster.pk), rows.exists)
 
 
 def described(
@@ -178,7 +180,7 @@ def described(
         level, sentence = "success", str(report.pulse["role"])
         if report.pulse["mode"] == "planning":
             level, sentence = "warning", f"{sentence}, planning only: nothing is written to a kernel"
-        is_outside = not is_known(router.cluster, report.pulse["serial"], report.pulse["sha256"])
+        is_outside = not is_known(router.cluster, report.pulse["serial"], report.pulse["sha256"], standing)
         if report.pulse["sha256"] is None:
             level, sentence = "warning", f"{sentence}, no configuration yet: apply one"
         elif is_outside:
@@ -191,10 +193,14 @@ def described(
     return RouterState(router=router, report=report, level=level, sentence=sentence, is_outside=is_outside)
 
 
-def is_known(cluster: models.Cluster, serial: int | None, sha256: str | None) -> bool:
-    """Whether what a router runs is a revision of its cluster, or nothing at all."""
+def is_known(
+    cluster: models.Cluster, serial: int | None, sha256: str | None, standing: models.Revision | None = None
+) -> bool:
+    """Whether what a router runs is a revision of its cluster, or nothing. standing: one that it may be."""
     if sha256 is None or serial is None:
         return True
+    if standing is not None and standing.number == serial:
+        return standing.sha256 == sha256
     revision = cluster.revisions.defer("document", "lvs_cf").filter(number=serial).first()
     return revision is not None and revision.sha256 == sha256
 

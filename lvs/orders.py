@@ -99,6 +99,8 @@ class KeyState:
 
 def waiting(cluster: models.Cluster) -> Waiting | None:
     """The revision that waits for its confirmation, None: none does."""
+    if not dispatch.is_applying(cluster):
+        return None
     rows = list(
         models.Deployment.objects.filter(
             revision__cluster=cluster, state=State.WAITING, revision__confirmation__isnull=True

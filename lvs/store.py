@@ -6,11 +6,12 @@ The whole candidate is read with seven queries however many servers it has, and 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from django.core.cache import cache
 from django.db import transaction
@@ -22,9 +23,10 @@ from lvs.config import document, rules, writer
 from lvs.config.diff import Difference, differences
 from lvs.config.model import LvsConfig, Problem, RealServer, Redundancy, Severity, VirtualServer
 from lvs.errors import InvalidConfig
+from lvs.glance import once
 from lvs.router.state import Node
 from lvs.shelf import SHELF
-from lvs.versions import Versions
+from lvs.versions import Versions, new_version
 
 BATCH = 500  # rows an INSERT; SQLite counts its variables
 
@@ -45,7 +47,13 @@ def loads_kept() -> Iterator[None]:
 
 def edition(cluster: models.Cluster) -> int:
     """The candidate's edition, as the database has it now."""
-    return models.Cluster.objects.values_list("edition", flat=True).get(pk=cluster.pk)
+    editions = models.Cluster.objects.values_list("edition", flat=True)
+    return once(edition_key(cluster), lambda: editions.get(pk=cluster.pk))
+
+
+def edition_key(cluster: models.Cluster) -> tuple[str, int]:
+    """Under what a glance remembers it."""
+    return ("edition", cluster.pk)
 
 
 def load(cluster: models.Cluster) -> LvsConfig:
@@ -154,6 +162,39 @@ def add_real_server(virtual_server: models.VirtualServer, value: RealServer) -> 
     row = models.RealServer(virtual_server=virtual_server, position=virtual_server.next_position())
     row.take(value)
     return row
+
+
+@transaction.atomic
+def switch_virtual_servers(cluster: models.Cluster, pks: Collection[int], *, active: bool) -> None:
+    """Switches several virtual servers of the cluster on or off at once."""
+    for some in batches(pks):
+        cluster.virtual_servers.filter(pk__in=some).update(active=active, version=new_version())
+    cluster.record_change()
+
+
+@transaction.atomic
+def delete_virtual_servers(cluster: models.Cluster, pks: Collection[int]) -> None:
+    """Deletes several virtual servers of the cluster, with all that belongs to them."""
+    for some in batches(pks):
+        cluster.virtual_servers.filter(pk__in=some).delete()
+    cluster.record_change()
+
+
+@transaction.atomic
+def change_real_servers(cluster: models.Cluster, pks: Collection[int], changes: Mapping[str, Any]) -> None:
+    """Gives several real servers of the cluster the same columns at once."""
+    for some in batches(pks):
+        rows = models.RealServer.objects.filter(virtual_server__cluster=cluster, pk__in=some)
+        owners = list(rows.order_by().values_list("virtual_server", flat=True).distinct())
+        models.RealServer.objects.filter(virtual_server__in=owners, pk__in=some).update(**changes)
+        cluster.virtual_servers.filter(pk__in=owners).update(version=new_version())
+    cluster.record_change()
+
+
+def batches(pks: Collection[int]) -> Iterator[list[int]]:
+    """The numbers, as many at a time as a statement takes."""
+    numbers = list(pks)
+    return (numbers[start : start + BATCH] for start in range(0, len(numbers), BATCH))
 
 
 def refuse_shared_names(config: LvsConfig) -> None:

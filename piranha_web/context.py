@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from lvs import dispatch, models, orders, store
+from lvs.glance import remember
 from piranha_web.status_line import StatusLine, status_line
 
 SESSION_KEY = "cluster"
@@ -22,11 +23,19 @@ def current_cluster(request: HttpRequest) -> models.Cluster | None:
 def cluster_of(request: HttpRequest) -> models.Cluster | None:
     """The same, looked up once a request: its name and identity count, its edition may be of a moment ago."""
     chosen = request.session.get(SESSION_KEY)
-    kept: tuple[int | None, models.Cluster | None] | None = getattr(request, "piranha_cluster", None)
-    if kept is None or kept[0] != chosen:
-        kept = (chosen, current_cluster(request))
-        request.piranha_cluster = kept  # type: ignore[attr-defined]
-    return kept[1]
+    clusters = clusters_of(request)
+    return next((one for one in clusters if one.pk == chosen), clusters[0] if clusters else None)
+
+
+def clusters_of(request: HttpRequest) -> list[models.Cluster]:
+    """All of them, read once a request."""
+    kept: list[models.Cluster] | None = getattr(request, "piranha_clusters", None)
+    if kept is None:
+        kept = list(models.Cluster.objects.all())
+        request.piranha_clusters = kept  # type: ignore[attr-defined]
+        for cluster in kept:
+            remember(store.edition_key(cluster), cluster.edition)
+    return kept
 
 
 def current_state(request: HttpRequest, cluster: models.Cluster) -> dispatch.ClusterState:
@@ -58,7 +67,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     match = request.resolver_match
     return {
         "cluster": cluster,
-        "clusters": models.Cluster.objects.all(),
+        "clusters": clusters_of(request) if is_shown else models.Cluster.objects.all(),
         "pending_count": len(store.pending(cluster)),
         "status_line": current_line(request, cluster),
         "page": match.url_name if match else "",

@@ -387,13 +387,3 @@ def counts(state: RouterState) -> Counter[str]:
 def everywhere(places: Mapping[Target, Server], address: str) -> list[Server]:
     """One machine in all virtual servers, by its address."""
     return [server for server in places.values() if server.address == address]
-
-
-def is_last(server: Server, chosen: Sequence[Server], places: Mapping[Target, Server]) -> bool:
-    """Whether nobody else in its virtual server would take new connections without those chosen."""
-    gone = {one.target for one in chosen}
-    return not any(
-        other.is_serving and other.target not in gone
-        for other in places.values()
-        if other.virtual_server == server.virtual_server
-    )

@@ -125,6 +125,7 @@ MIDDLEWARE = [
     "piranha_web.access.sessions.SessionMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "piranha_web.busy.BusyDatabaseMiddleware",
+    "piranha_web.glancing.GlanceMiddleware",
 ]
 
 ROOT_URLCONF = "piranha_web.urls"

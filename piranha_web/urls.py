@@ -8,6 +8,7 @@ from piranha_web.views import (
     access,
     account,
     audit,
+    bulk,
     clusters,
     control,
     enrol,
@@ -17,6 +18,7 @@ from piranha_web.views import (
     hands,
     help,
     history,
+    machines,
     oidc,
     outside,
     real_servers,
@@ -29,6 +31,7 @@ from piranha_web.views import (
     traffic,
     user_access,
     users,
+    virtual_server_list,
     virtual_servers,
 )
 
@@ -54,9 +57,20 @@ urlpatterns = [
     path("routers/<int:pk>/outside", outside.outside, name="router-outside"),
     path("routers/<int:pk>/take-in", outside.take_in, name="router-take-in"),
     path("routers/<int:pk>/put-back", outside.put_back, name="router-put-back"),
-    path("virtual-servers", virtual_servers.virtual_server_list, name="virtual-server-list"),
+    path("virtual-servers", virtual_server_list.virtual_server_list, name="virtual-server-list"),
+    path(
+        "virtual-servers/live",
+        virtual_server_list.virtual_server_list_live,
+        name="virtual-server-list-live",
+    ),
+    path("virtual-servers/bulk", bulk.virtual_server_bulk, name="virtual-server-bulk"),
     path("virtual-servers/add", virtual_servers.virtual_server_add, name="virtual-server-add"),
     path("virtual-servers/<int:pk>", virtual_servers.virtual_server_edit, name="virtual-server-edit"),
+    path(
+        "virtual-servers/<int:pk>/duplicate",
+        virtual_servers.virtual_server_duplicate,
+        name="virtual-server-duplicate",
+    ),
     path(
         "virtual-servers/<int:pk>/activate",
         virtual_servers.virtual_server_activate,
@@ -85,6 +99,9 @@ urlpatterns = [
         real_servers.real_server_list_live,
         name="real-server-list-live",
     ),
+    path("real-servers", machines.machine_list, name="machine-list"),
+    path("real-servers/live", machines.machine_list_live, name="machine-list-live"),
+    path("real-servers/bulk", bulk.real_server_bulk, name="real-server-bulk"),
     path("real-servers/order", hands.order, name="real-server-order"),
     path("real-servers/everywhere", hands.everywhere_list, name="real-server-everywhere"),
     path("real-servers/everywhere/live", hands.everywhere_live, name="real-server-everywhere-live"),
@@ -94,6 +111,7 @@ urlpatterns = [
     path("real-servers/<int:pk>/set-up", setting_up.set_up, name="real-server-set-up"),
     path("real-servers/<int:pk>/script", setting_up.script, name="real-server-script"),
     path("real-servers/<int:pk>", real_servers.real_server_edit, name="real-server-edit"),
+    path("real-servers/<int:pk>/weight", real_servers.real_server_weight, name="real-server-weight"),
     path("real-servers/<int:pk>/activate", real_servers.real_server_activate, name="real-server-activate"),
     path(
         "real-servers/<int:pk>/deactivate", real_servers.real_server_deactivate, name="real-server-deactivate"
@@ -115,6 +133,9 @@ urlpatterns = [
     path("history/<int:number>/lvs.cf", files.download_revision, name="revision-download"),
     path("audit", audit.audit_log, name="audit"),
     path("audit/export", audit.audit_export, name="audit-export"),
+    path("clusters", clusters.cluster_list, name="cluster-list"),
+    path("clusters/live", clusters.cluster_list_live, name="cluster-list-live"),
+    path("search", clusters.search, name="search"),
     path("clusters/new", clusters.cluster_create, name="cluster-create"),
     path("clusters/choose", clusters.cluster_choose, name="cluster-choose"),
     path("first", first.begin, name="first"),

@@ -10,7 +10,7 @@ from django import forms
 from lvs.config.model import LvsConfig, RealServer, VirtualServer
 from piranha_web.forms.fields import AddressField
 from piranha_web.forms.layout import Group, More, Row, column, helper
-from piranha_web.forms.panel import PanelForm
+from piranha_web.forms.panel import PanelForm, fingerprint
 from piranha_web.forms.virtual_servers import with_virtual_server
 
 NEW = RealServer(name="")
@@ -76,6 +76,23 @@ class RealServerForm(PanelForm):
 
     def config_before(self) -> LvsConfig:
         return self.config_with(replace(self.old, name=self.value.name)) if self.old.name else self.config
+
+
+class WeightForm(RealServerForm):
+    """The weight alone, in a row of a list: stale only when somebody else changed the weight."""
+
+    def __init__(self, data: Any, *, config: LvsConfig, owner: VirtualServer, value: RealServer) -> None:
+        super().__init__(data, config=config, owner=owner, value=value)
+        for name in [one for one in self.fields if one not in ("weight", "seen")]:
+            del self.fields[name]
+
+    def watched(self, value: Any) -> Any:
+        return (value.weight,)
+
+
+def seen_of(weight: int) -> str:
+    """The field `seen` of that form, for a row."""
+    return fingerprint((weight,))
 
 
 def with_real_server(

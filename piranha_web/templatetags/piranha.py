@@ -33,6 +33,10 @@ STATES = {
     "sorry": ("!", "warning", "sorry server"),
     "inactive": ("◌", "secondary", "inactive"),
     "in_service": ("✔", "success", "in service"),
+    "some_failed": ("✖", "danger", "some failed"),
+    "out": ("✖", "danger", "failed"),
+    "in_hand": ("◐", "warning", "in hand"),
+    "unapplied": ("◌", "secondary", "not applied yet"),
 }
 DEPLOYMENTS = {
     "queued": ("◌", "secondary", "queued"),

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lvs import dispatch, models, orders
@@ -20,9 +20,16 @@ from piranha_web.context import current_cluster, current_state
 from piranha_web.explained import sight_of
 from piranha_web.forms.hands import OrderForm
 from piranha_web.hands import VERBS, Verb
-from piranha_web.servers import Server, Target, departing, everywhere, found, is_last, target_of, target_text
+from piranha_web.scene import owners_of, scene_of
+from piranha_web.servers import Server, Target, everywhere, target_of, target_text
+from piranha_web.states import leaving, left_alone
+from piranha_web.states import places as places_of
+from piranha_web.views.bulk import services_of
+from piranha_web.views.panel import back
 
-MOST_TARGETS = 5000
+MOST_TARGETS = 5000  # of one order
+MOST_SHOWN = 200  # rows of the page that asks; the rest is counted
+MOST_ADDRESS = 64  # signs
 LIVE_SECONDS = 5  # between two looks at the routers' reports
 
 
@@ -38,10 +45,16 @@ def order(request: HttpRequest) -> HttpResponse:
         return redirect("cluster-create")
     given = request.POST if request.method == "POST" else request.GET
     verb = VERBS.get(given.get("order", ""))
-    places = found(current_state(request, cluster))
-    targets = chosen(given.getlist("target"), given.get("address", ""), places)
+    targets, places = chosen(request, cluster, given)
     if verb is None or not targets:
         messages.warning(request, "Nothing was changed: choose at least one real server, then what to do.")
+        return back(request, given.get("next", ""))
+    if len(targets) > MOST_TARGETS:
+        messages.warning(
+            request,
+            f"Nothing was changed: these are {len(targets)} real servers, and an order takes "
+            f"{MOST_TARGETS} at most. Choose fewer at a time.",
+        )
         return back(request, given.get("next", ""))
     form = OrderForm(request.POST if request.method == "POST" else None, verb=verb)
     if request.method == "POST" and form.is_valid():
@@ -82,12 +95,26 @@ def ordered(
     return outcome
 
 
-def chosen(texts: Sequence[str], address: str, places: Mapping[Target, Server]) -> list[Target]:
-    """The real servers that a request names: one by one, or as one machine in all virtual servers."""
-    named = [target for text in texts[:MOST_TARGETS] if (target := target_of(text)) is not None]
-    if address and not named:
-        named = [(one.virtual_server, one.name) for one in everywhere(places, address)]
-    return list(dict.fromkeys(named))
+def chosen(
+    request: HttpRequest, cluster: models.Cluster, given: QueryDict
+) -> tuple[list[Target], dict[Target, Server]]:
+    """The real servers that a request names, and what the active router says of them and those beside them.
+
+    One by one; or as machines in all virtual servers, by address; or all of the virtual servers that were
+    ticked in the list. The last two are those in service.
+    """
+    named = [target for text in given.getlist("target") if (target := target_of(text)) is not None]
+    addresses = given.getlist("address")
+    scene = scene_of(request, cluster)
+    owners = {owner for owner, _name in named}
+    services = {one.name for one in services_of(request, scene).services} if not named else set()
+    if addresses and not named:
+        owners |= owners_of(scene, addresses)
+    places = places_of(cluster, current_state(request, cluster), owners | services)
+    if not named:
+        wanted = {text for text in addresses if text}
+        named = [target for target, one in places.items() if target[0] in services or one.address in wanted]
+    return list(dict.fromkeys(named)), places
 
 
 def touched(verb: Verb, targets: Sequence[Target], places: Mapping[Target, Server]) -> dict[str, Any]:
@@ -100,21 +127,12 @@ def touched(verb: Verb, targets: Sequence[Target], places: Mapping[Target, Serve
         what = f"{names.pop()} in {len(targets)} virtual servers" if len(names) == 1 else what
     return {
         "verb": verb,
-        "rows": [(target_text(target), target, places.get(target)) for target in targets],
+        "rows": [(target_text(target), target, places.get(target)) for target in targets[:MOST_SHOWN]],
+        "further": [target_text(target) for target in targets[MOST_SHOWN:]],
         "title": verb.title.format(what),
         "connections": sum(one.connections or 0 for one in servers),
-        "unserved": sorted({one.virtual_server for one in servers if is_last(one, servers, places)})
-        if verb.takes_out
-        else [],
+        "unserved": sorted(left_alone(servers, places)) if verb.takes_out else [],
     }
-
-
-def back(request: HttpRequest, address: str) -> HttpResponseRedirect:
-    """To the page that the verb was on."""
-    is_ours = url_has_allowed_host_and_scheme(
-        address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return HttpResponseRedirect(address if address.startswith("/") and is_ours else reverse("control"))
 
 
 @needs(VIEWER)
@@ -141,8 +159,9 @@ def everywhere_live(request: HttpRequest) -> HttpResponse:
 def machine(request: HttpRequest, cluster: models.Cluster) -> dict[str, Any]:
     """What the active router says of the machine with the asked address."""
     now = current_state(request, cluster)
-    address = request.GET.get("address", "").strip()
-    rows = everywhere(found(now), address)
+    address = request.GET.get("address", "").strip()[:MOST_ADDRESS]
+    owners = owners_of(scene_of(request, cluster), [address])
+    rows = everywhere(places_of(cluster, now, owners), address)
     return {
         "address": address,
         "rows": rows,
@@ -190,11 +209,9 @@ def explain(request: HttpRequest, text: str, *, test: bool) -> HttpResponse:
         "virtual_server": target[0],
         "name": target[1],
         "target": target_text(target),
-        "server": found(now).get(target),
+        "server": places_of(cluster, now, [target[0]]).get(target),
         "is_known": speaker is not None,
-        "leaving": next((one for one in departing(speaker) if (one.virtual_server, one.name) == target), None)
-        if speaker
-        else None,
+        "leaving": next((one for one in leaving(cluster, now, target[0]) if one.name == target[1]), None),
         "row": row_of(cluster, target),
         "sights": [(sight_of(one, time.time()), roles.get(one.router.pk)) for one in said],
         "tested": test,

@@ -8,15 +8,19 @@ from typing import Concatenate, ParamSpec
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
 from lvs import models
 from lvs.config.model import LvsConfig, Severity
 from piranha_web import audit
-from piranha_web.context import current_cluster
+from piranha_web.context import cluster_of, current_cluster
 from piranha_web.forms.panel import added, sentence
+
+MOST_PROBLEMS = 5  # of one change that are said on a page
 
 P = ParamSpec("P")
 PanelView = Callable[Concatenate[HttpRequest, models.Cluster, P], HttpResponse]
@@ -30,10 +34,11 @@ def panel(view: PanelView[P]) -> Callable[Concatenate[HttpRequest, P], HttpRespo
     """
 
     def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        cluster = current_cluster(request)
+        is_shown = request.method != "POST"
+        cluster = cluster_of(request) if is_shown else current_cluster(request)
         if cluster is None:
             return redirect("cluster-create")
-        if request.method != "POST":
+        if is_shown:
             return view(request, cluster, *args, **kwargs)
         with transaction.atomic():
             locked = models.Cluster.objects.select_for_update().get(pk=cluster.pk)
@@ -52,12 +57,21 @@ def say_saved(request: HttpRequest, text: str, warnings: Iterable[str]) -> None:
 
 
 def is_sound(request: HttpRequest, before: LvsConfig, after: LvsConfig) -> bool:
-    """Whether a verb brings no new error; says the errors and the warnings that it does bring."""
+    """Whether a verb brings no new error; says the errors, or else the warnings, that it does bring."""
     found = added(before, after)
     errors = [problem for problem in found if problem.severity is Severity.ERROR]
-    for problem in found:
-        if problem.severity is Severity.WARNING and not errors:
-            messages.warning(request, sentence(problem))
-    for problem in errors:
-        messages.error(request, f"Nothing was changed. {sentence(problem)}")
+    say, of_what = (messages.error, "Nothing was changed. ") if errors else (messages.warning, "")
+    told = errors or found
+    for problem in told[:MOST_PROBLEMS]:
+        say(request, f"{of_what}{sentence(problem)}")
+    if len(told) > MOST_PROBLEMS:
+        say(request, f"{of_what}And {len(told) - MOST_PROBLEMS} more of the kind.")
     return not errors
+
+
+def back(request: HttpRequest, address: str, otherwise: str = "control") -> HttpResponseRedirect:
+    """To the page that a verb was on, if that is one of ours."""
+    is_ours = url_has_allowed_host_and_scheme(
+        address, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return HttpResponseRedirect(address if address.startswith("/") and is_ours else reverse(otherwise))

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from django.core.paginator import Paginator
-from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_POST
 
 from lvs import dispatch, models, orders, store
 from lvs.config.model import LvsConfig, VirtualServer
@@ -17,47 +15,13 @@ from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import current_cluster
 from piranha_web.explained import tried_of
+from piranha_web.forms.duplicate import DuplicateForm
 from piranha_web.forms.monitoring import CLEARING, MonitoringForm
 from piranha_web.forms.ports import PRESETS, Preset, fill_in, ftp_hint
 from piranha_web.forms.virtual_servers import NEW, VirtualServerForm, with_virtual_server
 from piranha_web.servers import target_text
-from piranha_web.views.panel import is_sound, panel, say_saved
-
-PAGE = 500
-
-
-@needs(VIEWER)
-@require_safe
-@panel
-def virtual_server_list(request: HttpRequest, cluster: models.Cluster) -> HttpResponse:
-    """Every virtual server in a row; `q` looks in names, addresses, ports and real servers."""
-    sought = request.GET.get("q", "").strip()
-    rows = cluster.virtual_servers.annotate(
-        servers=Count("real_servers"),
-        active_servers=Count("real_servers", filter=Q(real_servers__active=True)),
-    )
-    if sought:
-        found = Q(name__icontains=sought) | Q(address__icontains=sought)
-        found |= Q(real_servers__name__icontains=sought) | Q(real_servers__address__icontains=sought)
-        if sought.isdecimal():
-            found |= Q(port=int(sought[:9]))
-        rows = rows.filter(pk__in=cluster.virtual_servers.filter(found).values("pk"))
-    return render(
-        request,
-        "virtual_servers/list.html",
-        {
-            "rows": Paginator(rows.order_by("position", "pk"), PAGE).get_page(request.GET.get("page")),
-            "changed": changed_names(cluster),
-            "sought": sought,
-            "forwarding": cluster.global_settings.forwarding,
-        },
-    )
-
-
-def changed_names(cluster: models.Cluster) -> frozenset[str]:
-    """The virtual servers that the next revision would change."""
-    places = (difference.place for difference in store.pending(cluster))
-    return frozenset(place[1] for place in places if place[:1] == ("virtual",))
+from piranha_web.states import connections_of
+from piranha_web.views.panel import back, is_sound, panel, say_saved
 
 
 @needs(ADMINISTRATOR)
@@ -70,6 +34,20 @@ def virtual_server_add(request: HttpRequest, cluster: models.Cluster) -> HttpRes
         say_saved(request, f"Added {row.name}.{form.allotted} Its real servers are next.", form.warnings)
         return redirect("real-server-list", pk=row.pk)
     return render(request, "virtual_servers/add.html", {"form": form, "filled": filled})
+
+
+@needs(ADMINISTRATOR)
+@panel
+def virtual_server_duplicate(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpResponse:
+    """A copy with its real servers and its check, under another name and at another address or port."""
+    row = get_object_or_404(cluster.virtual_servers, pk=pk)
+    config = store.load(cluster)
+    form = DuplicateForm(request.POST or None, config=config, value=value_of(config, row))
+    if request.method == "POST" and form.is_valid():
+        made = store.add_virtual_server(cluster, form.value)
+        say_saved(request, f"Added {made.name}, a copy of {row.name}.", form.warnings)
+        return redirect("virtual-server-edit", pk=made.pk)
+    return render(request, "virtual_servers/duplicate.html", {"form": form, "virtual_server": row})
 
 
 @needs(VIEWER, ADMINISTRATOR)
@@ -192,7 +170,7 @@ def switch(request: HttpRequest, cluster: models.Cluster, pk: int, *, active: bo
         else:
             row.deactivate()
         say_saved(request, f"{'Activated' if active else 'Deactivated'} {row.name}.", ())
-    return redirect("virtual-server-list")
+    return back(request, request.POST.get("next", ""), "virtual-server-list")
 
 
 @needs(ADMINISTRATOR)
@@ -204,7 +182,8 @@ def virtual_server_delete(request: HttpRequest, cluster: models.Cluster, pk: int
         row.delete()
         say_saved(request, f"Deleted {row.name}.", ())
         return redirect("virtual-server-list")
-    return render(request, "virtual_servers/delete.html", {"virtual_server": row})
+    count = connections_of(request, cluster, [row.name]).get(row.name)
+    return render(request, "virtual_servers/delete.html", {"virtual_server": row, "connections": count})
 
 
 def value_of(config: LvsConfig, row: models.VirtualServer) -> VirtualServer:

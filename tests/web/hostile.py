@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from lvs import models, store
+from lvs.versions import new_version
 from tests.web.conftest import CONFIG
 from tests.web.explaining import explanation, trial
 from tests.web.looking import preflight, remark, rules
@@ -74,6 +75,7 @@ def evil_cluster() -> models.Cluster:
             table.objects.filter(pk=row.pk).update(
                 **{name: evil(getattr(row, name) or "") for name in columns}
             )
+    models.VirtualServer.objects.update(version=new_version())  # what was read before holds no more
     for kind in models.Errand.Kind:
         errand = models.Errand.begin(
             cluster.routers.first(), revision, kind, by=evil("anna"), reason=evil("away")

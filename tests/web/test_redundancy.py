@@ -207,7 +207,7 @@ def test_a_refusal_that_can_be_overruled_offers_anyway_and_nothing_else(
     assert "The pre-check says no:" in page
     assert "fewer healthy real servers" in page
     assert "Switch to r2 anyway" in page
-    assert page.count("<button") == 3  # theme, log out, and this
+    assert page.count("<button") == 5  # theme, keyboard, its dialog, log out, and this
     with answering("r1", hand_over={"role": "standby", "message": "done"}) as asked:
         administrator.post("/redundancy/switch", {"giver": "r1", "anyway": "1"})
     assert asked == [("hand_over", [True])]

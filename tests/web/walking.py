@@ -14,6 +14,7 @@ from django.utils import timezone
 from lvs import models, store
 from lvs.config.model import Redundancy
 from piranha_web.access import accounts, lockout
+from piranha_web.forms.real_servers import seen_of
 from tests.web.answering import answering
 from tests.web.conftest import CONFIG, PASSWORD, SHOP, USER
 from tests.web.enrolment import able, invited, knock
@@ -285,6 +286,26 @@ WALK: dict[str, tuple[Step, Action, str]] = {
         lambda site: site.post(f"/virtual-servers/{site.shop}/delete"),
         Action.CANDIDATE,
         "remove virtual server shop",
+    ),
+    "virtual-server-duplicate": (
+        lambda site: site.send(f"/virtual-servers/{site.shop}/duplicate", port="8080"),
+        Action.CANDIDATE,
+        "add virtual server shop copy",
+    ),
+    "virtual-server-bulk": (
+        lambda site: site.post("/virtual-servers/bulk", verb="deactivate", picked=str(site.shop)),
+        Action.CANDIDATE,
+        "deactivate virtual server shop",
+    ),
+    "real-server-bulk": (
+        lambda site: site.post("/real-servers/bulk", verb="weight", weight="7", picked=str(site.web1)),
+        Action.CANDIDATE,
+        "web1 of shop: weight 1 → 7",
+    ),
+    "real-server-weight": (
+        lambda site: site.post(f"/real-servers/{site.web1}/weight", weight="9", seen=seen_of(1)),
+        Action.CANDIDATE,
+        "web1 of shop: weight 1 → 9",
     ),
     "monitoring-script": (
         lambda site: site.send(f"/virtual-servers/{site.shop}/monitoring", expect="OK"),
