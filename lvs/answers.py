@@ -16,8 +16,12 @@ from typing import Any
 
 import redis
 
+from lvs import reading, report_shape
+from lvs.shape import Misshapen, fault
+
 Answer = dict[str, Any]
 
+NOT_UNDERSTOOD = "NotUnderstood"  # an error's kind that no router has
 KEPT = 86_400  # seconds; the manager looks several times a second
 WANTED = 30 * 86_400  # seconds that a task may wait for a router that is down
 
@@ -33,10 +37,29 @@ def give(client: redis.Redis, router: str, task_id: str, answer: Answer) -> None
 
 
 def take(client: redis.Redis, router: str, task_id: str) -> Answer | None:
-    """The answer of a task, None as long as there is none; redis.RedisError when Redis is away."""
-    body = client.get(key_of(router, task_id))
-    answer: Answer | None = None if body is None else json.loads(str(body))
-    return answer
+    """The answer of a task, None as long as there is none; redis.RedisError when Redis is away.
+
+    What is no answer is as good as a refusal that says so.
+    """
+    found = reading.read(client, key_of(router, task_id))
+    try:
+        return reading.judged(found, report_shape.ANSWER)
+    except Misshapen as error:
+        return not_understood(str(error))
+
+
+def fitting(answer: Answer, task: str) -> Answer:
+    """The answer to that task, if its result has the shape that is read here; else a refusal that says so."""
+    kind = report_shape.RESULTS.get(task)
+    if not answer["ok"] or kind is None or kind(answer["result"]):
+        return answer
+    return not_understood(f"result{fault(kind, answer['result'])}")
+
+
+def not_understood(why: str) -> Answer:
+    """In place of an answer that is none."""
+    message = f"what its worker answered is not understood ({why}): is it as new as this site?"
+    return {"ok": False, "error": {"kind": NOT_UNDERSTOOD, "message": message, "problems": []}}
 
 
 def wanted_key_of(router: str, task_id: str) -> str:

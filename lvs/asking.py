@@ -57,7 +57,7 @@ def ask_all(
     except (KombuError, redis.RedisError, OSError, UnusableKey) as error:
         return {router.name: NotPossible(f"{router.name} cannot be asked: {error}") for router in routers}
     for name in asked:
-        said[name] = found[name] if name in found else silent(name, limit)
+        said[name] = answers.fitting(found[name], task.name) if name in found else silent(name, limit)
     return said
 
 

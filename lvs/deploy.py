@@ -185,7 +185,7 @@ def take_answer(deployment: models.Deployment) -> None:
     answer = answers.take(dispatch.broker(), deployment.router.name, deployment.task_id)
     if answer is not None:
         try:
-            note(deployment, answer)
+            note(deployment, answers.fitting(answer, task_of(deployment)))
         except (KeyError, TypeError, AttributeError) as error:
             log.exception("the answer of %s makes no sense", deployment.router)
             text = f"The answer of its worker makes no sense ({error!r}): is it as new as this site?"
@@ -203,6 +203,11 @@ def take_answer(deployment: models.Deployment) -> None:
             confirm(deployment)
         else:
             deployment.queue_again()
+
+
+def task_of(deployment: models.Deployment) -> str:
+    """Of which task the answer is that a deployment waits for."""
+    return str((tasks.confirm if deployment.state == State.CONFIRMING else tasks.apply).name)
 
 
 def note(deployment: models.Deployment, answer: dict[str, Any]) -> None:

@@ -37,6 +37,10 @@ CHANGED_OUTSIDE = (
     "what was applied"
 )
 
+NOT_UNDERSTOOD = (
+    "its report is not understood. Its worker is newer than this site, or somebody else writes to Redis"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterState:
@@ -136,7 +140,7 @@ def state(cluster: models.Cluster) -> ClusterState:
 
 def problem_of(manager: reports.Report | None) -> str | None:
     """What is wrong on the manager's own side, by its worker's report; None: nothing."""
-    if manager is None or manager.is_silent:
+    if manager is None or manager.is_silent or not manager.is_understood:
         return "The manager's worker does not run: what is applied waits (piranha worker --manager)."
     return manager.problem
 
@@ -172,6 +176,8 @@ def described(
     is_outside = False
     if report is None:
         level, sentence = "danger", "its worker has never been heard (piranha worker --router)"
+    elif not report.is_understood:
+        level, sentence = "danger", f"{NOT_UNDERSTOOD}: {report.problem}"
     elif report.is_silent:
         level, sentence = "danger", f"its worker has been silent for {duration(report.age)}"
     elif report.pulse is None:
@@ -245,6 +251,7 @@ def dry_run_of(router: models.Router, answer: Answer | None) -> DryRun:
     """A router's answer as the page shows it; None: it did not come in time."""
     if answer is None:
         return DryRun(router=router, problem=f"{router.name} did not answer within {DRY_RUN_SECONDS:.0f} s.")
+    answer = answers.fitting(answer, tasks.plan.name)
     if not answer["ok"]:
         return DryRun(router=router, problem=f"{router.name} would refuse it: {answer['error']['message']}")
     problems = answer["result"]["problems"]

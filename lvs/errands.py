@@ -21,7 +21,7 @@ from datetime import timedelta
 from django.db.models import Max
 from django.utils import timezone
 
-from lvs import answers, deploy, dispatch, models, reports
+from lvs import answers, deploy, dispatch, models, reports, tasks
 
 RETRY = timedelta(minutes=5)  # after a router refused to catch up
 
@@ -75,6 +75,7 @@ def take_answer(errand: models.Errand) -> None:
         errand.queue_again()
         return
     try:
+        answer = answers.fitting(answer, tasks.apply.name)
         if answer["ok"]:
             errand.changes = list(answer["result"]["changes"])
             errand.end(State.DONE)

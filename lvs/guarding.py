@@ -3,9 +3,9 @@ does not reach its port. The site's own list stays in front, for whatever gets t
 
 Theory. What a router guards is what it reports. `advance`, called several times a second by the manager's
 worker, compares that with what is wanted, and sends the router a task where they differ; both not more often
-than every LOOK_SECONDS, and at once when what is wanted has changed. Nothing is kept but what is under way: a worker that begins anew asks anew. pulse
-refuses a guard that would cut somebody's connection, and what it refuses is `problem`, for log and pages,
-until it is mended.
+than every LOOK_SECONDS, and at once when what is wanted has changed. Nothing is kept but what is under way:
+a worker that begins anew asks anew. pulse refuses a guard that would cut somebody's connection, and what it
+refuses is `problem`, for log and pages, until it is mended.
 """
 
 from __future__ import annotations

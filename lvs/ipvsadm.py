@@ -37,11 +37,11 @@ def service_line(service: Mapping[str, Any]) -> str:
     return f"{kind:<4} {rest} {service['scheduler']}{persistent}"
 
 
-def destination_line(server: Mapping[str, Any], forwarding: str) -> str:
-    """-> 10.11.12.1:80  Masq  1  0  0, in ipvsadm's widths."""
-    counters = server["counters"]
+def destination_line(server: Mapping[str, Any], forwarding: str | None) -> str:
+    """-> 10.11.12.1:80  Masq  1  0  0, in ipvsadm's widths. forwarding: None where pulse does not say."""
+    counters = server["counters"] or {"active": "?", "inactive": "?"}
     place = f"{host(server['address'])}:{server['port']}"
     return (
-        f"  -> {place:<28} {METHOD.get(forwarding, forwarding):<7} "
+        f"  -> {place:<28} {METHOD.get(forwarding or '', forwarding) or '?':<7} "
         f"{server['weight']:<6} {counters['active']:<10} {counters['inactive']}"
     )

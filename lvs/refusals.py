@@ -149,7 +149,11 @@ def fetch(client: redis.Redis, names: Iterable[str]) -> tuple[Refused, ...]:
     pipeline.time()
     for name in wanted:
         pipeline.hgetall(key_of(name))
-    (seconds, microseconds), *bodies = pipeline.execute(raise_on_error=False)
+    try:
+        (seconds, microseconds), *bodies = pipeline.execute(raise_on_error=False)
+    except UnicodeDecodeError as error:
+        log.warning("what routers refused cannot be read: %s", error)
+        return ()
     now = seconds + microseconds / 1e6
     found = (one for name, body in zip(wanted, bodies, strict=True) for one in _read(name, body, now))
     return tuple(sorted(found, key=lambda one: (one.level != "danger", one.age)))

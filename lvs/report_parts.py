@@ -15,6 +15,7 @@ reads it believes its shape as little as that of any other input.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any
@@ -22,8 +23,13 @@ from typing import Any
 import redis
 from redis.client import Pipeline
 
+from lvs import reading
+from lvs.report_shape import PART, STATES
+from lvs.shape import Misshapen, parsed
 from lvs.standing import Standing, standing_of
 from lvs.summary import MOST_ADDRESSES, MOST_FOREIGN, Part, chosen, kept, states_document, summed_up
+
+log = logging.getLogger("piranha.site")
 
 FORGOTTEN_AFTER = 7 * 86_400
 LOOKED_SECONDS = 30  # for which a page that showed something counts as looking at it
@@ -99,8 +105,22 @@ def parts_of(client: redis.Redis, name: str, names: Iterable[str]) -> dict[str, 
     pipeline.hmget(servers_key(name), wanted)
     time, bodies = pipeline.execute()
     look(client, name, wanted, time[0])
-    found = zip(wanted, bodies, strict=True)
-    return {one: json.loads(body) for one, body in found if body is not None}
+    return understood(name, zip(wanted, bodies, strict=True))
+
+
+def understood(name: str, found: Iterable[tuple[str, str | None]]) -> dict[str, Part]:
+    """Those of a router's parts that have the shape of one; of the others nothing is known."""
+    parts: dict[str, Part] = {}
+    faults: list[str] = []
+    for one, body in found:
+        try:
+            if body is not None:
+                parts[one] = parsed(body, PART)
+        except Misshapen as error:
+            faults.append(f"{one!r}: {error}")
+    if faults:
+        log.warning("%s parts of the report of %s are not understood: %s", len(faults), name, faults[0])
+    return parts
 
 
 def look(client: redis.Redis, name: str, names: Iterable[str], now: int) -> None:
@@ -113,17 +133,14 @@ def look(client: redis.Redis, name: str, names: Iterable[str], now: int) -> None
 
 def every_part(client: redis.Redis, name: str) -> dict[str, Part]:
     """All parts, in no order; for a large cluster that takes seconds. Raises as `parts_of`."""
-    return {str(one): json.loads(body) for one, body in client.hgetall(servers_key(name)).items()}
+    found = client.hgetall(servers_key(name))
+    return understood(name, ((str(one), str(body)) for one, body in found.items()))
 
 
 def standings_of(client: redis.Redis, name: str) -> dict[str, Standing]:
     """How all virtual servers of a router stand, in the order of its lvs.cf. Raises as `parts_of`."""
-    body = client.get(states_key(name))
     try:
-        said = {} if body is None else json.loads(str(body))
-        return {
-            one: Standing(str(state), {str(each): int(number) for each, number in counts.items()})
-            for one, (state, counts) in said.items()
-        }
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"the report of {name} cannot be understood: {error}") from error
+        said = reading.judged(reading.read(client, states_key(name)), STATES) or {}
+    except Misshapen as error:
+        raise ValueError(f"how the virtual servers of {name} stand: {error}") from error
+    return {one: Standing(state, counts) for one, (state, counts) in said.items()}

@@ -10,7 +10,6 @@ clock is believed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -19,7 +18,7 @@ from typing import Any
 import redis
 from redis.client import Pipeline
 
-from lvs import broker
+from lvs import broker, reading, report_shape
 from lvs.report_parts import (
     FORGOTTEN_AFTER,
     LOOKED_SECONDS,
@@ -29,6 +28,7 @@ from lvs.report_parts import (
     report_key,
     split,
 )
+from lvs.shape import Kind, Misshapen
 
 INTERVAL = 2.0  # seconds between reports while somebody looks; also the beat that says "the worker lives"
 SILENT_AFTER = 3 * INTERVAL  # a worker that misses three reports is said to be silent
@@ -58,12 +58,16 @@ def client(broker_url: str) -> redis.Redis:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one worker last said. age: seconds; pulse: its status document, or None and why in problem."""
+    """What one worker last said. age: seconds; pulse: its status document, or None and why in problem.
+
+    is_understood: False, where what stands there is no report; why is in problem, and nothing else is known.
+    """
 
     name: str
     age: float
     pulse: Mapping[str, Any] | None = None
     problem: str | None = None
+    is_understood: bool = True
 
     @property
     def is_silent(self) -> bool:
@@ -157,34 +161,47 @@ def put(pipeline: Pipeline, name: str, report: str, brief: str) -> None:
 def fetch(client: redis.Redis, names: Iterable[str]) -> dict[str, Report]:
     """The reports of these routers; one that never reported is absent. RedisError: Redis is away."""
     return {
-        name: Report(name=name, age=age, pulse=said["pulse"], problem=said["problem"])
-        for name, age, said in _read(client, names, report_key, look=True)
+        name: Report(name=name, age=age, problem=str(said), is_understood=False)
+        if isinstance(said, Misshapen)
+        else Report(name=name, age=age, pulse=said["pulse"], problem=said["problem"])
+        for name, age, said in _read(client, names, report_key, report_shape.REPORT, look=True)
     }
 
 
 def briefs(client: redis.Redis, names: Iterable[str]) -> dict[str, Brief]:
-    """The briefs of these routers; one that never reported is absent. RedisError: Redis is away."""
+    """The briefs of these routers; one that never reported is absent. RedisError: Redis is away.
+
+    Of one that is not understood nothing is believed: not even that its pulse answers.
+    """
     return {
-        name: Brief(name=name, age=age, **{word: said[word] for word in _WORDS if word in said})
-        for name, age, said in _read(client, names, brief_key_of)
+        name: Brief(name=name, age=age)
+        if isinstance(said, Misshapen)
+        else Brief(name=name, age=age, **{word: said[word] for word in _WORDS if word in said})
+        for name, age, said in _read(client, names, brief_key_of, report_shape.BRIEF)
     }
 
 
 def _read(
-    client: redis.Redis, names: Iterable[str], key: Callable[[str], str], *, look: bool = False
-) -> Iterator[tuple[str, float, dict[str, Any]]]:
+    client: redis.Redis, names: Iterable[str], key: Callable[[str], str], kind: Kind, *, look: bool = False
+) -> Iterator[tuple[str, float, dict[str, Any] | Misshapen]]:
     """What stands under the routers' keys: (name, age in seconds, what is said). look: a page shows it."""
     wanted = list(names)
     pipeline = client.pipeline(transaction=False)
     pipeline.time()
     for name in wanted:
-        pipeline.get(key(name))
+        reading.ask_for(pipeline, key(name))
     if look:
         for name in wanted:
             pipeline.set(looked_at_all_key(name), 1, ex=LOOKED_SECONDS)
-    time, *bodies = pipeline.execute()
+    time, *bodies = pipeline.execute(raise_on_error=False)
+    if isinstance(time, Exception):
+        raise time
     now = seconds(time)
     for name, body in zip(wanted, bodies[: len(wanted)], strict=True):
-        if body is not None:
-            said = json.loads(body)
+        try:
+            said = reading.judged(body, kind)
+        except Misshapen as error:
+            yield name, 0.0, error
+            continue
+        if said is not None:
             yield name, max(0.0, now - said["at"]), said

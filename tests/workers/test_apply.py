@@ -319,4 +319,4 @@ def test_an_answer_that_makes_no_sense_fails_its_deployment_and_no_other(
     deploy.advance()
     states = {one.router.name: one.state for one in revision.deployments.all()}
     assert states == {"r2": State.FAILED, "r1": State.CANCELLED}
-    assert "makes no sense" in revision.deployments.get(router__name="r2").error
+    assert "is not understood" in revision.deployments.get(router__name="r2").error
