@@ -27,6 +27,7 @@
   };
   const words = (value) =>
     value < 120 ? `${value} s` : value < 7200 ? `${Math.floor(value / 60)} min` : `${Math.floor(value / 3600)} h`;
+  const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   const options = (target, labels, width) => {
@@ -41,9 +42,9 @@
       cursor: { sync: { key: "traffic" }, drag: { x: false, y: false } },
       legend: { live: true },
       scales: { y: { range: (plot, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
-      axes: [axis, { ...axis, size: 60, values: (plot, ticks) => ticks.map(rate) }],
+      axes: [{ ...axis, values: (plot, ticks) => ticks.map(clock) }, { ...axis, size: 60, values: (plot, ticks) => ticks.map(rate) }],
       series: [
-        { value: (plot, at) => (at === null ? "–" : new Date(at * 1000).toLocaleTimeString()) },
+        { value: (plot, at) => (at === null ? "–" : new Date(at * 1000).toLocaleTimeString([], { hourCycle: "h23" })) },
         ...labels.map((label, index) => ({
           label,
           stroke: strokes[index % 2],

@@ -201,6 +201,7 @@ def report(config: LvsConfig, sha256: str) -> None:
             keep_new(client, key)
 
 
+FACTORS = {"bytes_in": 600, "bytes_out": 9000, "packets_out": 8, "active": 3, "inactive": 20}
 KINDS = 20  # of curves, among which each virtual server has one
 
 
@@ -213,7 +214,7 @@ def made_up_ring(ring: Ring, now: float, chance: random.Random) -> bytes:
         if not gap <= place < gap + ring.places // 40:
             tick = last - ring.places + 1 + place
             level = size * (1.2 + math.sin(phase + 9 * place / ring.places)) * chance.uniform(0.8, 1.2)
-            values = [level * (900 if name.startswith("bytes") else 6) for name in ring.values]
+            values = [level * FACTORS.get(name, 6) for name in ring.values]
             offset = ring.offset(tick)
             raw[offset : offset + ring.size] = ring.pack(tick, [level, *values[1:]])
     return bytes(raw)
