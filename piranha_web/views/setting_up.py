@@ -15,7 +15,7 @@ from piranha_web import audit
 from piranha_web.access.roles import OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.remarks import gathered
-from piranha_web.servers import Target, found, target_of, target_text
+from piranha_web.servers import Target, target_of, target_text
 from piranha_web.setting_up import methods
 from piranha_web.views.files import as_file
 from piranha_web.views.hands import row_of
@@ -37,7 +37,7 @@ def set_up(request: HttpRequest, cluster: models.Cluster, pk: int) -> HttpRespon
         "tab": "real",
         "methods": list(methods(setups_of(cluster, row))),
         "using": list(dict.fromkeys(one.name for one in using)),
-        "server": found(current_state(request, cluster)).get(target),
+        "server": places(cluster, current_state(request, cluster), [target[0]]).get(target),
         "target": target_text(target),
     }
     return render(request, "real_servers/set_up.html", context)
@@ -83,7 +83,7 @@ def check(request: HttpRequest) -> HttpResponse:
 def examined(request: HttpRequest, cluster: models.Cluster, target: Target) -> dict[str, Any]:
     """What a router found out about a real server in service."""
     state = current_state(request, cluster)
-    server = found(state).get(target)
+    server = places(cluster, state, [target[0]]).get(target)
     context: dict[str, Any] = {
         "virtual_server": target[0],
         "name": target[1],
