@@ -22,6 +22,7 @@ from typing import Any
 
 from lvs.errors import LvsError, RouterError
 from lvs.pulse.peers import peer
+from lvs.pulse.refusals import Refusals
 from lvs.pulse.wire import MAX_LINE, encoded, error_to_wire
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[Any]] = set()
         self._open: Counter[int] = Counter()  # connections by user
+        self._refusals = Refusals()
         self._closed = False
 
     async def start(self) -> None:
@@ -85,6 +87,7 @@ class ControlServer:
             task.cancel()
         if self._serving:
             await asyncio.wait(self._serving, timeout=5)
+        self._refusals.sum_up()
         self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -116,7 +119,7 @@ class ControlServer:
     async def _answer_all(self, uid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         refusal = self._refusal(uid)
         if refusal is not None:
-            log.warning("control socket: %s", refusal)
+            self._refusals.note(refusal)
             await self._send(writer, _failed(RouterError(refusal)))
             return
         while True:
