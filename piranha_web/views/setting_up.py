@@ -17,6 +17,7 @@ from piranha_web.context import current_cluster, current_state
 from piranha_web.remarks import gathered
 from piranha_web.servers import Target, target_of, target_text
 from piranha_web.setting_up import methods
+from piranha_web.states import places
 from piranha_web.views.files import as_file
 from piranha_web.views.hands import row_of
 from piranha_web.views.panel import panel
