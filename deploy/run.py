@@ -150,11 +150,21 @@ def answers(serving: Serving) -> bool:
         connection = http.client.HTTPSConnection(host, port, timeout=10, context=context)
     try:
         connection.request("GET", "/login")
-        return connection.getresponse().status in (200, 301, 302)
+        # A refusal in words is an answer: this machine's own address need not be allowed, nor be a proxy's.
+        return connection.getresponse().status in (200, 301, 302, 400, 403)
     except OSError:
         return False
     finally:
         connection.close()
+
+
+def allowed() -> str:
+    """From where the site can be used."""
+    told = subprocess.run([PIRANHA, "allow"], cwd=PROJECT, capture_output=True, text=True)
+    if told.returncode:
+        return f"this machine alone: {told.stderr.strip()}"
+    networks = [line.partition("\t")[0] for line in told.stdout.splitlines()]
+    return f"this machine and {', '.join(networks)}" if networks else "this machine alone"
 
 
 def greet(new_password: str | None, cluster: routers.Routers, serving: Serving, fingerprint: str) -> None:
@@ -169,6 +179,8 @@ def greet(new_password: str | None, cluster: routers.Routers, serving: Serving, 
         print(f"    password  {new_password}    (shown only now; change it with: .venv/bin/piranha passwd)")
     else:
         print("    password  as before (a new one: .venv/bin/piranha passwd)")
+    print(f"    access    from {allowed()}")
+    print("              (change it on the page Access, or with: .venv/bin/piranha allow)")
     print(f"    routers   {cluster.describe()}")
     print("    Ctrl-C stops all of it.", flush=True)
 
