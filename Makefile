@@ -68,6 +68,8 @@ bench: .venv/.dev  ## the figures of docs/benchmarks.md
 	deploy/lab/guest uml --timeout 1200 -- $(PY) -m tests.bench
 	$(PY) -m tests.bench.checks
 	$(PY) -m tests.bench.rules
+	$(PY) -m tests.bench.reports
+	$(PY) -m tests.bench.pages
 	deploy/lab/guest uml --timeout 1800 -- $(PY) -m tests.bench.failover
 
 audit: .venv/.dev  ## ask whether anything it is installed with has a known vulnerability (takes the internet)
