@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from lvs import dispatch, models, orders, store
 from lvs.glance import remember
 from piranha_web.status_line import StatusLine, status_line
+from piranha_web.tls.serving import notice
 
 SESSION_KEY = "cluster"
 
@@ -50,7 +51,10 @@ def current_state(request: HttpRequest, cluster: models.Cluster) -> dispatch.Clu
 def current_line(request: HttpRequest, cluster: models.Cluster) -> StatusLine:
     """The status line of a page."""
     return status_line(
-        current_state(request, cluster), orders.waiting(cluster), applying=dispatch.is_applying(cluster)
+        current_state(request, cluster),
+        orders.waiting(cluster),
+        applying=dispatch.is_applying(cluster),
+        certificate=notice(),
     )
 
 

@@ -47,8 +47,13 @@ class StatusLine:
         return any(item.is_alarm for item in self.items)
 
 
-def status_line(now: ClusterState, waiting: orders.Waiting | None, *, applying: bool) -> StatusLine:
-    """The line for this moment. applying: a change is on its way, so that the routers may differ."""
+def status_line(
+    now: ClusterState, waiting: orders.Waiting | None, *, applying: bool, certificate: str = ""
+) -> StatusLine:
+    """The line for this moment. applying: a change is on its way, so that the routers may differ.
+
+    certificate: what must be known of the one that these pages are served with; "": nothing.
+    """
     control = reverse("control")
     items = []
     if now.problem:
@@ -63,6 +68,10 @@ def status_line(now: ClusterState, waiting: orders.Waiting | None, *, applying: 
         items.append(Item(level="warning", text=f"{more} more to look at", address=control))
     if waiting:
         items.append(of_waiting(waiting))
+    if certificate:
+        found = FIRST_CLAUSE.match(certificate)
+        text = found[0] if found else certificate
+        items.append(Item(level="warning", text=text, address=control, whole=certificate))
     speaker = speaking(now)
     items += of_servers(speaker, control) if speaker else []
     return StatusLine(

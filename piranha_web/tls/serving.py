@@ -268,3 +268,9 @@ def begin(serving: Serving) -> Shown:
     """Has this process show one."""
     SHOWN[:] = [Shown(serving)]
     return SHOWN[0]
+
+
+def notice() -> str:
+    """What an administrator must know of the certificate that this process shows; "": nothing."""
+    found = shown()
+    return found.notice() if found else ""

@@ -129,3 +129,13 @@ def test_hsts_goes_only_to_who_came_by_tls(shown: serving.Shown, site: Any) -> N
     assert "Strict-Transport-Security" not in Client().get("/login", HTTP_HOST="lb.example.org")
     site.PIRANHA_HSTS = timedelta()
     assert "Strict-Transport-Security" not in Client().get("/login", secure=True, HTTP_HOST="lb.example.org")
+
+
+def test_a_certificate_that_ends_soon_is_said_on_every_page(
+    shown: serving.Shown, administrator: Client, cluster: models.Cluster
+) -> None:
+    assert "The certificate of these pages" not in administrator.get("/help").content.decode()
+    shown.clock = lambda: shown.certificate.not_after - timedelta(days=5, hours=1)
+    page = administrator.get("/help").content.decode()
+    assert "The certificate of these pages ends in 5 days" in page
+    assert "put another in its place" in page
