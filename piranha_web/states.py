@@ -17,7 +17,7 @@ from lvs.dispatch import ClusterState, RouterState, speaking
 from lvs.standing import ASIDE, UNSERVED, Standing
 from piranha_web.context import current_state
 from piranha_web.listing import Service
-from piranha_web.servers import Attention, Server, Target, departing, servers, troubled
+from piranha_web.servers import Attention, Server, Target, departing, servers
 
 # What a list can be filtered by, worst first (the order of the column State as well), in the filter's words.
 WORDS = {
@@ -41,6 +41,7 @@ SIGNS = {
     "out": ("✖", "danger"),
     "inactive": ("◌", "secondary"),
 }
+MOST_COUNTED = 1000  # virtual servers whose connections are added up for a page
 MOST_SIGNS = 12  # of a row; beyond it numbers stand for them
 
 
@@ -54,31 +55,31 @@ class Sign:
 
 def standings(cluster: models.Cluster, now: ClusterState) -> Mapping[str, Standing] | None:
     """Each virtual server in service by the active router's word; None: it does not speak."""
-    return None if speaking(now) is None else dispatch.states(cluster, now)
+    return dispatch.states(cluster, now) if speaking(now) else None
+
+
+def detailed(cluster: models.Cluster, now: ClusterState, names: Collection[str]) -> RouterState | None:
+    """The active router with these virtual servers whole in its report; None: it does not speak."""
+    speaker = speaking(now)
+    if speaker is None:
+        return None
+    return dispatch.detailed(speaker, dispatch.servers(cluster, names, now) if names else {})
 
 
 def places(cluster: models.Cluster, now: ClusterState, names: Collection[str]) -> dict[Target, Server]:
     """What the active router says now of the real servers of these virtual servers; {}: it does not speak."""
-    speaker = detailed(cluster, now, names)
-    return {(one.virtual_server, one.name): one for one in servers(speaker)} if speaker else {}
+    return places_in(detailed(cluster, now, names))
 
 
-def detailed(cluster: models.Cluster, now: ClusterState, names: Collection[str]) -> RouterState | None:
-    """The active router with these virtual servers in its report; None: it does not speak."""
-    speaker = speaking(now)
-    return speaker and dispatch.detailed(speaker, dispatch.servers(cluster, names, now))
+def places_in(state: RouterState | None) -> dict[Target, Server]:
+    """Every real server of a router's report by its names."""
+    return {(one.virtual_server, one.name): one for one in servers(state)} if state else {}
 
 
 def leaving(cluster: models.Cluster, now: ClusterState, name: str) -> list[Attention]:
     """The deleted real servers of that virtual server that keep their connections for a while."""
-    speaker = detailed(cluster, now, [name])
-    return list(departing(speaker)) if speaker else []
-
-
-def trouble_of(cluster: models.Cluster, now: ClusterState, name: str) -> Attention | None:
-    """What is wrong with the whole of that virtual server; None: nothing, or nobody says."""
-    speaker = detailed(cluster, now, [name])
-    return next(troubled(speaker), None) if speaker else None
+    state = detailed(cluster, now, [name])
+    return list(departing(state)) if state else []
 
 
 def left_alone(chosen: Sequence[Server], around: Mapping[Target, Server]) -> set[str]:
@@ -92,8 +93,13 @@ def left_alone(chosen: Sequence[Server], around: Mapping[Target, Server]) -> set
 
 
 def connections_of(request: HttpRequest, cluster: models.Cluster, names: Collection[str]) -> dict[str, int]:
-    """How many connections these virtual servers have now, active and inactive; not known: absent."""
+    """How many connections these virtual servers have now, active and inactive; not known: absent.
+
+    Of more than MOST_COUNTED nobody is asked: their reports would take seconds to read.
+    """
     counts: Counter[str] = Counter()
+    if len(names) > MOST_COUNTED:
+        return counts
     for (owner, _name), one in places(cluster, current_state(request, cluster), names).items():
         if one.connections is not None:
             counts[owner] += one.connections + (one.inactive or 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -54,6 +56,12 @@ def picture(line: Line, width: int, height: int, points: int, kind: str) -> Safe
 def points_of(stretch: list[tuple[float, float]]) -> str:
     """What the attribute takes."""
     return " ".join(f"{x:.1f},{y + EDGE:.1f}" for x, y in stretch)
+
+
+@register.filter
+def of(lines: Mapping[str, Line], name: str) -> Line | None:
+    """The line of that virtual server."""
+    return lines.get(name)
 
 
 @register.filter

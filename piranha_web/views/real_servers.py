@@ -11,8 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from lvs import dispatch, models, store
-from piranha_web import states
+from lvs import models, store
+from piranha_web import servers, states
 from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.asked import asked
 from piranha_web.context import current_state
@@ -52,8 +52,8 @@ def real_server_list_live(request: HttpRequest, cluster: models.Cluster, pk: int
 def live_context(request: HttpRequest, cluster: models.Cluster, row: models.VirtualServer) -> dict[str, Any]:
     """The candidate's rows beside what the active router says of each; searched, filtered, a page of them."""
     now = current_state(request, cluster)
-    places = states.places(cluster, now, [row.name])
-    speaker = dispatch.speaking(now)
+    speaker = states.detailed(cluster, now, [row.name])
+    places = states.places_in(speaker)
     wanted = asked(request.GET, FILTERS, COLUMNS)
     changed = changed_real_servers(cluster, row.name)
     service = listing(cluster).by_pk[row.pk]
@@ -76,8 +76,8 @@ def live_context(request: HttpRequest, cluster: models.Cluster, row: models.Virt
         "addresses": addresses_of(wanted, page),
         "total": len(lines),
         "own": own,
-        "departing": states.leaving(cluster, now, row.name),
-        "trouble": states.trouble_of(cluster, now, row.name),
+        "departing": list(servers.departing(speaker)) if speaker else [],
+        "trouble": next(servers.troubled(speaker), None) if speaker else None,
         "is_known": known,
         "speaker": speaker,
         "silence": silence_of(request, cluster),

@@ -19,6 +19,7 @@ from piranha_web.listing import Page, Service, page_of
 from piranha_web.scene import Scene, scene_of
 from piranha_web.searching import find
 from piranha_web.states import CHANGED, RANKS, WORDS
+from piranha_web.traffic import lines
 from piranha_web.views.panel import panel
 
 LIVE_SECONDS = 10  # between two looks at the routers' reports
@@ -109,6 +110,7 @@ def context_of(request: HttpRequest, cluster: models.Cluster) -> dict[str, Any]:
         "columns": wanted.columns(COLUMNS),
         "list_page": page,
         "rows": [scene.row(one) for one in page.rows],
+        "curves": lines(cluster, [one.name for one in page.rows]),
         "addresses": addresses_of(wanted, page),
         "total": len(scene.listing.services),
         "is_known": scene.known is not None,
