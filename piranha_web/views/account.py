@@ -58,6 +58,7 @@ def log_in_code(request: HttpRequest) -> HttpResponse:
         messages.info(request, FIRST_STEP_FIRST)
         return redirect("login")
     form = CodeForm(request.POST or None)
+    form.fields["code"].widget.attrs["autofocus"] = True
     if request.method == "POST" and form.is_valid():
         verdict = second_factor.check(request, user, form.cleaned_data["code"])
         if verdict.ok:
