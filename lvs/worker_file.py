@@ -64,10 +64,10 @@ def read(path: Path) -> WorkerFile:
         raise RouterError(f"others can read {path}, and a password is in it: chmod 600 {path}")
     try:
         found = WorkerFile(
-            router=str(said["router"]),
-            broker_url=str(said["broker_url"]),
-            manager_keys=tuple(str(key) for key in said["manager_keys"]),
-            ca=None if said.get("ca") is None else str(said["ca"]),
+            router=_text(said["router"]),
+            broker_url=_text(said["broker_url"]),
+            manager_keys=tuple(_text(key) for key in said["manager_keys"]),
+            ca=None if said.get("ca") is None else _text(said["ca"]),
         )
         signing.trusted(found.manager_keys)
     except (KeyError, TypeError, AttributeError, signing.UnusableKey) as error:
@@ -75,6 +75,12 @@ def read(path: Path) -> WorkerFile:
     if not NAME.fullmatch(found.router):
         raise RouterError(f"{path} names no router ({found.router!r}): {again}")
     return found
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def write(path: Path, content: WorkerFile, serial: int = 0) -> None:
