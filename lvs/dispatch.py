@@ -106,9 +106,14 @@ def broker() -> redis.Redis:
     return reports.client(os.environ.get("PIRANHA_BROKER_URL", "redis://127.0.0.1:6379/0"))
 
 
+def routers_of(cluster: models.Cluster) -> list[models.Router]:
+    """The routers by name."""
+    return once(("routers", cluster.pk), lambda: list(cluster.routers.order_by("name")))
+
+
 def state(cluster: models.Cluster) -> ClusterState:
     """The last word of every router of the cluster, with its age."""
-    routers = list(cluster.routers.order_by("name"))
+    routers = routers_of(cluster)
     try:
         names = [router.name for router in routers]
         found = reports.fetch(broker(), [reports.MANAGER, *names])

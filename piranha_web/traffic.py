@@ -79,7 +79,7 @@ def read(ring: Ring, cluster: models.Cluster, targets: Collection[tuple[str, str
 
     None are found where Redis is away.
     """
-    routers = list(cluster.routers.values_list("name", flat=True))
+    routers = [router.name for router in dispatch.routers_of(cluster)]
     keys = [(target, traffic.key(router, *target)) for target in targets for router in routers]
     pipeline = dispatch.broker().pipeline(transaction=False)
     pipeline.time()
