@@ -96,6 +96,34 @@ def public_texts(folder: Path) -> list[str]:
     return texts
 
 
+def make_next(folder: Path) -> str:
+    """Makes the key that is going to sign, which routers enrolled from now on trust too; its public text.
+
+    UnusableKey: there is one already.
+    """
+    with locked(folder):
+        if (folder / NEXT_FILE).exists():
+            raise UnusableKey(
+                "there is a next key already: enrol each router again, then piranha signing switch"
+            )
+        made = Ed25519PrivateKey.generate()
+        write_private(folder / NEXT_FILE, pem(made))
+    return public_text(made)
+
+
+def switch(folder: Path) -> str:
+    """Has the next key sign from now on, and the one before never again; its public text.
+
+    UnusableKey: there is no next key.
+    """
+    with locked(folder):
+        if not (folder / NEXT_FILE).exists():
+            raise UnusableKey("there is no next key: piranha signing next makes one")
+        taken = public_text(_read(folder / NEXT_FILE))
+        os.rename(folder / NEXT_FILE, folder / KEY_FILE)
+    return taken
+
+
 def key_id(text: str) -> str:
     """What a public key is called on a terminal: the first 8 hexadecimal digits of its SHA-256."""
     return hashlib.sha256(base64.b64decode(text)).hexdigest()[:8]

@@ -17,6 +17,7 @@ from piranha_web.cli_audit import add_audit
 from piranha_web.cli_enrol import add_enrol, add_tls
 from piranha_web.cli_oidc import add_oidc
 from piranha_web.cli_passwd import add_passwd, add_unlock
+from piranha_web.cli_signing import add_signing
 
 Command = Callable[[argparse.Namespace], int]
 PULSE_SOCKET = Path("/run/piranha/pulse.sock")
@@ -207,6 +208,8 @@ def parser() -> argparse.ArgumentParser:
     add_tls(add)
 
     add_passwd(add)
+
+    add_signing(add)
     add_unlock(add)
     add_oidc(add)
     add_allow(add)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from lvs import signing
 from lvs.signing import Forged, SignedTask, Unsigned, UnusableKey
+from piranha_web.cli import main
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
@@ -147,3 +148,36 @@ def test_a_router_trusts_one_key_or_two_and_nothing_else(texts: list[str]) -> No
     with pytest.raises(UnusableKey):
         signing.trusted(texts)
     assert len(signing.trusted([signing.public_text(KEY), signing.public_text(OTHER)])) == 2
+
+
+def test_a_key_is_replaced_in_two_steps_between_which_routers_trust_both(tmp_path: Path) -> None:
+    first = signing.public_text(signing.manager_key(tmp_path))
+    with pytest.raises(UnusableKey, match="piranha signing next"):
+        signing.switch(tmp_path)
+    following = signing.make_next(tmp_path)
+    assert following != first
+    assert signing.public_text(signing.manager_key(tmp_path)) == first
+    assert (tmp_path / signing.NEXT_FILE).stat().st_mode & 0o777 == 0o600
+    with pytest.raises(UnusableKey, match="already"):
+        signing.make_next(tmp_path)
+    assert signing.public_texts(tmp_path) == [first, following]
+    assert signing.switch(tmp_path) == following
+    assert signing.public_texts(tmp_path) == [following]
+
+
+def test_the_command_shows_ids_and_leads_through_both_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PIRANHA_VAR", str(tmp_path))
+    first = signing.public_text(signing.manager_key(tmp_path))
+    assert main(["signing"]) == 0
+    assert capsys.readouterr().out == f"{signing.key_id(first)}  signs  {first}\n"
+    assert main(["signing", "switch"]) == 1
+    assert "piranha signing next makes one" in capsys.readouterr().err
+    assert main(["signing", "next"]) == 0
+    assert "enrol each router again" in capsys.readouterr().out
+    assert main(["signing", "show"]) == 0
+    assert "is to sign next" in capsys.readouterr().out
+    assert main(["signing", "switch"]) == 0
+    assert "signs from now on" in capsys.readouterr().out
+    assert signing.public_text(signing.manager_key(tmp_path)) != first
