@@ -16,6 +16,7 @@ from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
 
 from piranha_web.access.hash_cost import is_affordable
+from piranha_web.access.whole_file import locked, replace
 
 from piranha_web.access.whole_file import locked, replace
 
