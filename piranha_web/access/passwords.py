@@ -18,8 +18,6 @@ from passlib.context import CryptContext
 from piranha_web.access.hash_cost import is_affordable
 from piranha_web.access.whole_file import locked, replace
 
-from piranha_web.access.whole_file import locked, replace
-
 log = logging.getLogger("piranha.access")
 
 LEAST_LENGTH = 8
