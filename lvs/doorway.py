@@ -1,8 +1,8 @@
 """The one way into a router's worker: nothing that Celery sees has not come through here.
 
 Theory. What is in the router's queue may be anybody's. `admit` is called with each message before Celery
-looks at it. It finds the signed text and the signature, verifies (`lvs.signing`), makes sure that the task is for
-this router, has its serial number written down (`lvs.serials`), and gives a message made anew of what was
+looks at it. It finds the signed text and the signature, verifies (`lvs.signing`), makes sure that the task is
+for this router, has its serial number written down (`lvs.serials`), and gives a message made anew of what was
 signed. So no header, no option and no callback that somebody added to a message is ever looked at, and a task
 that is added to `lvs.tasks` cannot forget any of this. What is refused has no answer; it is counted
 (`lvs.refusals`).
@@ -13,7 +13,8 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -25,6 +26,7 @@ from lvs.serials import Late, Replayed, SeenSerials, Unrecorded
 from lvs.signing import Forged, SignedTask, Unsigned
 from lvs.worker_file import queue_of
 
+UNKNOWN = "piranha.unknown"  # the task that answers for those that this worker does not have
 KINDS = {
     Unsigned: Kind.UNSIGNED,
     Forged: Kind.FORGED,
@@ -42,9 +44,16 @@ class Doorway:
     """Lets in what the manager sent to this router, once."""
 
     def __init__(
-        self, router: str, keys: Sequence[Ed25519PublicKey], seen: SeenSerials, refusals: Refusals
+        self,
+        router: str,
+        keys: Sequence[Ed25519PublicKey],
+        seen: SeenSerials,
+        refusals: Refusals,
+        known: Container[str] = frozenset(),
     ) -> None:
+        """known: the names of the tasks that this worker has; of others UNKNOWN is told the name."""
         self._router = router
+        self._known = known
         self._keys = tuple(keys)
         self._seen = seen
         self.refusals = refusals
@@ -60,6 +69,8 @@ class Doorway:
         except tuple(KINDS) as error:
             raise self.refused(KINDS[type(error)], str(error)) from error
         self.refusals.note_taken()
+        if task.task not in self._known:
+            task = replace(task, task=UNKNOWN, arguments=[task.task])
         return message_of(task)
 
     def refused(self, kind: Kind, why: str) -> Refused:

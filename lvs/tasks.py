@@ -24,7 +24,8 @@ from lvs.config import document as documents
 from lvs.config import reader, writer
 from lvs.config.model import Problem, Severity
 from lvs.config.rules import problems
-from lvs.errors import ConfigError, InvalidConfig, LvsError
+from lvs.doorway import UNKNOWN
+from lvs.errors import ConfigError, InvalidConfig, LvsError, RouterError
 from lvs.pulse.client import PulseClient
 
 log = logging.getLogger("piranha.worker")
@@ -162,6 +163,19 @@ def guard(self: Task, port: int | None, networks: list[str]) -> None:
 def running(self: Task) -> None:
     """The lvs.cf that pulse runs now."""
     if_wanted(self, lambda: pulse(PLAN_SECONDS).running())
+
+
+@shared_task(name=UNKNOWN, bind=True)
+def unknown(self: Task, name: str) -> None:
+    """Says that this worker does not have the task of that name, which its manager has signed."""
+
+    def refuse() -> dict[str, Any]:
+        raise RouterError(
+            f"the worker of {router_name()} does not know {name}: it is older than the manager. Install the "
+            "same version here, and start the worker again"
+        )
+
+    if_wanted(self, refuse)
 
 
 def if_wanted(task: Task, call: Callable[[], dict[str, Any]]) -> None:

@@ -104,6 +104,12 @@ app.amqp.autoexchange = lambda name: None  # as task_default_exchange, for queue
 app.set_default()
 
 
+def known_tasks() -> frozenset[str]:
+    """The names of this application's tasks; Celery's own are for nobody."""
+    app.loader.import_default_modules()
+    return frozenset(name for name in app.tasks if name.startswith("piranha."))
+
+
 def serve_router(doorway: Doorway, broker_url: str) -> None:
     """Has this process, a router's worker, take what the doorway admits from the Redis at broker_url."""
     PatientChannel.doorway = doorway

@@ -26,7 +26,7 @@ from lvs.refusals import Refusals
 from lvs.reporting import Reporter
 from lvs.tasks import pulse
 from lvs.worker_file import WorkerFile, queue_of, serials_of
-from piranha_web.celery import BROKER_URL, app, serve_router
+from piranha_web.celery import BROKER_URL, app, known_tasks, serve_router
 
 log = logging.getLogger("piranha.worker")
 
@@ -85,7 +85,8 @@ def run_router_worker(router: str, path: Path, pulse_socket: Path, log_level: st
     refusals = Refusals()
     seen = serials.SeenSerials(serials_of(path))
     broker.trust(file.ca)
-    serve_router(Doorway(router, signing.trusted(file.manager_keys), seen, refusals), file.broker_url)
+    keys = signing.trusted(file.manager_keys)
+    serve_router(Doorway(router, keys, seen, refusals, known_tasks()), file.broker_url)
     client = reports.connect(file.broker_url)
     reporter = Reporter(client, router, pulse(REPORT_SECONDS))
     repeaters = (

@@ -64,10 +64,13 @@ def test_a_task_that_is_none_of_ours_is_not_run(attack: Attack) -> None:
     attack.is_refused(Kind.UNSIGNED, before, len(NO_TASKS))
 
 
-def test_a_task_that_a_newer_manager_signs_and_this_worker_does_not_know_ends_nothing(attack: Attack) -> None:
+def test_a_task_that_a_newer_manager_signs_and_this_worker_does_not_know_is_answered(attack: Attack) -> None:
     for name in NO_TASKS:
-        attack.order(name, [f"touch {attack.trace}"])
+        answer = attack.answer(attack.order(name, [f"touch {attack.trace}", "geheim"]))
+        assert "Install the same version here" in answer["error"]["message"]
+        assert "geheim" not in str(answer)
     assert attack.is_harmless()
+    assert "geheim" not in (attack.router.folder / "worker.log").read_text()
 
 
 def test_each_of_our_tasks_without_a_signature_is_refused(attack: Attack) -> None:

@@ -37,7 +37,7 @@ class Counted(Refusals):
 def door(tmp_path: Path) -> Doorway:
     serials.begin(tmp_path / "serials")
     seen = serials.SeenSerials(tmp_path / "serials")
-    return Doorway("r1", [KEY.public_key()], seen, Counted())
+    return Doorway("r1", [KEY.public_key()], seen, Counted(), {"piranha.guard"})
 
 
 def refusals(door: Doorway) -> list[Kind]:
@@ -58,6 +58,13 @@ def test_what_is_let_in_is_made_anew_of_what_was_signed(door: Doorway) -> None:
     assert "eta" not in admitted["headers"]
     assert json.loads(admitted["body"])[0] == [80, ["::/0"]]
     assert refusals(door) == []
+
+
+def test_of_a_task_that_the_worker_does_not_have_only_the_name_is_let_in(door: Doorway) -> None:
+    newer = SignedTask(router="r1", task="piranha.newer", task_id="i", arguments=["geheim"], serial=6)
+    admitted = door.admit(envelope(*signing.seal(KEY, newer)))
+    assert admitted["headers"]["task"] == doorway.UNKNOWN
+    assert json.loads(admitted["body"])[0] == ["piranha.newer"]
 
 
 def test_no_argument_is_shown_to_who_looks_at_the_headers(door: Doorway) -> None:
