@@ -56,7 +56,7 @@ def test_every_link_in_the_help_leads_to_a_place_that_is_there(
             address = address or own
             if address not in anchors and address not in seen:
                 seen.add(address)
-                assert administrator.get(address).status_code == 200, (own, link)
+                assert administrator.get(address, follow=True).status_code == 200, (own, link)
             if anchor and address in anchors:
                 assert anchor in anchors[address], (own, link)
 
