@@ -87,13 +87,13 @@ def run(place: Place, children: Children) -> None:
     os.environ.update(environment)
 
     say("Starting Redis")
-    server, redis_port = redis.child(place)
+    server, listening = redis.child(place, routers.REDIS_NAMES)
     children.start(server)
     password = place.secret("redis.password")
-    wait_for(lambda: redis.answers(redis_port, password), server, "Redis answers", 20)
-    os.environ["PIRANHA_BROKER_URL"] = redis.url(place, "127.0.0.1", redis_port)
+    wait_for(lambda: redis.answers(listening.port, password), server, "Redis answers", 20)
+    os.environ["PIRANHA_BROKER_URL"] = listening.url
 
-    cluster = routers.choose(place, redis_port)
+    cluster = routers.choose(place, listening)
     cluster.begin(children)
 
     say("Preparing the database")
@@ -171,8 +171,8 @@ def greet(new_password: str | None, cluster: routers.Routers, serving: Serving, 
     """What the administrator needs to begin. fingerprint: of the certificate; "": there is none."""
     say(f"Piranha Web serves {url_of(serving)}")
     if fingerprint:
-        whose = "its own: a browser asks at the first visit" if serving.is_own else f"{serving.certificate}"
-        print(f"    TLS       with the certificate {whose}; SHA-256")
+        whose = "its own; a browser asks at the first visit" if serving.is_own else serving.certificate
+        print(f"    TLS       certificate: {whose}; SHA-256")
         print(f"              {fingerprint}")
     print("    user      piranha")
     if new_password:

@@ -90,7 +90,10 @@ def redis(var: Path, folder: Path | None, wanted: Sequence[str], now: datetime) 
     ca = var / authority.CERTIFICATE
     say(f"Made {certificate} for {', '.join(found.names)}, until {found.not_after:%Y-%m-%d}.")
     say("In redis.conf, and Redis restarted (or CONFIG SET by redis-cli for a new certificate):")
-    for line in (f"tls-port 6380, tls-cert-file {certificate}, tls-key-file {key}", f"tls-ca-cert-file {ca}"):
+    for line in (
+        f"tls-port 6380, tls-cert-file {certificate}, tls-key-file {key}",
+        f"tls-ca-cert-file {folder / ca.name}",
+    ):
         say(f"    {line}")
     say("    tls-auth-clients no")
     say(f"The manager's own way there: PIRANHA_BROKER_URL=rediss://…, PIRANHA_BROKER_CA={ca}.")

@@ -18,24 +18,26 @@ from lvs.worker_file import WorkerFile
 
 PIRANHA = str(Path(sys.executable).with_name("piranha"))
 NODES = {"r1": "primary", "r2": "backup"}
+REDIS_NAMES = ("127.0.0.1", network.MANAGEMENT_HOST)  # by which the routers' workers ask for it
 HOST_OF_GUEST = "10.0.2.2"  # what a guest's user-mode network calls the loopback address of its host
 VIP_PORT = int(os.environ.get("PIRANHA_VIP_PORT", "8080"))
 LAB_SECONDS = 180.0  # the first start makes an image for the guest; later ones take seconds
 FOR_EVER = "315360000"  # seconds
 
 
-def enrol(place: Place, redis_port: int, router: str, folder: Path, broker_url: str = "") -> Path:
+def enrol(listening: redis.Listening, router: str, folder: Path, host: str, port: int) -> Path:
     """Gives a router its user of Redis, and its worker the file that says so; that file.
 
-    broker_url: the way to Redis from where the worker runs; "": as from here.
+    host, port: of Redis as seen from where the worker runs.
     """
-    ours = redis.url(place, "127.0.0.1", redis_port)
-    with reports.connect(ours) as client:
+    place = listening.place
+    with reports.connect(listening.url) as client:
         password = redis_users.grant(client, router)
     file = WorkerFile(
         router=router,
-        broker_url=redis_users.url_for(broker_url or ours, router, password),
+        broker_url=redis_users.url_for(listening.url_for_routers(host, port), router, password),
         manager_keys=tuple(signing.public_texts(place.folder)),
+        ca=listening.ca,
     )
     worker_file.write(folder / "worker.json", file, serials.next_serial(place.folder))
     return folder / "worker.json"
@@ -57,9 +59,9 @@ class Routers(Protocol):
 class Planning:
     """Two pulses that write to no kernel and check nothing: what they plan for may be far away."""
 
-    def __init__(self, place: Place, redis_port: int, why: str) -> None:
+    def __init__(self, place: Place, listening: redis.Listening, why: str) -> None:
         self.place = place
-        self.redis_port = redis_port
+        self.listening = listening
         self.why = why
 
     def begin(self, children: Children) -> None:
@@ -73,7 +75,8 @@ class Planning:
                 PIRANHA, "pulse", "--planning", "--no-checks", "--name", name, "--node", node,
                 "--config", str(folder / "etc"), "--state", str(folder / "lib"), "--socket", str(socket),
             ]  # fmt: skip
-            file = enrol(self.place, self.redis_port, name, folder / "worker")
+            port = self.listening.port_for_routers
+            file = enrol(self.listening, name, folder / "worker", "127.0.0.1", port)
             worker = [
                 PIRANHA, "worker", "--router", name, "--pulse-socket", str(socket), "--file", str(file),
             ]  # fmt: skip
@@ -90,9 +93,9 @@ class Planning:
 class Lab:
     """Routers, real servers and a client in namespaces: on this kernel, or in a guest with IPVS."""
 
-    def __init__(self, place: Place, redis_port: int, *, in_guest: bool) -> None:
+    def __init__(self, place: Place, listening: redis.Listening, *, in_guest: bool) -> None:
         self.place = place
-        self.redis_port = redis_port
+        self.listening = listening
         self.in_guest = in_guest
         self.exchange = place.folder / "lab"
         self.child: Child | None = None
@@ -100,13 +103,13 @@ class Lab:
     def begin(self, children: Children) -> None:
         self.exchange.mkdir(mode=0o700, exist_ok=True)
         self.ready.unlink(missing_ok=True)
-        there = f"redis://{network.MANAGEMENT_HOST}:{network.REDIS_PORT}/0"
+        there = network.MANAGEMENT_HOST, network.REDIS_PORT
         for name in NODES:
-            enrol(self.place, self.redis_port, name, self.exchange / name / "worker", there)
+            enrol(self.listening, name, self.exchange / name / "worker", *there)
         lab = [sys.executable, "deploy/lab/lab.py", "serve"]
         host = HOST_OF_GUEST if self.in_guest else "127.0.0.1"
         environment = {
-            "PIRANHA_REDIS": f"{host}:{self.redis_port}",
+            "PIRANHA_REDIS": f"{host}:{self.listening.port_for_routers}",
             "PIRANHA_EXCHANGE": "/run/exchange" if self.in_guest else str(self.exchange),
             "PIRANHA_VIP_PORT": str(VIP_PORT),
         }
@@ -140,15 +143,15 @@ class Lab:
         return f"the lab's r1 and r2 {where}; http://localhost:{VIP_PORT} leads to 192.168.26.10:80"
 
 
-def choose(place: Place, redis_port: int) -> Routers:
+def choose(place: Place, listening: redis.Listening) -> Routers:
     """The most real cluster that this machine allows; the reason where it is not the lab."""
     here = os.geteuid() == 0 and os.environ.get("PIRANHA_LAB", "auto") != "none" and has_ipvs()
     why = None if here else reason_to_plan()
     if why:
-        return Planning(place, redis_port, why)
+        return Planning(place, listening, why)
     if is_taken("127.0.0.1", VIP_PORT):
         raise RuntimeError(f"Port {VIP_PORT} is in use; choose another one: PIRANHA_VIP_PORT=8081 make run")
-    return Lab(place, redis_port, in_guest=not here)
+    return Lab(place, listening, in_guest=not here)
 
 
 def reason_to_plan() -> str | None:

@@ -52,7 +52,7 @@ def ensure(var: Path, now: datetime) -> Path:
 
 
 def sign_for_redis(var: Path, folder: Path, names: Sequence[str], now: datetime) -> Certificate:
-    """A new certificate for Redis in the folder: redis.pem and redis.key (0600)."""
+    """A new certificate for Redis in the folder: redis.pem, redis.key (0600), and the authority's ca.pem."""
     signer = chain(ensure(var, now))[0]
     signing_key = load_pem_private_key(contents(var / KEY), password=None)
     if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
@@ -61,6 +61,8 @@ def sign_for_redis(var: Path, folder: Path, names: Sequence[str], now: datetime)
     # The key first: between the two Redis, were it to start, would refuse the pair and not serve a wrong one.
     making.write(folder / REDIS_KEY, making.pem_of_key(key))
     making.write(folder / REDIS_CERTIFICATE, making.pem(made), mode=0o644)
+    if folder.resolve() != var.resolve():  # Redis' user cannot look into the manager's folder
+        making.write(folder / CERTIFICATE, making.pem(signer), mode=0o644)
     return described(made)
 
 
