@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lvs.errors import LvsError, RouterError
-from lvs.router.files import write_private
+from lvs.router.files import give, write_private
 from lvs.signing import UnusableKey, locked
 
 COUNTER_FILE = "signing.serial"  # in the manager's folder: the last number given
@@ -47,6 +47,7 @@ def next_serial(folder: Path, now: Callable[[], int] = time.time_ns) -> int:
                 folder / COUNTER_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
             )
             try:
+                give(descriptor, folder)
                 words = os.pread(descriptor, 40, 0).split()
                 last = int(words[0]) if words and words[0].isdigit() else 0
                 serial = max(now(), last + 1)
@@ -60,7 +61,7 @@ def next_serial(folder: Path, now: Callable[[], int] = time.time_ns) -> int:
 
 def begin(path: Path, serial: int = 0) -> None:
     """Has a worker take only what is newer than serial. RouterError: it cannot be written."""
-    write_private(path, f"{HEADING}\n{serial}\n")
+    write_private(path, f"{HEADING}\n{serial}\n", owner=path.parent)
 
 
 class SeenSerials:

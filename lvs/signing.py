@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from lvs.errors import LvsError
-from lvs.router.files import write_private
+from lvs.router.files import give, write_private
 
 VERSION = 1
 CONTEXT = b"piranha task\n"
@@ -75,7 +75,7 @@ def manager_key(folder: Path) -> Ed25519PrivateKey:
     except FileNotFoundError:
         with locked(folder):
             if not path.exists():  # else another process made it meanwhile
-                write_private(path, pem(Ed25519PrivateKey.generate()))
+                write_private(path, pem(Ed25519PrivateKey.generate()), owner=folder)
         stamp = path.stat()
     except OSError as error:
         raise UnusableKey(f"the signing key {path} cannot be read: {error.strerror}") from error
@@ -107,7 +107,7 @@ def make_next(folder: Path) -> str:
                 "there is a next key already: enrol each router again, then piranha signing switch"
             )
         made = Ed25519PrivateKey.generate()
-        write_private(folder / NEXT_FILE, pem(made))
+        write_private(folder / NEXT_FILE, pem(made), owner=folder)
     return public_text(made)
 
 
@@ -202,6 +202,7 @@ def locked(folder: Path) -> Iterator[None]:
             f"nothing can be signed, for {folder} cannot be written: {error.strerror}"
         ) from error
     try:
+        give(descriptor, folder)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:

@@ -97,4 +97,4 @@ def write(path: Path, content: WorkerFile, serial: int = 0) -> None:
         "manager_keys": list(content.manager_keys),
         "ca": content.ca,
     }
-    write_private(path, json.dumps(document, indent=1) + "\n")
+    write_private(path, json.dumps(document, indent=1) + "\n", owner=path.parent)

@@ -91,9 +91,11 @@ class PatientChannel(Channel):
                 log.error("left out a message: %s", error)
             raise Empty from error
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-            log.error("left out what is no message: %s: %s", type(error).__name__, error)
-            if self.doorway is not None:
-                self.doorway.refusals.note(Kind.UNSIGNED, "it is no message at all")
+            why = f"it is no message at all ({type(error).__name__}: {error})"
+            if self.doorway is None:
+                log.error("left out a message: %s", why)
+            else:
+                self.doorway.refusals.note(Kind.UNSIGNED, why)
             for tag in set(self.qos._delivered) - before:  # else it would count as one under way
                 self.basic_reject(tag, requeue=False)  # type: ignore[no-untyped-call]
             raise Empty from error

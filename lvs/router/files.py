@@ -122,9 +122,19 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Puts a text at path in one step, for nobody's eyes but the owner's (0600)."""
-    _replace(path, text.encode(), like=None)
+def write_private(path: Path, text: str, owner: Path | None = None) -> None:
+    """Puts a text at path in one step, for nobody's eyes but the owner's (0600).
+
+    owner: a folder to whose owner it is to belong, should root write it.
+    """
+    _replace(path, text.encode(), like=None, owner=owner)
+
+
+def give(descriptor: int, folder: Path) -> None:
+    """Gives an open file to the owner of the folder, if we are root, who is to lock nobody out."""
+    if os.geteuid() == 0:
+        found = folder.stat()
+        os.fchown(descriptor, found.st_uid, found.st_gid)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -158,7 +168,7 @@ def _encoded(text: str, path: Path) -> bytes:
         raise RouterError(f"cannot write {path}: {reason}") from error
 
 
-def _replace(path: Path, content: bytes, *, like: Path | None) -> None:
+def _replace(path: Path, content: bytes, *, like: Path | None, owner: Path | None = None) -> None:
     """Puts content at path in one step, with the owner and mode of `like` if that exists; None: 0600."""
     # A fixed name: what a crash left is written over; the lock keeps a second writer away.
     beside = path.with_name(f".{path.name}.new")
@@ -170,6 +180,8 @@ def _replace(path: Path, content: bytes, *, like: Path | None) -> None:
             with open(descriptor, "wb") as file:
                 if like is None:
                     os.fchmod(file.fileno(), 0o600)  # what a crash left there may be open to others
+                    if owner is not None:
+                        give(file.fileno(), owner)
                 else:
                     _resemble(file.fileno(), like)
                 file.write(content)

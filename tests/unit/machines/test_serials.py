@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvs import serials
+from lvs import serials, signing
 from lvs.serials import MOST_SEEN, WINDOW, Late, Replayed, SeenSerials, Unrecorded
 from lvs.signing import UnusableKey
 
@@ -191,3 +191,16 @@ def test_a_disk_that_is_full_lets_nothing_in_and_what_it_took_by_half_is_cleared
             seen.take(NOW + 2)
     seen.take(NOW + 2)
     assert path.read_text() == f"{serials.HEADING}\n{NOW}\n{NOW + 1}\n{NOW + 2}\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write for others")
+def test_what_root_writes_belongs_to_whoever_owns_the_folder(tmp_path: Path) -> None:
+    """`piranha enrol` and `--forget-serials` are typed as root, and the processes run as others."""
+    os.chown(tmp_path, 4711, 4712)
+    serials.begin(tmp_path / "serials")
+    signing.manager_key(tmp_path)
+    signing.make_next(tmp_path)
+    serials.next_serial(tmp_path)
+    found = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in tmp_path.iterdir()}
+    assert len(found) == 5
+    assert set(found.values()) == {(4711, 4712)}
