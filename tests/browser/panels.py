@@ -33,7 +33,7 @@ def add_virtual_server(page: Page, tool: Tool) -> None:
 def add_real_server(page: Page, name: str, address: str) -> None:
     """A real server of the virtual server in view."""
     page.get_by_role("link", name="Real server", exact=True).click()
-    page.get_by_role("link", name=re.compile("^Add")).click()
+    page.get_by_role("link", name=re.compile(r"^Add\b")).click()
     page.locator("#id_name").fill(name)
     page.locator("#id_address").fill(address)
     page.get_by_label("Active", exact=True).check()
