@@ -116,6 +116,7 @@ def main() -> None:
         (folder / "lvs.cf").write_text(write(configuration(asked.services, asked.reals)))
         with running_pulse(folder) as pulse:
             source = PulseClient(folder / "pulse.sock", 60)
+            print(measure("no report at all", client, pulse, lambda: None, asked.seconds), flush=True)
             print(measure("the whole status", client, pulse, lambda: whole(client, source), asked.seconds))
             client.flushall()
             reporter = Reporter(client, "r1", source)
