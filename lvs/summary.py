@@ -8,20 +8,21 @@ from typing import Any
 
 from lvs.standing import ASIDE, Standing
 
-MOST_SERVERS = 250  # real servers of which a summary tells
+WHOLE = 250  # real servers up to which a summary tells of all
+MOST_SERVERS = 100  # of which it tells where there are more: every page reads it
 MOST_FOREIGN = 50  # services that are not pulse's
 MOST_ADDRESSES = 50  # floating addresses
 
 Part = Mapping[str, Any]  # a virtual server of the status document (ARCHITECTURE.md)
 
 
-def chosen(standings: Mapping[str, Standing], most: int = MOST_SERVERS) -> list[str]:
-    """The virtual servers that a summary tells of, by name, with most real servers in all.
+def chosen(standings: Mapping[str, Standing], whole: int = WHOLE, most: int = MOST_SERVERS) -> list[str]:
+    """The virtual servers that a summary tells of, by name.
 
-    All of them where they are no more, in their order; else those that need attention most come first, and
-    one at least.
+    All of them where they have no more than whole real servers, in their order; else those that need
+    attention most, with most real servers in all, and one at least.
     """
-    if sum(one.real_servers for one in standings.values()) <= most:
+    if sum(one.real_servers for one in standings.values()) <= whole:
         return list(standings)
     names: list[str] = []
     told = 0

@@ -59,8 +59,8 @@ def test_a_report_that_cannot_tell_of_all_tells_of_the_worst_first():
     standings = {name: Standing("in_service", {"healthy": 10}) for name in "abcdef"}
     standings["d"] = Standing("unserved", {"failed": 10})
     standings["f"] = Standing("in_service", {"healthy": 9, "failed": 1})
-    assert chosen(standings, 30) == ["d", "f", "a"]
-    assert chosen(standings, 5) == ["d"], "one at least"
+    assert chosen(standings, 30, 30) == ["d", "f", "a"]
+    assert chosen(standings, 30, 5) == ["d"], "one at least"
 
 
 def test_the_summary_counts_all_and_says_what_it_does_not_know_yet():
