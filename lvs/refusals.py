@@ -78,7 +78,8 @@ class Refused:
         """What happened, and what to do."""
         tasks = "1 task" if self.count == 1 else f"{self.count} tasks"
         why = f" ({self.why})" if self.kind in PRESENT else ""
-        what = f"{self.router} refused {tasks} {WHAT[self.kind]}{why}, the last one {_ago(self.age)}"
+        words = WHAT[self.kind].replace("were", "was") if self.count == 1 else WHAT[self.kind]
+        what = f"{self.router} refused {tasks} {words}{why}, the last one {_ago(self.age)}"
         return f"{what}: {REMEDIES[self.kind].format(name=self.router)}."
 
 
