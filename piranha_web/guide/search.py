@@ -87,6 +87,8 @@ class _Reader(HTMLParser):
         if tag in HEADINGS or (tag in TERMS and anchor):
             self.places.append((anchor, "", []))
             self.ends = tag
+        elif self.ends and tag == "code":
+            self.handle_data(" · ")
         elif tag in BLOCKS:
             self.places[-1][2].append("\n")
 
@@ -119,7 +121,7 @@ def places_in(page: Page, html: str) -> Iterator[Place]:
         cut = (re.sub(r"\s+", " ", line).strip() for line in re.split(r"\n\s*\n?", "".join(texts)))
         lines = [line for line in cut if line]
         if lines:
-            yield Place(page, anchor, re.sub(r"\s+", " ", heading).strip(), tuple(sentences(lines)))
+            yield Place(page, anchor, re.sub(r"\s+", " ", heading).strip(" ·"), tuple(sentences(lines)))
 
 
 def sentences(lines: Iterable[str]) -> Iterator[str]:
