@@ -128,6 +128,7 @@ def test_a_note_written_by_hand_cannot_turn_the_terminal(
     assert out.endswith("\\x1b[2J\\u202egone\n")
 
 
+@pytest.mark.thorough  # three processes
 def test_it_works_without_a_database_and_says_what_it_could_not_write_down(tmp_path: Path) -> None:
     environment = {
         **os.environ,
