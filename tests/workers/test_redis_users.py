@@ -125,10 +125,10 @@ def test_it_commands_nothing_that_a_worker_does_not_need(taken_over: redis.Redis
 def test_it_writes_its_own_report_and_answers_for_itself_alone(
     taken_over: redis.Redis, manager: redis.Redis
 ) -> None:
-    answers.give(taken_over, "r1", "task", {"ok": True})
-    assert answers.take(manager, "r1", "task") == {"ok": True}
+    answers.give(taken_over, "r1", "task", {"ok": True, "result": {}})
+    assert answers.take(manager, "r1", "task") == {"ok": True, "result": {}}
     with pytest.raises(redis.exceptions.NoPermissionError):
-        answers.give(taken_over, "r2", "task", {"ok": True})
+        answers.give(taken_over, "r2", "task", {"ok": True, "result": {}})
     assert answers.take(manager, "r2", "task") is None
     refused = refusals.Refusals()
     refused.note(refusals.Kind.FORGED, "x")
