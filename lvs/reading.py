@@ -6,6 +6,7 @@ half a gigabyte. None of that may keep a page, or the manager's work for other r
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import redis
@@ -14,6 +15,7 @@ from redis.client import NEVER_DECODE, Pipeline
 from lvs.shape import Kind, Misshapen, parsed
 
 LARGEST = 16 * 1024 * 1024  # bytes; a report of the largest cluster has one
+KEPT = 300  # texts: reports, and parts of those that pages show, of a few kB each
 WRONG_TYPE = "WRONGTYPE"  # how Redis' error about a key of another type begins
 
 Found = Any  # what Redis gave for one command: bytes, or an error
@@ -41,4 +43,13 @@ def judged(found: Found, kind: Kind) -> Any | None:
         return None
     if len(found) > LARGEST:
         raise Misshapen(f"it has more than {LARGEST // 1024 // 1024} MiB")
-    return parsed(found, kind)
+    return understood(bytes(found), kind)
+
+
+@lru_cache(maxsize=KEPT)
+def understood(body: bytes | str, kind: Kind) -> Any:
+    """The value of a JSON text that fits; Misshapen. Nobody may change what this gives.
+
+    Most of what pages read is as it was at the last look, by whichever of them: it is kept for the next.
+    """
+    return parsed(body, kind)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -25,7 +26,7 @@ from redis.client import Pipeline
 
 from lvs import reading
 from lvs.report_shape import PART, STATES
-from lvs.shape import Misshapen, parsed
+from lvs.shape import Misshapen
 from lvs.standing import Standing, standing_of
 from lvs.summary import MOST_ADDRESSES, MOST_FOREIGN, Part, chosen, kept, states_document, summed_up
 
@@ -115,7 +116,7 @@ def understood(name: str, found: Iterable[tuple[str, str | None]]) -> dict[str, 
     for one, body in found:
         try:
             if body is not None:
-                parts[one] = parsed(body, PART)
+                parts[one] = reading.understood(body, PART)
         except Misshapen as error:
             faults.append(f"{one!r}: {error}")
     if faults:
@@ -140,7 +141,14 @@ def every_part(client: redis.Redis, name: str) -> dict[str, Part]:
 def standings_of(client: redis.Redis, name: str) -> dict[str, Standing]:
     """How all virtual servers of a router stand, in the order of its lvs.cf. Raises as `parts_of`."""
     try:
-        said = reading.judged(reading.read(client, states_key(name)), STATES) or {}
+        found = reading.read(client, states_key(name))
+        return dict(_standings(bytes(found))) if reading.judged(found, STATES) else {}
     except Misshapen as error:
         raise ValueError(f"how the virtual servers of {name} stand: {error}") from error
+
+
+@lru_cache(maxsize=8)
+def _standings(body: bytes) -> dict[str, Standing]:
+    """Of a text that fits; thousands of them, which seldom change."""
+    said = reading.understood(body, STATES)
     return {one: Standing(state, counts) for one, (state, counts) in said.items()}
