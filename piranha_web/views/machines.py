@@ -33,7 +33,7 @@ COLUMNS = {
     "state": ("State, on the active router", ""),
     "name": ("Name", ""),
     "address": ("Address", ""),
-    "services": ("Virtual servers", "number"),
+    "services": ("Virtual servers", ""),
 }
 
 
