@@ -237,8 +237,8 @@ class PairForm(RedundancyForm):
 
     helper = helper(
         Group("Heartbeat", Row(column(unit("keepalive", "s")), column(unit("deadtime", "s")))),
-        Group("Takeover", "monitor_links", "check_gateway"),
-        Group("Connections", "syncdaemon", "syncd_iface"),
+        Group("Takeover", "monitor_links", Row(column("check_gateway"), column())),
+        Group("Connections", "syncdaemon", Row(column("syncd_iface"), column())),
     )
 
     def initial_of(self, value: Any) -> dict[str, Any]:
