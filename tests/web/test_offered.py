@@ -7,6 +7,7 @@ import re
 import pytest
 
 from lvs import models, orders
+from piranha_web.guide.pages import BY_NAME
 from tests.conftest import RedisServer
 from tests.web.pages import text_of
 from tests.web.reports import report, status
@@ -77,6 +78,15 @@ def test_no_page_offers_what_the_role_cannot_do(cluster: models.Cluster, role: s
             least = TABLE[address][method == "POST"]
             assert least != NOT_TAKEN, (own, method, address)
             assert ORDER.index(role) >= ORDER.index(least), (own, method, address)
+
+
+def test_a_viewer_may_read_all_of_the_help_and_follow_its_links(cluster: models.Cluster) -> None:
+    client = client_of(V, cluster)
+    for name in BY_NAME:
+        response = client.get(f"/help/{name}")
+        assert response.status_code == 200, name
+        for method, address in offers(text_of(response), f"/help/{name}"):
+            assert address in LEFT_OPEN or TABLE[address][method == "POST"] == V, (name, address)
 
 
 def test_an_administrator_is_offered_the_verbs(cluster: models.Cluster) -> None:
