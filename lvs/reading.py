@@ -6,7 +6,8 @@ half a gigabyte. None of that may keep a page, or the manager's work for other r
 
 from __future__ import annotations
 
-from functools import lru_cache
+import threading
+from collections import OrderedDict
 from typing import Any
 
 import redis
@@ -15,7 +16,9 @@ from redis.client import NEVER_DECODE, Pipeline
 from lvs.shape import Kind, Misshapen, parsed
 
 LARGEST = 16 * 1024 * 1024  # bytes; a report of the largest cluster has one
-KEPT = 300  # texts: reports, and parts of those that pages show, of a few kB each
+BUDGET = (
+    8 * 1024 * 1024
+)  # bytes of texts that are kept, whatever a router writes; their values take some times that
 WRONG_TYPE = "WRONGTYPE"  # how Redis' error about a key of another type begins
 
 Found = Any  # what Redis gave for one command: bytes, or an error
@@ -46,10 +49,47 @@ def judged(found: Found, kind: Kind) -> Any | None:
     return understood(bytes(found), kind)
 
 
-@lru_cache(maxsize=KEPT)
+class Kept:
+    """Texts that were understood lately, with their values: BUDGET bytes of texts at most."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[tuple[bytes | str, Kind], Any] = OrderedDict()
+        self._size = 0
+        self._lock = threading.Lock()
+
+    @property
+    def texts(self) -> list[bytes | str]:
+        """Those that are there, the one asked for last at the end."""
+        return [body for body, _ in self._values]
+
+    def understood(self, body: bytes | str, kind: Kind) -> Any:
+        """The value of the text; Misshapen."""
+        key = (body, kind)
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = parsed(body, kind)
+        if len(body) <= BUDGET // 4:
+            self._keep(key, value)
+        return value
+
+    def _keep(self, key: tuple[bytes | str, Kind], value: Any) -> None:
+        with self._lock:
+            if key not in self._values:  # another thread may have been as quick
+                self._values[key] = value
+                self._size += len(key[0])
+            while self._size > BUDGET:
+                (body, _), _value = self._values.popitem(last=False)
+                self._size -= len(body)
+
+
+_KEPT = Kept()
+
+
 def understood(body: bytes | str, kind: Kind) -> Any:
     """The value of a JSON text that fits; Misshapen. Nobody may change what this gives.
 
     Most of what pages read is as it was at the last look, by whichever of them: it is kept for the next.
     """
-    return parsed(body, kind)
+    return _KEPT.understood(body, kind)
