@@ -183,3 +183,16 @@ def test_rates_are_short_to_read(value: float | None, text: str):
 )
 def test_amounts_have_their_unit(what: str, value: Any, text: str):
     assert amount(Line(what=what), value) == text
+
+
+def test_what_a_router_should_not_have_written_there_is_no_traffic(
+    administrator: Client, cluster: models.Cluster, shop: models.VirtualServer, redis_server: RedisServer
+):
+    client = dispatch.broker()
+    client.hset(traffic.key("r1"), "a", "b")
+    client.set(traffic.key("r1", "shop"), "x" * 20_000)
+    client.sadd(traffic.key("r2", "shop", "web1"), "member")
+    assert not shown.whole(cluster).connections.is_known
+    assert len(shown.lines(cluster, ["shop"])["shop"].series) == 359
+    assert administrator.get(f"/virtual-servers/{shop.pk}/traffic").status_code == 200
+    assert administrator.get(f"/virtual-servers/{shop.pk}/traffic/figures").status_code == 200
