@@ -282,11 +282,6 @@ def refused(request: HttpRequest, action: Action, text: str, *, cluster: str = "
         log.warning("a refusal could not be written to the audit log: %s", error)
 
 
-def logged_in(request: HttpRequest) -> None:
-    """Adds the entry about a session that begins."""
-    record(request, Action.LOGIN, "logged in", target=user_of(request), browser=browser_of(request))
-
-
 def login_refused(request: HttpRequest, name: str, *, is_judged: bool) -> None:
     """Adds one about a name and a password that let nobody in; never the password.
 
