@@ -158,8 +158,19 @@ def run_manager_worker(log_level: str) -> int:
             warden.advance()
         reports.publish(client, reports.MANAGER, None, warden.problem if warden else None)
 
+    repeater = Repeater("deploy", deploy.INTERVAL, lambda: telling(client, work))
     with lock:
-        return serve("piranha@manager", "manager", [Repeater("deploy", deploy.INTERVAL, work)], log_level)
+        return serve("piranha@manager", "manager", [repeater], log_level)
+
+
+def telling(client: redis.Redis, work: Callable[[], None]) -> None:
+    """The manager's work; that it can sign nothing is said by its report too, and not only in the log."""
+    try:
+        work()
+    except signing.UnusableKey as error:
+        problem = f"The manager cannot give its routers anything to do: {error}."
+        reports.publish(client, reports.MANAGER, None, problem)
+        raise
 
 
 def alone(path: Path) -> IO[str] | None:

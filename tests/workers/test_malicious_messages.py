@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kombu import Connection
 
 from lvs import answers
+from lvs.doorway import Refused
 from lvs.refusals import Kind
 from lvs.worker_file import queue_of
 from piranha_web.celery import app
@@ -215,3 +217,13 @@ def test_what_is_no_message_at_all_does_not_end_the_worker(attack: Attack, raw: 
     attack.put(raw)
     assert attack.is_harmless()
     attack.is_refused(Kind.UNSIGNED, before)
+
+
+def test_the_managers_worker_takes_nothing_from_anybody(redis_server: RedisServer) -> None:
+    """Nobody sends it tasks: its work stands in the database."""
+    with Connection(redis_server.url, transport_options=app.conf.broker_transport_options) as connection:
+        channel = connection.channel()
+        with connection.SimpleQueue("manager") as queue:
+            queue.put({"any": "task"})
+        with pytest.raises(Refused, match="takes no tasks"):
+            channel.basic_get("manager")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from django.db import OperationalError
 
-from piranha_web.worker import Repeater, alone
+from lvs import deploy, dispatch, models, orders, signing
+from piranha_web.worker import Repeater, alone, telling
+from tests.conftest import RedisServer
+from tests.workers.by_hand import pair, report
 
 
 @pytest.mark.parametrize(
@@ -53,6 +57,26 @@ def test_what_goes_wrong_again_and_again_is_logged_once(caplog: pytest.LogCaptur
         repeater.stop()
         repeater.join(10)
     assert caplog.text.count("unexpected error") == 1
+
+
+@pytest.mark.django_db
+def test_a_manager_that_cannot_sign_says_so_in_control_and_to_whoever_asks_a_router(
+    redis_server: RedisServer, tmp_path: Path, settings: Any
+) -> None:
+    cluster = pair()
+    settings.VAR = tmp_path
+    (tmp_path / signing.KEY_FILE).write_text("no key")
+    report("r1", None)
+    outcome = orders.hand_over(models.Router.objects.get(name="r1"))
+    assert "r1 cannot be asked" in outcome.sentence
+    assert "put it back from a backup" in outcome.sentence
+    dispatch.apply(cluster, author="anna", message="")
+    with pytest.raises(signing.UnusableKey):
+        telling(dispatch.broker(), deploy.advance)
+    problem = dispatch.state(cluster).manager_problem
+    assert problem is not None
+    assert "put it back from a backup" in problem
+    assert dispatch.broker().keys("router.*") == []
 
 
 def test_there_is_one_worker_of_the_manager_at_a_time(tmp_path: Path) -> None:

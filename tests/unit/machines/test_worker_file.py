@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lvs import serials, signing, worker_file
 from lvs.errors import RouterError
 from lvs.worker_file import WorkerFile
+from piranha_web.cli import main
 
 KEY = signing.public_text(Ed25519PrivateKey.from_private_bytes(bytes(32)))
 FILE = WorkerFile(
@@ -88,3 +89,18 @@ def test_a_file_that_others_can_read_is_not_used(tmp_path: Path) -> None:
 def test_the_environment_names_its_place() -> None:
     assert worker_file.path_in({"PIRANHA_WORKER_FILE": "/x"}) == Path("/x")
     assert worker_file.path_in({}) == worker_file.DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--manager", "--file", "x"], "for the worker of a router"),
+        (["--manager", "--forget-serials"], "for the worker of a router"),
+        (["--router", "r1", "--broker", "redis://x"], "has it in its file"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["worker", *words]) == 2
+    assert said in capsys.readouterr().err
