@@ -106,12 +106,11 @@ def virtual_server_traffic_figures(request: HttpRequest, cluster: models.Cluster
 
 
 def members(request: HttpRequest, cluster: models.Cluster, row: models.VirtualServer) -> list[str]:
-    """The names of its real servers: those of the candidate, then others that are in service."""
-    names = list(row.real_servers.values_list("name", flat=True))
+    """The names of its real servers that are in service; those of the candidate where no router says it."""
     part = dispatch.servers(cluster, [row.name], current_state(request, cluster)).get(row.name)
     if part is not None:
-        names += [str(one["name"]) for one in part["real_servers"]]
-    return list(dict.fromkeys(names))
+        return [str(one["name"]) for one in part["real_servers"]]
+    return list(row.real_servers.values_list("name", flat=True))
 
 
 def curves(rings: Rings, name: str, chart: Chart, span: int) -> list[tuple[str, Line]]:
