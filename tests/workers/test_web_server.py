@@ -35,11 +35,13 @@ def application(environ, start):
 class Server:
     """A web server with a site that says how it was asked; two processes of two threads each."""
 
+    site = SITE
+
     def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
         self.port = free_port()
         self.log = folder / "log"
-        (folder / "asked.py").write_text(SITE)
+        (folder / "asked.py").write_text(self.site)
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PIRANHA_")},
             "PYTHONPATH": f"{folder}:{PROJECT}",
