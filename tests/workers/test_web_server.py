@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -153,7 +153,7 @@ def test_clients_that_never_speak_keep_nobody_waiting(server: Server) -> None:
 
 def test_what_is_no_tls_and_no_request_does_no_harm(server: Server) -> None:
     for words in (b"\x16\x03\x01\x00\x05hello", b"\x80\x2e\x01", b"\x00" * 100, b"\r\n\r\n", b"\x15\x03"):
-        with server.connect() as one:
+        with server.connect() as one, suppress(OSError):  # a connection that was cut is an answer, too
             one.sendall(words)
             one.shutdown(socket.SHUT_WR)
             assert b"200" not in b"".join(iter(lambda sock=one: sock.recv(4096), b""))  # type: ignore[misc]
@@ -163,7 +163,8 @@ def test_what_is_no_tls_and_no_request_does_no_harm(server: Server) -> None:
 
 def test_a_head_without_an_end_is_refused(server: Server) -> None:
     with ssl._create_unverified_context().wrap_socket(server.connect()) as one:
-        one.sendall(b"GET / HTTP/1.1\r\nX: " + b"y" * 80_000)
+        # Just too long: were anything left unread, the answer could be lost to a reset connection.
+        one.sendall(b"GET / HTTP/1.1\r\nX: " + b"y" * 66_000)
         assert one.recv(100).startswith(b"HTTP/1.1 431 ")
 
 
