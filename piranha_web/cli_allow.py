@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,8 +46,13 @@ def add_allow(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> No
 def allow(arguments: argparse.Namespace) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
     import django
+    from django.core.exceptions import ImproperlyConfigured
 
-    django.setup()
+    try:
+        django.setup()
+    except ImproperlyConfigured as error:
+        sys.stderr.write(f"{error}. Mend that in the environment, then try again. Nothing was changed.\n")
+        return 1
     from piranha_web.allow_command import allow_command
 
     return allow_command(arguments)

@@ -128,7 +128,7 @@ def test_a_note_written_by_hand_cannot_turn_the_terminal(
     assert out.endswith("\\x1b[2J\\u202egone\n")
 
 
-@pytest.mark.thorough  # three processes
+@pytest.mark.thorough  # four processes
 def test_it_works_without_a_database_and_says_what_it_could_not_write_down(tmp_path: Path) -> None:
     environment = {
         **os.environ,
@@ -140,6 +140,13 @@ def test_it_works_without_a_database_and_says_what_it_could_not_write_down(tmp_p
     def piranha(*words: str) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).with_name("piranha")), "allow", *words]
         return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    environment["PIRANHA_ALLOW"] = "10.0.0.5/8"
+    told = piranha("add", "203.0.113.0/24")
+    assert told.returncode == 1
+    assert told.stderr.startswith("PIRANHA_ALLOW: '10.0.0.5/8' can mean two things: write 10.0.0.0/8 ")
+    assert "Traceback" not in told.stderr
+    del environment["PIRANHA_ALLOW"]
 
     added = piranha("add", "203.0.113.0/24")
     assert added.returncode == 0
