@@ -51,7 +51,8 @@ def allow(arguments: argparse.Namespace) -> int:
     try:
         django.setup()
     except ImproperlyConfigured as error:
-        sys.stderr.write(f"{error}. Mend that in the environment, then try again. Nothing was changed.\n")
+        why = str(error).rstrip(".")
+        sys.stderr.write(f"{why}. Mend that in the environment, then try again. Nothing was changed.\n")
         return 1
     from piranha_web.allow_command import allow_command
 
