@@ -8,7 +8,8 @@ ten). That ends when BUDGET seconds are over, however much is left for the next 
 must not come late. Redis gets the parts that are not what they were.
 
 What was written is remembered by a hash of each part. A Redis that has lost it (it keeps nothing over a
-restart) has other numbers of parts than this, and gets everything again.
+restart) has other numbers of parts than this, and gets everything again; so does one in which another worker
+has written before.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class Reporter:
         self._written: dict[str, int] = {}  # the hash of each part in Redis
         self._turns: Iterator[str] = iter(())
         self._looked_at_all = float("-inf")  # when all of a small cluster was asked for
+        self._has_states = False  # in Redis
         self._foreign: list[Part] = []
         self._problems: list[str] = []  # that pulse names when it reads the table, and only then
 
@@ -117,6 +119,7 @@ class Reporter:
         pipeline.exists(looked_at_all_key(self._name))
         time, parts, states, looked_at_all = pipeline.execute()
         now = reports.seconds(time)
+        self._has_states = bool(states)
         if parts != len(self._written) or not states:
             self._begin_anew()
         key = looked_key(self._name)
@@ -124,9 +127,8 @@ class Reporter:
         return now, [str(one) for one in looked], bool(looked_at_all)
 
     def _begin_anew(self) -> None:
-        """Redis has other parts than this has written."""
-        self._client.delete(servers_key(self._name))
-        self._written.clear()
+        """Redis has other parts than this has written: they are overwritten one by one, as they are read."""
+        self._written = dict.fromkeys(map(str, self._client.hkeys(servers_key(self._name))), 0)
         self._marks.clear()
         self._standings.clear()
         self._looked_at_all = float("-inf")
@@ -188,7 +190,7 @@ class Reporter:
         standings = {name: self._standings[name] for name in marks if name in self._standings}
         names = chosen(standings)
         pipeline = self._client.pipeline(transaction=True)
-        self._write_parts(pipeline, new, gone, standings)
+        self._write_parts(pipeline, new, gone, standings, len(marks))
         pipeline.hmget(servers_key(self._name), names or [""])
         bodies = [body for body in pipeline.execute()[-1] if body is not None]
         for name in gone:
@@ -210,6 +212,7 @@ class Reporter:
         new: Mapping[str, str],
         gone: Iterable[str],
         standings: Mapping[str, Standing],
+        total: int,
     ) -> None:
         key = servers_key(self._name)
         if gone:
@@ -217,7 +220,8 @@ class Reporter:
         if new:
             pipeline.hset(key, items=list(itertools.chain.from_iterable(new.items())))
         pipeline.expire(key, FORGOTTEN_AFTER)
-        if new or gone:
+        # What begins anew knows only some of them for a while: pages filter by those of before until then.
+        if (new or gone) and (len(standings) == total or not self._has_states):
             body = compact(states_document(standings))
             pipeline.set(states_key(self._name), body, ex=FORGOTTEN_AFTER)
         else:

@@ -310,3 +310,26 @@ def test_a_standby_that_sees_nothing_writes_nothing(client: redis.Redis):
         pipeline.execute()
         clock.now += 10
     assert client.keys("piranha:traffic:*") == []
+
+
+def test_a_worker_that_begins_anew_leaves_what_was_there_until_it_knows_better(client: redis.Redis):
+    Table(client, 120, 10).report()
+    table = Table(client, 120, 10)
+    table.pulse.fail("shop3")
+    del table.pulse.parts["shop119"], table.pulse.marks["shop119"]
+    plain = table.pulse.status
+
+    def status_slowly(servers: Sequence[str] | None = None) -> dict[str, Any]:
+        table.clock.now += 2.0 if servers else 0.0
+        return plain(servers)
+
+    table.pulse.status = status_slowly  # type: ignore[method-assign]
+    table.report()
+    assert client.hlen(report_parts.servers_key("r1")) == 119
+    assert len(report_parts.standings_of(client, "r1")) == 120, "of before"
+    table.report()
+    table.report()
+    standings = report_parts.standings_of(client, "r1")
+    assert len(standings) == 119
+    assert standings["shop3"].counts == {"healthy": 9, "failed": 1}
+    assert "shop119" not in standings
