@@ -21,7 +21,7 @@ def children() -> Iterator[Children]:
     broker.trust(None)
 
 
-def test_a_router_reaches_it_as_its_own_user_by_tls_where_this_redis_speaks_it(tmp_path, monkeypatch, children):
+def test_a_router_reaches_it_as_its_own_user_by_tls(tmp_path, monkeypatch, children):
     monkeypatch.setenv("PIRANHA_VAR", str(tmp_path / "var"))
     place = Place.from_environment()
     child, listening = redis.child(place, ["127.0.0.1", "192.168.127.1"])
