@@ -91,7 +91,8 @@ def run(place: Place, children: Children) -> None:
     children.start(server)
     password = place.secret("redis.password")
     wait_for(lambda: redis.answers(listening.port, password), server, "Redis answers", 20)
-    os.environ["PIRANHA_BROKER_URL"] = listening.url
+    os.environ.pop("PIRANHA_BROKER_URL", None)  # the one of `make run` is its own
+    os.environ["PIRANHA_BROKER_URL_FILE"] = str(place.keep("broker.url", listening.url))
 
     cluster = routers.choose(place, listening)
     cluster.begin(children)

@@ -1,4 +1,7 @@
-"""TLS on the way to Redis: whose certificate counts there, for redis-py and for Celery alike.
+"""The way to Redis: its address for the manager's processes; and TLS, for redis-py and for Celery alike.
+
+The address has a password in it. It is best kept in a file (PIRANHA_BROKER_URL_FILE): an environment can be
+read by others of the same account, and goes on to every process that is started.
 
 With rediss:// the certificate and the host name are always looked at, whatever else the address says. If an
 authority is named, it alone counts: of a router's worker the one in its file, of the manager's processes that
@@ -9,16 +12,34 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import redis
 
+URL = "PIRANHA_BROKER_URL"
+URL_FILE = "PIRANHA_BROKER_URL_FILE"
+DEFAULT = "redis://127.0.0.1:6379/0"
 VARIABLE = "PIRANHA_BROKER_CA"  # a PEM file
 # Celery's word for "by TLS"; kombu would look at no certificate if it had to guess.
 CELERY = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
 _trusted: list[str] = []  # of this process: a router's worker has one Redis
+
+
+def url_in(environment: Mapping[str, str]) -> str:
+    """The manager's address of Redis: PIRANHA_BROKER_URL, or the line in the file of PIRANHA_BROKER_URL_FILE.
+
+    RedisError: that file cannot be read.
+    """
+    path = environment.get(URL_FILE)
+    if environment.get(URL) or not path:
+        return environment.get(URL) or DEFAULT
+    try:
+        return Path(path).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise redis.ConnectionError(f"{path}, which {URL_FILE} names, cannot be read: {error}") from error
 
 
 def trust(authority: str | None) -> None:

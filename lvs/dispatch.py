@@ -19,6 +19,7 @@ from kombu.exceptions import KombuError
 
 from lvs import answers, models, refusals, report_parts, reports, sending, store, tasks, witness
 from lvs.answers import Answer
+from lvs.broker import url_in
 from lvs.config import document
 from lvs.config.model import LvsConfig, Severity
 from lvs.glance import once
@@ -103,7 +104,7 @@ class DryRun:
 
 def broker() -> redis.Redis:
     """This process's client for the Redis between the web and the routers."""
-    return reports.client(os.environ.get("PIRANHA_BROKER_URL", "redis://127.0.0.1:6379/0"))
+    return reports.client(url_in(os.environ))
 
 
 def routers_of(cluster: models.Cluster) -> list[models.Router]:

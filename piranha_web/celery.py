@@ -21,7 +21,7 @@ from lvs.refusals import Kind
 
 log = logging.getLogger("piranha.worker")
 
-BROKER_URL = os.environ.get("PIRANHA_BROKER_URL", "redis://127.0.0.1:6379/0")
+BROKER_URL = broker.url_in(os.environ)
 
 app = Celery("piranha", broker=BROKER_URL, include=["lvs.tasks"])
 app.conf.update(

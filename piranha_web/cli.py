@@ -192,7 +192,11 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument("--router", metavar="NAME", help="the router whose queue this worker serves")
     which.add_argument("--manager", action="store_true", help="carry frozen revisions to the routers")
     one.add_argument("--pulse-socket", type=Path, default=PULSE_SOCKET, metavar="PATH")
-    one.add_argument("--broker", metavar="URL", help="Redis (default: the environment's PIRANHA_BROKER_URL)")
+    one.add_argument(
+        "--broker",
+        metavar="URL",
+        help="Redis (default: PIRANHA_BROKER_URL, or the file PIRANHA_BROKER_URL_FILE)",
+    )
     one.add_argument(
         "--file", type=Path, metavar="PATH", help="what piranha join wrote (default: PIRANHA_WORKER_FILE)"
     )

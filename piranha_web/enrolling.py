@@ -101,7 +101,7 @@ def remarks_on(url: str) -> Iterable[str]:
 
 def url_for_routers(environment: Mapping[str, str] = os.environ) -> str:
     """Where routers reach Redis, without any password. NotPossible: they cannot."""
-    url = environment.get(BROKER_VARIABLE) or environment.get("PIRANHA_BROKER_URL", "")
+    url = environment.get(BROKER_VARIABLE) or broker.url_in(environment)
     parts = urlsplit(url)
     if parts.scheme not in ("redis", "rediss") or not parts.hostname or is_loopback(parts.hostname):
         raise NotPossible(

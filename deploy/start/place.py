@@ -54,6 +54,14 @@ class Place:
                 file.write(secrets.token_urlsafe(48))
         return path
 
+    def keep(self, name: str, text: str) -> Path:
+        """The file of a secret that is another one with each start; 0600."""
+        path = self.folder / name
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+        return path
+
     def lock(self) -> IO[str]:
         """Holds the folder until the process ends; AlreadyRunning when somebody else does."""
         file = (self.folder / "run.lock").open("a+")

@@ -100,3 +100,10 @@ time.sleep(1000)
 def zombie(pid: int) -> bool:
     with open(f"/proc/{pid}/stat") as file:
         return file.read().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_secret_that_is_another_one_with_each_start_is_for_its_owner_alone(place):
+    (place.folder / "broker.url").write_text("of a start before, open to others")
+    (place.folder / "broker.url").chmod(0o644)
+    assert place.keep("broker.url", "redis://x").read_text() == "redis://x"
+    assert (place.folder / "broker.url").stat().st_mode & 0o777 == 0o600
