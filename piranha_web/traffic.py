@@ -68,7 +68,8 @@ class Rings:
         ages = [
             (self.ring.places - 1 - place) * self.ring.step
             for raw in self.found.get((virtual_server, ""), ())
-            for place, value in enumerate(self.ring.series(raw, last, self.ring.values[-1]))
+            for name in (self.ring.values[0], self.ring.values[-1])  # rates, and what is open now
+            for place, value in enumerate(self.ring.series(raw, last, name))
             if value is not None
         ]
         return min(ages) + self.now % self.ring.step if ages else None
