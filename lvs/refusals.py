@@ -77,10 +77,11 @@ class Refused:
     def sentence(self) -> str:
         """What happened, and what to do."""
         tasks = "1 task" if self.count == 1 else f"{self.count} tasks"
-        why = f" ({self.why})" if self.kind in PRESENT else ""
+        why = f"{self.why}. " if self.why and self.kind in PRESENT else ""
         words = WHAT[self.kind].replace("were", "was") if self.count == 1 else WHAT[self.kind]
-        what = f"{self.router} refused {tasks} {words}{why}, the last one {_ago(self.age)}"
-        return f"{what}: {REMEDIES[self.kind].format(name=self.router)}."
+        what = f"{self.router} refused {tasks} {words}, the last one {_ago(self.age)}"
+        remedy = REMEDIES[self.kind].format(name=self.router)
+        return f"{what}: {why}{remedy[0].upper() if why else remedy[0]}{remedy[1:]}."
 
 
 class Refusals:
