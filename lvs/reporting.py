@@ -117,14 +117,14 @@ class Reporter:
         pipeline.hlen(servers_key(self._name))
         pipeline.exists(states_key(self._name))
         pipeline.exists(looked_at_all_key(self._name))
-        time, parts, states, looked_at_all = pipeline.execute()
+        pipeline.zrange(looked_key(self._name), 0, -1, desc=True, withscores=True)
+        time, parts, states, looked_at_all, looked = pipeline.execute()
         now = reports.seconds(time)
         self._has_states = bool(states)
         if parts != len(self._written) or not states:
             self._begin_anew()
-        key = looked_key(self._name)
-        looked = self._client.zrangebyscore(key, now - LOOKED_SECONDS, "+inf", start=0, num=MOST_LOOKED)
-        return now, [str(one) for one in looked], bool(looked_at_all)
+        newest = [str(one) for one, at in looked if at >= now - LOOKED_SECONDS]
+        return now, newest[:MOST_LOOKED], bool(looked_at_all)
 
     def _begin_anew(self) -> None:
         """Redis has other parts than this has written: they are overwritten one by one, as they are read."""
@@ -203,6 +203,7 @@ class Reporter:
         body = f'{{"at":{now},"problem":null,"pulse":{said}}}'
         last = self._client.pipeline(transaction=True)
         reports.put(last, self._name, body, brief)
+        last.zremrangebyscore(looked_key(self._name), "-inf", now - 2 * LOOKED_SECONDS)
         self._sampler.write(last)
         last.execute()
 

@@ -30,6 +30,12 @@
   const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+  // A sample between two gaps is no line: it is a point.
+  const alone = (plot, index) => {
+    const curve = plot.data[index];
+    const known = (at) => curve[at] !== null && curve[at] !== undefined;
+    return [...curve.keys()].filter((at) => known(at) && !known(at - 1) && !known(at + 1));
+  };
   const options = (target, labels, width) => {
     const stale = place.classList.contains("stale");
     const text = colour("--bs-secondary-color") || "#666";
@@ -51,7 +57,7 @@
           width: 1.5,
           dash: stale ? [3, 3] : index === 1 ? [6, 2] : undefined, // told apart without colour, too
           spanGaps: false,
-          points: { show: false },
+          points: { show: true, size: 4, filter: alone },
           value: (plot, value) => rate(value),
         })),
       ],
@@ -115,6 +121,10 @@
     const waited = Math.round((performance.now() - heardAt) / 1000);
     const old = said.age === null ? null : said.age + waited;
     const stale = old === null || old > 30;
+    const none = document.querySelector("[data-traffic-none]");
+    if (none) {
+      none.hidden = old !== null;
+    }
     put(age, old === null ? "no sample in the last hour" : `newest sample ${words(old)} old${stale ? ": it is not known how it is now" : ""}`);
     if (stale !== place.classList.contains("stale")) {
       place.classList.toggle("stale", stale);
