@@ -117,13 +117,13 @@ class Reporter:
         pipeline.hlen(servers_key(self._name))
         pipeline.exists(states_key(self._name))
         pipeline.exists(looked_at_all_key(self._name))
-        pipeline.zrange(looked_key(self._name), 0, -1, desc=True, withscores=True)
+        pipeline.zrange(looked_key(self._name), 0, -1, withscores=True)
         time, parts, states, looked_at_all, looked = pipeline.execute()
         now = reports.seconds(time)
         self._has_states = bool(states)
         if parts != len(self._written) or not states:
             self._begin_anew()
-        newest = [str(one) for one, at in looked if at >= now - LOOKED_SECONDS]
+        newest = [str(one) for one, at in reversed(looked) if at >= now - LOOKED_SECONDS]
         return now, newest[:MOST_LOOKED], bool(looked_at_all)
 
     def _begin_anew(self) -> None:
