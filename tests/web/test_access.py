@@ -160,6 +160,7 @@ def test_what_is_typed_wrong_is_refused_at_the_field_with_what_to_write(typed: s
     response = administrator_at("10.0.0.7").post("/access", {"network": typed})
 
     assert said in text_of(response)
+    assert "Nothing was changed: look at the network that you typed" in text_of(response)
     assert networks() == ["10.0.0.0/8", "fc00::/7"]
     assert not models.AuditEntry.objects.filter(action="allow").exists()
 
