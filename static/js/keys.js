@@ -76,6 +76,7 @@
       return;
     }
     if (event.key === "Escape" && event.target.matches?.("[data-search], [data-search-all]")) {
+      event.preventDefault(); // what was searched stays: browsers would empty the field
       event.target.blur();
       return;
     }
