@@ -11,6 +11,7 @@ import redis
 
 from lvs import report_parts, reports
 from lvs.errors import RouterError
+from lvs.redis_users import grant, revoke, user_of
 from lvs.reporting import BATCH, SMALL, Reporter
 from lvs.sampling import EXPIRES, Sampler
 from lvs.traffic import SERVERS, SERVICES, key
@@ -333,3 +334,28 @@ def test_a_worker_that_begins_anew_leaves_what_was_there_until_it_knows_better(c
     assert len(standings) == 119
     assert standings["shop3"].counts == {"healthy": 9, "failed": 1}
     assert "shop119" not in standings
+
+
+def test_a_routers_own_user_of_redis_may_do_all_that(client: redis.Redis, redis_server: RedisServer):
+    password = grant(client, "r1")
+    own = redis.Redis(
+        unix_socket_path=str(redis_server.socket),
+        username=user_of("r1"),
+        password=password,
+        decode_responses=True,
+    )
+    try:
+        table = Table(own, 3, 2)
+        table.report()
+        report_parts.parts_of(client, "r1", ["shop0"])
+        del table.pulse.parts["shop1"], table.pulse.marks["shop1"]
+        table.pulse.fail("shop2")
+        table.report()
+        table.pulse.refusal = "it is away"
+        table.report()
+    finally:
+        own.close()
+        revoke(client, "r1")
+    assert reports.fetch(client, ["r1"])["r1"].problem == "it is away"
+    assert report_parts.standings_of(client, "r1").keys() == {"shop0", "shop2"}
+    assert client.exists(key("r1", "shop0", "web1"))
