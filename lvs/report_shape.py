@@ -297,7 +297,13 @@ RESULTS: dict[str, Kind] = {
     "piranha.server": record({"changed": TEXTS}),
     "piranha.explain": EXPLAINED,
     "piranha.try_check": record({"check": text, "test": maybe(TEST)}),
-    "piranha.preflight": record({"remarks": REMARKS, "parameters": PARAMETERS, "seconds": number}),
+    "piranha.preflight": record(
+        {"remarks": REMARKS, "parameters": PARAMETERS, "seconds": number},
+        {
+            "interfaces": listed(record({"name": text, "carries": flag, "addresses": TEXTS})),
+            "ways_out": mapped(maybe(record({"interface": text, "gateway": maybe(text)}))),
+        },
+    ),
     "piranha.rules": RULES,
     "piranha.examine": record(
         {

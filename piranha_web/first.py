@@ -145,9 +145,17 @@ def machine_of(router: models.Router, told: Told) -> Machine:
 def cards_in(interfaces: Sequence[Mapping[str, Any]]) -> Iterator[Card]:
     """The interfaces that have addresses, in the order in which the kernel has them."""
     for one in interfaces:
-        addresses = tuple(map(ip_interface, one["addresses"]))
+        addresses = tuple(found for text in one["addresses"] if (found := address_in(text)))
         if one["name"] != LOOPBACK and addresses:
             yield Card(one["name"], bool(one["carries"]), addresses)
+
+
+def address_in(text: str) -> IPv4Interface | IPv6Interface | None:
+    """An address with its prefix; None: a router wrote something else, which no field is to offer."""
+    try:
+        return ip_interface(text)
+    except ValueError:
+        return None
 
 
 def link_of(virtual_server: VirtualServer) -> str:

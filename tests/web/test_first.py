@@ -132,7 +132,17 @@ def test_a_router_that_does_not_answer_is_typed_in(
     assert "Type its addresses below" in page
 
 
-@pytest.mark.parametrize("document", [preflight(), preflight() | {"interfaces": [], "ways_out": {"4": None}}])
+STRANGE = [{"name": "eth0", "carries": True, "addresses": ["no address", "10.0.0.1/99"]}]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        preflight(),
+        preflight() | {"interfaces": [], "ways_out": {"4": None}},
+        preflight() | {"interfaces": STRANGE},
+    ],
+)
 def test_a_router_that_tells_of_no_address_is_typed_in(new: models.Cluster, document: dict[str, Any]) -> None:
     machine = first.machine_of(new.routers.get(), first.Told(document))
 
