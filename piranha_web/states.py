@@ -41,6 +41,7 @@ SIGNS = {
     "out": ("✖", "danger"),
     "inactive": ("◌", "secondary"),
 }
+MOST_LOOKED_AT = 200  # virtual servers that a page has the router bring up to date
 MOST_COUNTED = 1000  # virtual servers whose connections are added up for a page
 MOST_SIGNS = 12  # of a row; beyond it numbers stand for them
 
@@ -59,11 +60,18 @@ def standings(cluster: models.Cluster, now: ClusterState) -> Mapping[str, Standi
 
 
 def detailed(cluster: models.Cluster, now: ClusterState, names: Collection[str]) -> RouterState | None:
-    """The active router with these virtual servers whole in its report; None: it does not speak."""
+    """The active router with these virtual servers whole in its report; None: it does not speak.
+
+    What a page shows the router brings up to date for half a minute; not of more than MOST_LOOKED_AT.
+    """
     speaker = speaking(now)
     if speaker is None:
         return None
-    return dispatch.detailed(speaker, dispatch.servers(cluster, names, now) if names else {})
+    if len(names) <= MOST_LOOKED_AT:
+        return dispatch.detailed(speaker, dispatch.servers(cluster, names, now) if names else {})
+    wanted = set(names)
+    parts = dispatch.everything(cluster, now)
+    return dispatch.detailed(speaker, {name: part for name, part in parts.items() if name in wanted})
 
 
 def places(cluster: models.Cluster, now: ClusterState, names: Collection[str]) -> dict[Target, Server]:

@@ -11,8 +11,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from lvs import models, store
+from lvs import dispatch, models, store
 from lvs.config.model import FloatingAddress, Forwarding, LvsConfig, PortRange, Protocol, VirtualServer
+from piranha_web import states
 from tests.conftest import RedisServer
 from tests.web.conftest import CONFIG, SHOP
 from tests.web.pages import text_of
@@ -268,6 +269,19 @@ def test_machines_are_found_by_the_state_of_any_of_their_real_servers(
     store.freeze(several, author="anna", message="")
     models.RealServer.objects.get(name="mx1").deactivate()
     assert addresses(administrator, state="changed") == ["10.11.12.80"]
+
+
+def test_a_filter_over_very_many_does_not_have_the_router_bring_all_of_them_up_to_date(
+    administrator: Client, cluster: models.Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(cluster, LvsConfig(virtual_servers=many(5)))
+    report("r1", reported(5))
+    assert addresses(administrator, state="out") == ["10.11.12.2"]
+    monkeypatch.setattr(states, "MOST_LOOKED_AT", 3)
+    dispatch.broker().delete("piranha:looked:r1")
+    assert addresses(administrator, state="out", sort="name", q="10.11.12.1") == []
+    assert addresses(administrator, state="out") == ["10.11.12.2"]
+    assert dispatch.broker().zcard("piranha:looked:r1") == 0
 
 
 def test_the_real_servers_of_one_virtual_server_are_searched_and_filtered(
