@@ -21,6 +21,7 @@ from tests.unit.pulse.world import lvs_cf
 from tests.workers.conftest import RouterProcesses
 
 QUEUE = queue_of("r1")
+LIMIT = 60.0  # seconds that a worker on a busy machine may take to start and answer
 NOTHING = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
@@ -85,7 +86,7 @@ class Attack:
                 found.append(answer)
             return answer is not None
 
-        eventually(there, f"the task {number} is answered", 20)
+        eventually(there, f"the task {number} is answered", LIMIT)
         return found[0]
 
     def is_answered(self, number: str) -> bool:
@@ -108,7 +109,7 @@ class Attack:
     def is_refused(self, kind: Kind, before: dict[Kind, int], times: int = 1) -> None:
         """Waits until the worker has said so."""
         wanted = before.get(kind, 0) + times
-        eventually(lambda: self.refused().get(kind, 0) == wanted, f"{wanted} are refused as {kind}", 20)
+        eventually(lambda: self.refused().get(kind, 0) == wanted, f"{wanted} are refused as {kind}", LIMIT)
 
 
 def enveloped(number: str, task: str, arguments: Any) -> dict[str, Any]:
