@@ -187,25 +187,7 @@ def parser() -> argparse.ArgumentParser:
     add_router_commands(add)
     add_server_commands(add)
 
-    one = add("worker", worker, "Run the Celery worker of a router, or of the manager.")
-    which = one.add_mutually_exclusive_group(required=True)
-    which.add_argument("--router", metavar="NAME", help="the router whose queue this worker serves")
-    which.add_argument("--manager", action="store_true", help="carry frozen revisions to the routers")
-    one.add_argument("--pulse-socket", type=Path, default=PULSE_SOCKET, metavar="PATH")
-    one.add_argument(
-        "--broker",
-        metavar="URL",
-        help="Redis (default: PIRANHA_BROKER_URL, or the file PIRANHA_BROKER_URL_FILE)",
-    )
-    one.add_argument(
-        "--file", type=Path, metavar="PATH", help="what piranha join wrote (default: PIRANHA_WORKER_FILE)"
-    )
-    one.add_argument(
-        "--forget-serials",
-        action="store_true",
-        help="take tasks of a manager that was restored or set up anew",
-    )
-    one.add_argument("--log-level", default="warning")
+    add_worker(add)
 
     add_audit(add)
     add_enrol(add)
@@ -225,6 +207,29 @@ def parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, add_help=False)
         sub.set_defaults(run=command, options=[])
     return top
+
+
+def add_worker(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
+    """The Celery workers."""
+    one = add("worker", worker, "Run the Celery worker of a router, or of the manager.")
+    which = one.add_mutually_exclusive_group(required=True)
+    which.add_argument("--router", metavar="NAME", help="the router whose queue this worker serves")
+    which.add_argument("--manager", action="store_true", help="carry frozen revisions to the routers")
+    one.add_argument("--pulse-socket", type=Path, default=PULSE_SOCKET, metavar="PATH")
+    one.add_argument(
+        "--broker",
+        metavar="URL",
+        help="Redis (default: PIRANHA_BROKER_URL, or the file PIRANHA_BROKER_URL_FILE)",
+    )
+    one.add_argument(
+        "--file", type=Path, metavar="PATH", help="what piranha join wrote (default: PIRANHA_WORKER_FILE)"
+    )
+    one.add_argument(
+        "--forget-serials",
+        action="store_true",
+        help="take tasks of a manager that was restored or set up anew",
+    )
+    one.add_argument("--log-level", default="warning")
 
 
 def add_file_commands(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
