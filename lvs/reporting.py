@@ -73,10 +73,10 @@ class Reporter:
         self._pulse = pulse
         self._clock = clock
         self._sampler = sampler or Sampler(name, clock=clock)
-        self._marks: dict[str, int] = {}  # of the virtual servers as they were asked for last
+        # Of the virtual servers as they were asked for last, that which was asked for longest ago first.
+        self._marks: dict[str, int] = {}
         self._standings: dict[str, Standing] = {}
         self._written: dict[str, int] = {}  # the hash of each part in Redis
-        self._turns: Iterator[str] = iter(())
         self._looked_at_all = float("-inf")  # when all of a small cluster was asked for
         self._has_states = False  # in Redis
         self._foreign: list[Part] = []
@@ -151,16 +151,8 @@ class Reporter:
                 names += marks
         else:
             share = 1 + int(len(marks) * reports.INTERVAL / TURN)
-            names += self._next_turns(marks, share)
+            names += itertools.islice(self._marks, share)
         return iter(dict.fromkeys(names))
-
-    def _next_turns(self, marks: Mapping[str, int], number: int) -> list[str]:
-        """The next ones, again and again from the first."""
-        names = [name for name in itertools.islice(self._turns, number) if name in marks]
-        if len(names) < number:
-            self._turns = iter(list(marks))
-            names += itertools.islice(self._turns, number - len(names))
-        return names
 
     def _ask(self, head: dict[str, Any], marks: Mapping[str, int], wanted: Iterator[str]) -> dict[str, str]:
         """Asks pulse as long as there is time; what is not as it was written, in JSON."""
@@ -173,6 +165,7 @@ class Reporter:
             self._sampler.take_parts(said["virtual_servers"])
             for part in said["virtual_servers"]:
                 name = part["name"]
+                self._marks.pop(name, None)
                 self._marks[name] = marks.get(name, 0)
                 self._standings[name] = standing_of(part)
                 body = compact(kept(part))
