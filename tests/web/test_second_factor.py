@@ -307,6 +307,7 @@ def test_who_must_have_one_can_only_set_one_up(
         page = text_of(client.get("/second-factor"))
         assert "must have a second factor" in page
         assert "Panels" not in page
+        assert 'role="search"' not in page
         assert client.get("/password").status_code == 200
     set_up(client, anna, ANNA)
 
