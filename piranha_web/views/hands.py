@@ -101,7 +101,7 @@ def chosen(
     """The real servers that a request names, and what the active router says of them and those beside them.
 
     One by one; or as machines in all virtual servers, by address; or all of the virtual servers that were
-    ticked in the list. The last two are those in service.
+    ticked in the list. The last two are those in service; where nobody says which, those of the candidate.
     """
     named = [target for text in given.getlist("target") if (target := target_of(text)) is not None]
     addresses = given.getlist("address")
@@ -114,6 +114,13 @@ def chosen(
     if not named:
         wanted = {text for text in addresses if text}
         named = [target for target, one in places.items() if target[0] in services or one.address in wanted]
+        if scene.known is None:
+            named = [
+                (service.name, one.name)
+                for service in scene.listing.services
+                for one in service.members
+                if one.runs and (service.name in services or one.address in wanted)
+            ]
     return list(dict.fromkeys(named)), places
 
 

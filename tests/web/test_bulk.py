@@ -172,6 +172,15 @@ def test_all_real_servers_of_chosen_virtual_servers_are_drained_by_one_order(
     assert asked[0][1][0] == [["shop", "web1"], ["shop", "web2"]]
 
 
+def test_without_a_word_of_the_active_router_those_of_the_candidate_are_meant(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    for given in ({"pick": [pk("shop"), pk("mail")]}, {"address": ["10.11.12.1", "10.11.12.2"]}):
+        text = text_of(administrator.get("/real-servers/order", {"order": "drain", **given}))
+        assert "Drain 2 real servers" in text  # mail is inactive
+        assert "The active router does not report now" in text
+
+
 def test_an_order_for_too_many_is_refused_and_not_cut(
     administrator: Client, cluster: models.Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
