@@ -8,8 +8,9 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from lvs import models
 from lvs.traffic import Value, figures, lines, thinned
-from piranha_web.traffic import Line, amount, number, said
+from piranha_web.traffic import Line, Whole, amount, number, said, whole
 
 register = template.Library()
 
@@ -28,6 +29,12 @@ def sparkline(line: Line | None) -> SafeString:
 def chart(line: Line, second: int = 0) -> SafeString:
     """A large one; second: in the colour of the other curve."""
     return picture(line, *LARGE, "chart second" if second else "chart")
+
+
+@register.inclusion_tag("control/_traffic.html")
+def cluster_traffic(cluster: models.Cluster) -> dict[str, Whole]:
+    """The whole cluster's traffic of the last hour."""
+    return {"traffic": whole(cluster)}
 
 
 def picture(line: Line, width: int, height: int, points: int, kind: str) -> SafeString:

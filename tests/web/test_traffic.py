@@ -196,3 +196,14 @@ def test_what_a_router_should_not_have_written_there_is_no_traffic(
     assert len(shown.lines(cluster, ["shop"])["shop"].series) == 359
     assert administrator.get(f"/virtual-servers/{shop.pk}/traffic").status_code == 200
     assert administrator.get(f"/virtual-servers/{shop.pk}/traffic/figures").status_code == 200
+
+
+def test_the_whole_cluster_has_a_part_of_a_page(cluster: models.Cluster, sampled: models.VirtualServer):
+    part = Template("{% load traffic %}{% cluster_traffic cluster %}")
+    page = part.render(Context({"cluster": cluster}))
+    assert page.count("<polyline") == 4
+    assert "500 connections/s" in page
+    assert "peak 1 k connections/s" in page
+    assert "stale" not in page
+    dispatch.broker().flushall()
+    assert "Nothing was sampled in the last hour" in part.render(Context({"cluster": cluster}))
