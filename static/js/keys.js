@@ -106,7 +106,7 @@
     }
   });
 
-  for (const button of document.querySelectorAll("[data-keys-help]")) {
-    button.hidden = false;
+  for (const one of document.querySelectorAll("[data-keys-help], [data-keys-hint]")) {
+    one.hidden = false;
   }
 })();
