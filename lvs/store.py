@@ -1,6 +1,6 @@
 """Rows and configurations: what the panels have written, as an LvsConfig, and back; revisions.
 
-The whole candidate is read with seven queries however many servers it has, and of those only what changed.
+The whole candidate is read with six queries however many servers it has, and of those only what changed.
 """
 
 from __future__ import annotations
