@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.request import split_domain_port
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -53,7 +54,7 @@ def router_enrol(request: HttpRequest, pk: int) -> HttpResponse:
                 router,
                 by=request.user.get_username(),
                 now=timezone.now(),
-                addresses=[f"https://{request.get_host()}"] if is_secure(request) else [],
+                addresses=own_address(request),
             )
         except (LvsError, OSError) as error:
             messages.error(request, f"No token was made. {error}")
@@ -93,6 +94,13 @@ def router_revoke(request: HttpRequest, pk: int) -> HttpResponse:
         request, Action.ENROL, f"revoked {router.name}", cluster=cluster, target=router.name, outcome=outcome
     )
     return redirect("router-enrol", pk=pk)
+
+
+def own_address(request: HttpRequest) -> list[str]:
+    """Where the administrator has reached this site, if a router could do the same."""
+    name, _port = split_domain_port(request.get_host())
+    reachable = is_secure(request) and not enrolling.is_loopback(name.strip("[]"))
+    return [f"https://{request.get_host()}"] if reachable else []
 
 
 def state_of(router: models.Router) -> dict[str, object]:

@@ -77,7 +77,10 @@ def test_the_address_that_the_administrator_uses_comes_first(
         response = administrator.post(
             f"/routers/{r1.pk}/enrol", secure=True, HTTP_HOST="lb.example.org", HTTP_ORIGIN="null"
         )
+        here = administrator.post(f"/routers/{r1.pk}/enrol", secure=True, HTTP_HOST="127.0.0.1:3636")
     assert command_on(unescape(response.content.decode())).addresses[0] == "https://lb.example.org"
+    # What leads a router to itself is none of its manager's addresses.
+    assert command_on(unescape(here.content.decode())).addresses == ("https://192.0.2.1:3636",)
 
 
 def test_a_router_gets_its_own_user_of_redis_the_managers_keys_and_the_authority(r1: models.Router) -> None:
