@@ -98,8 +98,8 @@ def _when_there(pk: int) -> Iterator[Asked]:
     for title, name, arguments, aim in (
         ("traffic of one", "virtual-server-traffic", [pk], LIST),
         ("traffic of one, its figures", "virtual-server-traffic-figures", [pk], FRAGMENT),
-        ("all real servers", "real-server-all", [], LIST),
-        ("clusters", "cluster-overview", [], LIST),
+        ("all real servers", "machine-list", [], LIST),
+        ("clusters", "cluster-list", [], LIST),
         ("search over all clusters", "search", [], LIST),
     ):
         try:
