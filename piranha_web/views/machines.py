@@ -125,7 +125,10 @@ def matching(
     changed: frozenset[Target],
 ) -> list[Machine]:
     """The machines that the list asks for, in its order."""
-    found = find(wanted.q, scene.listing.machines)
+    by_name = wanted.sort.removeprefix("-") == "name"
+    found = find(wanted.q, scene.listing.machines_by_name if by_name else scene.listing.machines)
+    if wanted.sort == "-name":
+        found.reverse()
     state = wanted.filters["state"]
     by_state = wanted.sort.removeprefix("-") == "state"
     if state == CHANGED:
@@ -141,7 +144,6 @@ def matching(
 
 
 SORT_KEYS: dict[str, Callable[[Machine], Any]] = {
-    "name": lambda one: one.natural,
     "address": lambda one: one.order,
     "services": lambda one: len(one.members),
 }

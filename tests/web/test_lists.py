@@ -252,6 +252,9 @@ def test_every_machine_is_one_row_whatever_it_serves(administrator: Client, seve
     assert addresses(administrator) == ["10.11.12.1", "10.11.12.2", "10.11.12.80"]
     assert addresses(administrator, q="intranet") == ["10.11.12.1", "10.11.12.2"]
     assert addresses(administrator, q="web2") == ["10.11.12.2"]
+    by_name = ["10.11.12.80", "10.11.12.1", "10.11.12.2"]
+    assert addresses(administrator, sort="name") == by_name
+    assert addresses(administrator, sort="-name") == by_name[::-1]
     assert addresses(administrator, q="8080") == ["10.11.12.1", "10.11.12.2"]
     assert addresses(administrator, sort="-services", q="10.11.12.0/24")[-1] == "10.11.12.80"
     page = text_of(administrator.get("/real-servers"))
