@@ -31,7 +31,9 @@ ERRANDS = 20  # what routers were given besides new revisions, on the history's 
 def history(request: HttpRequest) -> HttpResponse:
     """The revisions of the cluster, newest first."""
     cluster = cluster_or_404(request)
-    revisions = cluster.revisions.order_by("-number").prefetch_related("deployments__router")
+    # A revision's texts have megabytes: nothing of them is shown here.
+    revisions = cluster.revisions.defer("document", "lvs_cf").order_by("-number")
+    revisions = revisions.prefetch_related("deployments__router")
     page = Paginator(revisions, PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
