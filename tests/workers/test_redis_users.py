@@ -159,6 +159,17 @@ def test_what_a_router_that_was_taken_over_writes_of_its_refusals_harms_no_page(
     assert refusals.fetch(manager, ["r1"]) == ()
 
 
+def test_a_router_cannot_hide_what_another_one_refused(taken_over: redis.Redis, manager: redis.Redis) -> None:
+    refused = refusals.Refusals()
+    refused.note(refusals.Kind.FORGED, "x")
+    refused.publish(manager, "r2")
+    taken_over.hset(refusals.key_of("r1"), mapping={b"late": b"\xff", b"late.at": b"\xfe", b"\xff": b"\xff"})
+    assert [one.router for one in refusals.fetch(manager, ["r1", "r2"])] == ["r2"]
+    why = {b"forged": b"2", b"forged.at": b"1", b"forged.why": b"\xff" * 9999}
+    taken_over.hset(refusals.key_of("r1"), mapping=why)
+    assert {one.router: one.count for one in refusals.fetch(manager, ["r1", "r2"])} == {"r1": 2, "r2": 1}
+
+
 def test_nobody_gets_in_by_a_wrong_password_or_none(
     taken_over: redis.Redis, redis_server: RedisServer
 ) -> None:
