@@ -49,7 +49,7 @@ def test_what_is_saved_is_what_is_loaded(cluster: models.Cluster, config: LvsCon
     assert store.load(cluster) == config
 
 
-def test_a_large_candidate_is_loaded_with_six_queries_and_the_next_time_with_four(cluster: models.Cluster) -> None:
+def test_a_large_candidate_takes_six_queries_and_the_next_time_four(cluster: models.Cluster) -> None:
     many = tuple(replace(SHOP, name=f"shop {number}", active=False, port=number) for number in range(1, 1201))
     store.save(cluster, LvsConfig(virtual_servers=many))
 
