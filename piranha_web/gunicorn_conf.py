@@ -56,6 +56,7 @@ workers = int(os.environ.get("PIRANHA_WEB_WORKERS", "2"))
 threads = int(os.environ.get("PIRANHA_WEB_THREADS", "24"))
 worker_class = "piranha_web.tls.worker.PatientWorker"
 accesslog = "-"
+logger_class = "piranha_web.tls.access_log.AccessLog"
 control_socket_disable = True  # nobody needs a second way to tell it things
 # Forwarding headers are judged in one place, piranha_web.access.addresses: gunicorn must believe none.
 forwarded_allow_ips = ""

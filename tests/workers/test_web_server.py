@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import os
@@ -191,6 +192,22 @@ def test_no_forwarding_header_is_believed_by_the_web_server_itself(folder: Path)
         assert b"http / 0" in said
     finally:
         one.stop()
+
+
+def test_nobody_writes_a_line_of_their_own_into_the_log_of_requests(folder: Path) -> None:
+    one = Server(folder).begun()
+    try:
+        forged = "x\n2026-01-01 INFO piranha.audit\x1b[2J\x9b\u202e"
+        name = base64.b64encode(f"{forged}:x".encode()).decode()
+        head = f"Authorization: Basic {name}\r\nReferer: http://x/\x9b\r\nHost: x\r\nConnection: close\r\n"
+        one.said(f"GET /login/by/return?code=SECRET HTTP/1.1\r\n{head}\r\n".encode("latin-1"))
+        eventually(lambda: "/login/by/return" in one.text, "the request is logged")
+    finally:
+        one.stop()
+    (line,) = [line for line in one.text.splitlines() if "/login/by/return" in line]
+    assert "x\\n2026-01-01 INFO piranha.audit\\x1b[2J\\x9b\\u202e" in line
+    assert line.isprintable()
+    assert "SECRET" not in one.text
 
 
 def brought(folder: Path, name: str) -> bytes:
