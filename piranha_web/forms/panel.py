@@ -11,11 +11,13 @@ import hashlib
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
 from lvs.config.keywords import KEYWORDS
 from lvs.config.model import LvsConfig, Problem, Severity
 from lvs.config.rules import problems
 from lvs.config.sentences import place_name
+from piranha_web.forms.conflicts import Conflict, merged, opened
 from piranha_web.guide.links import with_help
 
 DIRECTIVES = frozenset(name for words in KEYWORDS.values() for name in words)
@@ -24,6 +26,19 @@ STALE = (
     "Somebody changed this after you opened it. Nothing was saved and nothing was overwritten. Open the page "
     "again to see what it says now; what you typed is still below."
 )
+OVERTAKEN = (
+    "Somebody changed this after you opened it. Nothing was saved yet, nothing was overwritten, and what you "
+    "typed is below: look at what they changed, then accept again."
+)
+JUDGE = "judge"  # sent beside the fields by a page that wants to know what is wrong, and to save nothing
+
+
+class Judged(Exception):
+    """Ends a request that asked what the form says: `verdict` is the answer, and nothing is saved."""
+
+    def __init__(self, verdict: dict[str, Any]) -> None:
+        super().__init__("asked only")
+        self.verdict = verdict
 
 
 def fingerprint(value: object) -> str:
@@ -64,6 +79,27 @@ class PanelForm(forms.Form):
         self.old = value
         self.value: Any = None
         self.warnings: list[str] = []
+        self.opened = opened(self)
+        self.conflict: Conflict | None = None
+        if isinstance(self.data, QueryDict):
+            self.lay_over(self.data)
+
+    def lay_over(self, sent: QueryDict) -> None:
+        """Lays what was sent over what somebody else may have saved meanwhile."""
+        self.data, self.conflict = merged(self, sent, is_stale=sent.get("seen") != self.initial["seen"])
+        if self.conflict:
+            self.data["seen"] = self.initial["seen"]
+
+    def is_valid(self) -> bool:
+        """Whether it can be saved; for a page that only asks, the answer is the end of the request."""
+        if JUDGE in self.data:
+            raise Judged(self.verdict())
+        return super().is_valid()
+
+    def verdict(self) -> dict[str, Any]:
+        """What is wrong, by field, and what concerns the whole."""
+        errors = {name: list(map(str, found)) for name, found in self.errors.items()}
+        return {"whole": errors.pop("__all__", []), "errors": errors, "warnings": self.warnings}
 
     def initial_of(self, value: Any) -> dict[str, Any]:
         """What the fields show."""
@@ -95,6 +131,8 @@ class PanelForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        if self.conflict:
+            self.add_error(None, OVERTAKEN)
         if self.errors:
             return cleaned
         if cleaned["seen"] != fingerprint(self.watched(self.old)):

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from lvs.config.marks import free_mark
 from lvs.config.model import Forwarding, LvsConfig, VirtualServer
 from lvs.config.ports import needs_ftp_helper, passive_ports, serves_ftp
+from piranha_web.forms.conflicts import OPENED
 from piranha_web.forms.panel import PanelForm
 
 PERSISTENCE = "300"  # seconds, where a set of ports is of use only to clients that stay with one real server
@@ -76,6 +77,7 @@ class Presets(LayoutObject):  # type: ignore[misc]  # crispy has no types
 
 def fill_in(form: PanelForm, posted: QueryDict, preset: Preset) -> None:
     """Has a form that is not bound show what was typed, with the preset's ports in it."""
+    form.opened = posted.get(OPENED, form.opened)
     for name in form.fields:
         several = isinstance(form.initial.get(name), tuple | list) and name != "ports"
         form.initial[name] = posted.getlist(name) if several else posted.get(name, "")

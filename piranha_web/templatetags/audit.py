@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import template
 from django.utils.safestring import SafeString
 
+from lvs import models
 from piranha_web.templatetags.piranha import shown
 
 register = template.Library()
@@ -17,6 +19,9 @@ OUTCOMES = {
     "failed": ("✖", "danger", "failed"),
     "refused": ("✖", "warning", "refused"),
 }
+Action = models.AuditEntry.Action
+CHANGES = (Action.CANDIDATE, Action.IMPORT, Action.DISCARD, Action.TAKE_BACK, Action.TAKE_IN)
+NEWEST_CHANGES = 5  # that a page names
 MOST_LINES = 200  # of one detail on the page; the exports have all
 
 
@@ -32,3 +37,13 @@ def details_of(value: Any) -> list[str]:
     lines = [str(one) for one in value] if isinstance(value, list) else [str(value)]
     more = [f"… and {len(lines) - MOST_LINES} more: export them"] if len(lines) > MOST_LINES else []
     return lines[:MOST_LINES] + more
+
+
+@register.simple_tag
+def changes_since(cluster: models.Cluster, since: datetime) -> list[models.AuditEntry]:
+    """Who changed the candidate since then: the newest entries, oldest first."""
+    done = models.AuditEntry.Outcome.DONE
+    found = models.AuditEntry.objects.filter(
+        cluster=cluster.name, action__in=CHANGES, outcome=done, at__gte=since
+    )
+    return list(found.order_by("-at", "-pk")[:NEWEST_CHANGES])[::-1]

@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -18,7 +18,7 @@ from lvs import models
 from lvs.config.model import LvsConfig, Severity
 from piranha_web import audit
 from piranha_web.context import cluster_of, current_cluster
-from piranha_web.forms.panel import added, sentence
+from piranha_web.forms.panel import Judged, added, sentence
 
 MOST_PROBLEMS = 5  # of one change that are said on a page
 
@@ -30,7 +30,8 @@ def panel(view: PanelView[P]) -> Callable[Concatenate[HttpRequest, P], HttpRespo
     """Hands the view its cluster; without one, the way leads to the first step.
 
     A POST runs in one transaction with the cluster locked, so that nobody changes in between what the form
-    was judged against; what it changes in the candidate is in the audit log with it.
+    was judged against; what it changes in the candidate is in the audit log with it. A form that was only to
+    be judged says so as JSON.
     """
 
     def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
@@ -40,10 +41,13 @@ def panel(view: PanelView[P]) -> Callable[Concatenate[HttpRequest, P], HttpRespo
             return redirect("cluster-create")
         if is_shown:
             return view(request, cluster, *args, **kwargs)
-        with transaction.atomic():
-            locked = models.Cluster.objects.select_for_update().get(pk=cluster.pk)
-            with audit.watched(request, locked):
-                return view(request, locked, *args, **kwargs)
+        try:
+            with transaction.atomic():
+                locked = models.Cluster.objects.select_for_update().get(pk=cluster.pk)
+                with audit.watched(request, locked):
+                    return view(request, locked, *args, **kwargs)
+        except Judged as judged:
+            return JsonResponse(judged.verdict)
 
     update_wrapper(wrapper, view)
     return require_http_methods(["GET", "HEAD", "POST"])(wrapper)

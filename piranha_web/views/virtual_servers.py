@@ -17,6 +17,7 @@ from piranha_web.context import current_cluster
 from piranha_web.explained import tried_of
 from piranha_web.forms.duplicate import DuplicateForm
 from piranha_web.forms.monitoring import CLEARING, MonitoringForm
+from piranha_web.forms.panel import JUDGE
 from piranha_web.forms.ports import PRESETS, Preset, fill_in, ftp_hint
 from piranha_web.forms.virtual_servers import NEW, VirtualServerForm, with_virtual_server
 from piranha_web.servers import target_text
@@ -126,7 +127,9 @@ def monitoring_try(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("cluster-create")
     row = get_object_or_404(cluster.virtual_servers, pk=pk)
     config = store.load(cluster)
-    form = MonitoringForm(request.POST, config=config, owner=value_of(config, row))
+    posted = request.POST.copy()
+    posted.pop(JUDGE, None)  # here the routers judge
+    form = MonitoringForm(posted, config=config, owner=value_of(config, row))
     context = monitoring_context(row, form)
     name = request.POST.get("real_server", "")
     if form.is_valid() and name in context["names"]:
