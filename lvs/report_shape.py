@@ -269,6 +269,23 @@ PARAMETERS = listed(
         }
     )
 )
+
+
+def _connection(value: object) -> bool:
+    """Protocol, client, port, virtual address, port, real server, port, state, seconds."""
+    if type(value) is not list or len(value) != 9:
+        return False
+    kinds = (text, text, natural, text, natural, text, natural, text, natural)
+    return all(kind(one) for kind, one in zip(kinds, value, strict=True))
+
+
+def _place_and_count(value: object) -> bool:
+    """Address, port, number."""
+    if type(value) is not list or len(value) != 3:
+        return False
+    return text(value[0]) and natural(value[1]) and natural(value[2])
+
+
 COUNT = {"packets": natural, "bytes": natural}
 MARK = record(
     {"virtual_server": text, "address": text, "protocol": text, "ports": text, "fwmark": natural, **COUNT}
@@ -286,6 +303,19 @@ RULES = record(
         "remarks": REMARKS,
     }
 )
+CONNECTIONS = record(
+    {
+        "connections": listed(_connection, 1000),
+        "looked_at": natural,
+        "matched": natural,
+        "persistence": natural,
+        "cut": flag,
+        "seconds": number,
+        "states": mapped(natural),
+        "real_servers": listed(_place_and_count, 1000),
+        "clients": listed(pair(text, natural), 1000),
+    }
+)
 INSTALLED = record(
     {"changes": TEXTS, "refused": listed(record({"change": text, "reason": text})), "seconds": number}
 )
@@ -294,6 +324,7 @@ RESULTS: dict[str, Kind] = {
     "piranha.apply": INSTALLED,
     "piranha.plan": record({"changes": TEXTS, "problems": PROBLEMS}),
     "piranha.running": record({"lvs_cf": maybe(long_text), "sha256": maybe(text), "serial": maybe(natural)}),
+    "piranha.connections": CONNECTIONS,
     "piranha.server": record({"changed": TEXTS}),
     "piranha.explain": EXPLAINED,
     "piranha.try_check": record({"check": text, "test": maybe(TEST)}),

@@ -38,6 +38,8 @@ RULES_SECONDS = 8
 GUARD_SECONDS = 10
 SERVER_SECONDS = 8
 EXPLAIN_SECONDS = 6
+CONNECTIONS_SECONDS = 8  # one reading, and another one before it
+CONNECTION_FILTERS = ("client", "virtual_server", "real_server", "protocol", "state", "limit")
 EXAMINE_SECONDS = 8  # two examinations, one after the other
 TEST_SECONDS = 22  # a check with a longer limit is tried at the router, by `piranha server test`
 HAND_OVER_SECONDS = 30  # pulse waits for the dead time and five seconds more at most
@@ -151,6 +153,13 @@ def preflight(self: Task, document: dict[str, Any] | None = None) -> None:
 def rules(self: Task) -> None:
     """The rule set of this router, with what it counted; nobody waiting, nothing is looked at."""
     if_wanted(self, lambda: pulse(RULES_SECONDS).rules())
+
+
+@shared_task(name="piranha.connections", bind=True)
+def connections(self: Task, asked: dict[str, Any]) -> None:
+    """What is open through this router; nobody waiting, nothing is read. asked: as pulse's call has it."""
+    known = {name: asked[name] for name in CONNECTION_FILTERS if name in asked}
+    if_wanted(self, lambda: pulse(CONNECTIONS_SECONDS).connections(**known))
 
 
 @shared_task(name="piranha.guard", bind=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from piranha_web.cli_allow import add_allow
 from piranha_web.cli_audit import add_audit
+from piranha_web.cli_connections import add_connections
 from piranha_web.cli_enrol import add_enrol, add_tls
 from piranha_web.cli_oidc import add_oidc
 from piranha_web.cli_passwd import add_passwd, add_unlock
@@ -271,6 +272,8 @@ def add_router_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
     form = one.add_mutually_exclusive_group()
     form.add_argument("--iptables", action="store_true", help="in the words of iptables-save, for reading")
     form.add_argument("--json", action="store_true", help="print it all as JSON")
+
+    add_connections(add, PULSE_SOCKET)
 
     one = add("failover", failover, "Switch the active role to the other router (exit 0: done, 1: refused).")
     one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")

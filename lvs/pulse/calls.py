@@ -84,7 +84,20 @@ def _of_this_machine(lvsd: Lvsd) -> dict[str, Call]:
     async def counters(request: Request) -> Mapping[str, Any]:
         return await telling.counters(lvsd.keeper)
 
-    return {"preflight": preflight, "rules": rules, "guard": guard, "counters": counters}
+    reading = asyncio.Lock()
+
+    async def connections(request: Request) -> Mapping[str, Any]:
+        from lvs.pulse.connections import connections as look
+
+        return await look(lvsd.keeper, reading, request)
+
+    return {
+        "preflight": preflight,
+        "rules": rules,
+        "guard": guard,
+        "counters": counters,
+        "connections": connections,
+    }
 
 
 def _of_real_servers(lvsd: Lvsd, name: str) -> dict[str, Call]:

@@ -51,6 +51,13 @@ class PulseClient:
         """What stands against this text, or against what is in force, on this router; changes nothing."""
         return self._call({"call": "preflight"} | ({} if lvs_cf is None else {"lvs_cf": lvs_cf}))
 
+    def connections(self, **asked: str | int) -> dict[str, Any]:
+        """What is open through this router: `client`, `virtual_server`, `real_server`, `protocol`, `state`.
+
+        limit: how many are told, the rest is counted. RouterError says what of it means nothing.
+        """
+        return self._call({"call": "connections", **asked})
+
     def rules(self) -> dict[str, Any]:
         """The rule set in force: nft's text, what it counted, where it is saved, what is odd about it."""
         return self._call({"call": "rules"})

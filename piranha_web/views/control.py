@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from lvs import ipvsadm, models
-from lvs.dispatch import RouterState
-from piranha_web import servers
+from lvs import models, store
+from lvs.dispatch import ClusterState, RouterState
+from piranha_web import servers, traffic
 from piranha_web.access.roles import VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.hands import VERBS
 from piranha_web.pair import moment, pair_of
+from piranha_web.picture import picture_of
 
 DEFAULT_INTERVAL = 10  # seconds; Piranha's own default
 SHORTEST_INTERVAL = 2  # the routers report every two seconds, so a shorter one would show nothing new
 LONGEST_INTERVAL = 3600
+FEW_EVENTS = 15
+MOST_PENDING = 5  # changes in words; the rest is counted
+WORSE = ("warning", "error", "critical")  # the levels of events that somebody should have seen
 
 
 @needs(VIEWER)
@@ -81,21 +87,41 @@ def live_context(request: HttpRequest) -> dict[str, Any]:
     if cluster is None:
         return {}
     now = current_state(request, cluster)
-    shown = next((one for one in now.routers if one.pulse and one.pulse["role"] == "active"), None)
-    shown = shown or next((one for one in now.routers if one.pulse), None)
-    pulse = shown.pulse if shown else None
+    shown = shown_router(now)
+    pending = store.pending(cluster)
     return {
         "now": now,
         "pair": pair_of(now),
         "outside": [one for one in now.routers if one.is_outside],
         "shown": shown,
-        "pulse": pulse,
+        "pulse": shown.pulse if shown else None,
+        "picture": picture_of(cluster, now, shown),
+        "traffic": traffic.whole(cluster),
+        "pending": pending[:MOST_PENDING],
+        "pending_more": max(0, len(pending) - MOST_PENDING),
+        "read_at": timezone.now(),
         **attention_context(cluster, shown),
-        "virtual_servers": [with_counts(shown, one) for one in pulse["virtual_servers"]]
-        if shown and pulse
-        else [],
-        "ipvs_table": ipvsadm.table(pulse) if pulse else "",
-        "events": [with_time(event) for event in reversed(pulse["events"])] if pulse else [],
+        **events_context(request, shown),
+    }
+
+
+def shown_router(now: ClusterState) -> RouterState | None:
+    """The router whose word the page shows: the active one that is heard, else one that speaks at all."""
+    heard = sorted((one for one in now.routers if one.pulse), key=lambda one: not one.is_current)
+    return next((one for one in heard if one.role == "active"), heard[0] if heard else None)
+
+
+def events_context(request: HttpRequest, shown: RouterState | None) -> dict[str, Any]:
+    """The events of a router, newest first: all or the worse ones, a few or all that it tells of."""
+    worse, older = request.GET.get("events") == "worse", "older" in request.GET
+    every = shown.pulse["events"][::-1] if shown and shown.pulse else []
+    found = [event for event in every if not worse or event["level"] in WORSE]
+    return {
+        "events": [with_time(event) for event in (found if older else found[:FEW_EVENTS])],
+        "events_worse": worse,
+        "events_older": older,
+        "events_more": 0 if older else max(0, len(found) - FEW_EVENTS),
+        "live_query": urlencode({"events": "worse"} if worse else {}) + ("&older=1" if older else ""),
     }
 
 
@@ -110,19 +136,6 @@ def attention_context(cluster: models.Cluster, shown: RouterState | None) -> dic
         "attention_more": max(servers.attention_total(shown), len(rows)) - len(seen) if shown and rows else 0,
         "verbs": VERBS.values(),
         "here": reverse("control"),
-    }
-
-
-def with_counts(shown: RouterState, virtual_server: Mapping[str, Any]) -> dict[str, Any]:
-    """A virtual server of the status document with what its row sums up."""
-    name = virtual_server["name"]
-    return {
-        **virtual_server,
-        "state": servers.service_state(virtual_server),
-        "real_servers": [
-            {**one, "found": servers.server_of(shown, name, one)} for one in virtual_server["real_servers"]
-        ],
-        "healthy": sum(one["health"] == "healthy" for one in virtual_server["real_servers"]),
     }
 
 

@@ -32,6 +32,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "/": (V, NOT_TAKEN),
     "/live": (V, NOT_TAKEN),
     "/status-line": (V, NOT_TAKEN),
+    "/ipvs": (V, NOT_TAKEN),
+    "/connections": (V, NOT_TAKEN),
     "/auto-update": (NOT_TAKEN, V),
     "/global-settings": (V, A),
     "/redundancy": (V, A),
