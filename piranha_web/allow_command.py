@@ -19,7 +19,7 @@ from piranha_web import audit
 from piranha_web.access import allow_file, allowed
 from piranha_web.access.allow_file import AllowRefused, Entry
 from piranha_web.audit_command import console_user
-from piranha_web.passwd_command import database_trouble
+from piranha_web.console_database import ELSEWHERE, database_trouble
 
 EVERYBODY = " Say so with --everybody."
 
@@ -51,7 +51,10 @@ def show(arguments: Namespace) -> int:
         )
         return 1
     if now.is_default:
-        say(f"There is no {arguments.file}: this is what PIRANHA_ALLOW says, or without it the default.")
+        say(
+            f"There is no {arguments.file.absolute()}: this is what PIRANHA_ALLOW says, or without it "
+            "the default."
+        )
     say("This machine itself (loopback) always may.")
     return 0
 
@@ -91,7 +94,7 @@ def reset(arguments: Namespace) -> int:
     """Back to what counts without a file."""
     kept = allow_file.reset(arguments.file)
     if kept is None:
-        say(f"There is no {arguments.file}, so nothing was changed. What counts:")
+        say(f"There is no {arguments.file.absolute()}, so nothing was changed. What counts:")
         return show(arguments)
     say(f"The list is now in {kept}, where it counts no more. What counts:")
     note("reset the allowed networks", "")
@@ -107,7 +110,8 @@ def note(text: str, network: str) -> None:
         except DatabaseError as error:
             trouble = str(error)
     if trouble:
-        say(f"It is not in the audit log: {trouble}.")
+        where = settings.PIRANHA_ALLOW_FILE.absolute()
+        say(f"It is in {where}, but not in the audit log: {trouble}. {ELSEWHERE}")
 
 
 def say(text: str) -> None:

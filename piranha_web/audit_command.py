@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from lvs import audit, models
 from piranha_web.audit import CONSOLE
+from piranha_web.console_database import ELSEWHERE, database_trouble
 from piranha_web.forms.audit import MomentField
 from piranha_web.views.audit import BATCH, as_document
 
@@ -26,6 +27,9 @@ _LENGTH = re.compile(r"(\d{1,6})\s*([mhdw])")
 
 def audit_command(arguments: Namespace, environment: Mapping[str, str] = os.environ) -> int:
     """Prints the entries that fit, oldest first as in a log; or prunes. The exit code: 2 for wrong words."""
+    if trouble := database_trouble():
+        sys.stderr.write(f"The audit log cannot be read here: {trouble}. {ELSEWHERE}\n")
+        return 1
     now = timezone.now()
     if arguments.prune is not None:
         return prune(arguments.prune, now, environment)

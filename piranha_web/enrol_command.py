@@ -16,12 +16,16 @@ from lvs import models
 from lvs.errors import LvsError, NotPossible
 from piranha_web import audit, enrolling
 from piranha_web.audit_command import UNITS, console_user
+from piranha_web.console_database import ELSEWHERE, database_trouble
 
 _LENGTH = re.compile(r"(\d{1,6})\s*([mhdw])")
 
 
 def enrol_command(arguments: Namespace) -> int:
     """Carries it out; the exit code: 0 done, 1 not. Only the command for the router goes to stdout."""
+    if trouble := database_trouble():
+        say(f"The database cannot be used here: {trouble}. {ELSEWHERE}")
+        return 1
     try:
         router = router_of(arguments.router, arguments.cluster)
         if arguments.revoke:
@@ -45,7 +49,7 @@ def enrol_command(arguments: Namespace) -> int:
         say(f"Redis cannot be reached ({error}). Try again when it can.")
         return 1
     except DatabaseError as error:
-        say(f"The database cannot be used: {error}. Run this on the manager, with its PIRANHA_VAR.")
+        say(f"The database cannot be used: {error}. Look at it, then run this again.")
         return 1
     for remark in made.remarks:
         say(f"Note: {remark}")

@@ -9,13 +9,14 @@ from argparse import Namespace
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 
 from lvs import models
 from piranha_web import audit
-from piranha_web.access import accounts, lockout, passwords, second_factor
+from piranha_web.access import accounts, passwords
 from piranha_web.access.roles import ALWAYS_ADMINISTRATOR
 from piranha_web.audit_command import console_user
+from piranha_web.console_database import ELSEWHERE, database_trouble
 
 NO_DATABASE = "The database cannot be used here, so roles and sessions stay as they are: {}."
 
@@ -49,21 +50,6 @@ def passwd_command(arguments: Namespace) -> int:
     return 0
 
 
-def database_trouble() -> str:
-    """Why roles cannot be read or changed; "": they can. A database that is not there is not made."""
-    name = str(connection.settings_dict["NAME"])
-    if connection.vendor == "sqlite" and not name.startswith("file:") and not Path(name).exists():
-        return f"there is no {name} yet"
-    try:
-        models.Account.objects.exists()
-        models.Login.objects.exists()
-        second_factor.holders()
-        lockout.known_networks(ALWAYS_ADMINISTRATOR)
-    except DatabaseError as error:
-        return str(error)
-    return ""
-
-
 def give(arguments: Namespace, trouble: str) -> None:
     """Sets the password, and the role if one is named."""
     name, role = arguments.user, arguments.role
@@ -72,7 +58,7 @@ def give(arguments: Namespace, trouble: str) -> None:
     if role and name == ALWAYS_ADMINISTRATOR:
         raise NotDone(f"{name} is always administrator: leave --role out.")
     password = accounts.random_password() if arguments.random else asked(from_stdin=arguments.stdin)
-    is_new = passwords.hash_of(name, arguments.file) is None
+    is_new, is_first = passwords.hash_of(name, arguments.file) is None, not arguments.file.exists()
     if trouble:
         passwords.set_password(name, password, arguments.file)
     else:
@@ -85,6 +71,8 @@ def give(arguments: Namespace, trouble: str) -> None:
         say(f"The password of {name} is set{f', as {role}' if role else ''}.")
     if trouble and not is_new:
         say(NO_DATABASE.format(trouble))
+    if trouble and is_first:  # neither file nor database: perhaps not the folder that was meant
+        say(f"{arguments.file.absolute()} was not there, and has this account alone now. {ELSEWHERE}")
 
 
 def give_rows(name: str, role: str | None, *, is_new: bool) -> None:
@@ -119,7 +107,7 @@ def remove(name: str, trouble: str) -> None:
 def take_factor_away(name: str, trouble: str) -> None:
     """For somebody who has lost the app and the recovery codes."""
     if trouble:
-        raise NotDone(f"The database cannot be used here: {trouble}.")
+        raise NotDone(f"The database cannot be used here: {trouble}. {ELSEWHERE}")
     with transaction.atomic():
         accounts.take_factor_away(name)
         audit.from_console(

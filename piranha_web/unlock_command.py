@@ -13,6 +13,7 @@ from piranha_web import audit
 from piranha_web.access import lockout, second_factor
 from piranha_web.access.failures import in_words, network_of, wait_in_words
 from piranha_web.audit_command import console_user
+from piranha_web.console_database import ELSEWHERE, database_trouble
 
 
 def unlock_command(arguments: Namespace) -> int:
@@ -22,12 +23,14 @@ def unlock_command(arguments: Namespace) -> int:
     where = None if arguments.network is None else network_of(arguments.network)
     if where == "":
         return fail(f"{arguments.network} is no address: name one as 192.0.2.7 or 2001:db8::7.", 2)
+    if trouble := database_trouble():
+        return fail(f"The database cannot be used here: {trouble}. {ELSEWHERE}", 1)
     try:
         if not (arguments.all or arguments.user or where):
             return show()
         return unlock(arguments.user, where)
     except DatabaseError as error:
-        return fail(f"The database cannot be used here: {error}. Run this where the web server runs.", 1)
+        return fail(f"The database cannot be used here: {error}. Nothing was changed.", 1)
 
 
 def show() -> int:

@@ -150,6 +150,7 @@ def test_it_works_without_a_database_and_says_what_it_could_not_write_down(tmp_p
 
     added = piranha("add", "203.0.113.0/24")
     assert added.returncode == 0
-    assert "It is not in the audit log: there is no" in added.stderr
+    assert f"It is in {tmp_path / 'allow'}, but not in the audit log: there is no" in added.stderr
+    assert "run this again with its PIRANHA_VAR" in added.stderr
     assert not (tmp_path / "none.sqlite3").exists()
     assert "203.0.113.0/24\t" in piranha().stdout

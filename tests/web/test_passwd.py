@@ -203,6 +203,9 @@ def test_passwords_need_no_database_and_make_none(tmp_path: Path) -> None:
     assert passwords.check_password(USER, NEW, found)
     assert "$argon2id$v=19$m=65536,t=3,p=4$" in found.read_text()  # in the other tests it is weaker
     assert not (tmp_path / "piranha.sqlite3").exists()
+    # Whoever stood in the wrong folder would else take a password with them that opens nothing.
+    assert f"{found} was not there, and has this account alone now." in done.stderr
+    assert "run this again with its PIRANHA_VAR" in done.stderr
 
 
 def test_a_role_without_a_database_is_refused_before_anything_is_changed(tmp_path: Path) -> None:
@@ -211,3 +214,22 @@ def test_a_role_without_a_database_is_refused_before_anything_is_changed(tmp_pat
     assert done.returncode == 1
     assert "The database cannot be used here" in done.stderr
     assert not (tmp_path / "piranha.passwd").exists()
+
+
+@pytest.mark.thorough  # a process each
+@pytest.mark.parametrize(
+    "words", [["audit"], ["unlock"], ["enrol", "r1"], ["passwd", "piranha", "--no-second-factor"]]
+)
+def test_a_command_in_another_folder_says_so_and_leaves_nothing_there(
+    tmp_path: Path, words: list[str]
+) -> None:
+    environment = {**os.environ, "PIRANHA_VAR": str(tmp_path)}
+    environment.pop("PIRANHA_DATABASE", None)
+    command = [str(Path(sys.executable).with_name("piranha")), *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+    assert done.returncode == 1
+    assert f"there is no {tmp_path / 'piranha.sqlite3'} yet" in done.stderr
+    assert "run this again with its PIRANHA_VAR" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
