@@ -40,10 +40,12 @@ def details_of(value: Any) -> list[str]:
 
 
 @register.simple_tag
-def changes_since(cluster: models.Cluster, since: datetime) -> list[models.AuditEntry]:
+def changes_since(
+    cluster: models.Cluster, since: datetime, most: int = NEWEST_CHANGES
+) -> list[models.AuditEntry]:
     """Who changed the candidate since then: the newest entries, oldest first."""
     done = models.AuditEntry.Outcome.DONE
     found = models.AuditEntry.objects.filter(
         cluster=cluster.name, action__in=CHANGES, outcome=done, at__gte=since
     )
-    return list(found.order_by("-at", "-pk")[:NEWEST_CHANGES])[::-1]
+    return list(found.order_by("-at", "-pk")[:most])[::-1]

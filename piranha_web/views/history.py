@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import urlencode
+from django.utils.timezone import localtime
 from django.views.decorators.http import require_POST, require_safe
 
 from lvs import models, orders, store
@@ -21,6 +25,8 @@ from piranha_web.context import current_cluster, current_state
 from piranha_web.views.review import revision_or_none
 
 PAGE = 50
+LONGEST_WORDS = 200  # of a search
+AROUND = timedelta(minutes=1)  # the audit log's fields know minutes
 State = models.Deployment.State
 TAKEN = (State.WAITING, State.CONFIRMING, State.APPLIED, State.PUTTING_BACK, State.ROLLED_BACK)
 ERRANDS = 20  # what routers were given besides new revisions, on the history's page
@@ -29,14 +35,21 @@ ERRANDS = 20  # what routers were given besides new revisions, on the history's 
 @needs(VIEWER)
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
-    """The revisions of the cluster, newest first."""
+    """The revisions of the cluster, newest first; those with the searched words in message, author or number."""
     cluster = cluster_or_404(request)
+    words = request.GET.get("q", "").strip()[:LONGEST_WORDS]
     # A revision's texts have megabytes: nothing of them is shown here.
     revisions = cluster.revisions.defer("document", "lvs_cf").order_by("-number")
+    if words:
+        said = Q(message__icontains=words) | Q(author__icontains=words)
+        alike = revision_or_none(cluster, words)
+        revisions = revisions.filter(said | Q(pk=alike.pk) if alike else said)
     revisions = revisions.prefetch_related("deployments__router")
     page = Paginator(revisions, PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
+        "words": words,
+        "query": urlencode({"q": words}) if words else "",
         "errands": list(orders.errands(cluster)[:ERRANDS]),
         "outside": [one for one in current_state(request, cluster).routers if one.is_outside],
     }
@@ -54,11 +67,20 @@ def revision(request: HttpRequest, number: int) -> HttpResponse:
     context = {
         **deployments_context(request, cluster, shown),
         "against": against,
+        "made": made_query(shown),
         "others": cluster.revisions.exclude(pk=shown.pk).order_by("-number")[:200],
         "changes": differences(old, document.from_document(shown.document)),
         "difference": text_difference(against.lvs_cf if against else "", shown.lvs_cf),
     }
     return render(request, "history/revision.html", context)
+
+
+def made_query(shown: models.Revision) -> str:
+    """What the audit log is asked for what led to a revision: all between the one before and this one."""
+    before = shown.before()
+    moments = {"since": before.created_at if before else None, "until": shown.created_at + AROUND}
+    texts = {name: f"{localtime(at):%Y-%m-%dT%H:%M}" for name, at in moments.items() if at}
+    return urlencode(texts)
 
 
 @needs(VIEWER, polls=True)

@@ -226,3 +226,44 @@ def test_a_database_that_stays_locked_is_said_with_what_to_do(
     assert answer.status_code == 503
     assert "Nothing was saved" in text_of(answer)
     assert "database is locked" in text_of(answer)
+
+
+def test_the_review_says_who_changed_what_since_the_revision_that_runs(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    apply(administrator, cluster)
+    row = cluster.virtual_servers.get(name="shop")
+    administrator.post(f"/virtual-servers/{row.pk}/deactivate")
+
+    page = text_of(administrator.get("/review"))
+
+    assert "Who changed what since revision 1" in page
+    assert '<strong class="break">piranha</strong>: deactivate virtual server shop' in page
+
+
+def test_the_history_is_searched_by_message_author_and_number(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    for persistence, message in ((60, "new disk"), (90, "for the sale")):
+        edit(cluster, persistence=persistence)
+        store.freeze(cluster, author="anna", message=message)
+
+    def found(words: str) -> list[str]:
+        page = text_of(administrator.get("/history", {"q": words}))
+        return [number for number in ("1", "2") if f'href="/history/{number}"' in page]
+
+    assert found("") == found("ANNA") == ["1", "2"]
+    assert found("sale") == found("2") == ["2"]
+    assert found("nothing") == []
+    assert "No revision has “nothing”" in text_of(administrator.get("/history", {"q": "nothing"}))
+
+
+def test_a_revision_leads_to_what_the_audit_log_has_of_its_making(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    apply(administrator, cluster)
+    page = text_of(administrator.get("/history/1"))
+
+    address = page.partition('href="/audit?until=')[2].partition('"')[0]
+    answer = administrator.get(f"/audit?until={address}")
+    assert "revision 1" in text_of(answer)
