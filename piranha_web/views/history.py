@@ -35,7 +35,7 @@ ERRANDS = 20  # what routers were given besides new revisions, on the history's 
 @needs(VIEWER)
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
-    """The revisions of the cluster, newest first; those with the searched words in message, author or number."""
+    """The revisions of the cluster, newest first; those with the words in message, author or number."""
     cluster = cluster_or_404(request)
     words = request.GET.get("q", "").strip()[:LONGEST_WORDS]
     # A revision's texts have megabytes: nothing of them is shown here.
