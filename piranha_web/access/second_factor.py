@@ -11,12 +11,13 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import segno
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -31,6 +32,7 @@ CODES = 10
 CODE_LENGTH = 10
 SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is taken for another
 DIGITS = 6
+SET_UP_LASTS = timedelta(minutes=15)  # from the key to the first code of it
 WRONG = (
     "This code is not right, or was used before. Wait for the next one of your app, or use a recovery code."
 )
@@ -58,8 +60,17 @@ def holders() -> dict[str, datetime]:
 
 
 def in_the_making(user: User) -> Any | None:
-    """The app that is being set up; None: none is."""
-    return TOTPDevice.objects.filter(user=user, confirmed=False).first()
+    """The app that is being set up; None: none is (any more).
+
+    Its key is on the page. Left lying, it would let whoever comes to an open session later set up a second
+    factor of their own, which takes the password.
+    """
+    return TOTPDevice.objects.filter(unconfirmed(user)).first()
+
+
+def unconfirmed(user: User) -> Q:
+    """The rows of a set-up that has not ended."""
+    return Q(user=user, confirmed=False, created_at__gt=timezone.now() - SET_UP_LASTS)
 
 
 @transaction.atomic
@@ -73,15 +84,15 @@ def start(user: User) -> Any:
 def confirm(user: User, text: str) -> list[str] | None:
     """Takes the app into use if this is a code of it, in the place of any other; its recovery codes.
 
-    None: it is no code of it.
+    None: it is no code of it, or that set-up has ended.
     """
-    made = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=False).first()
+    made = TOTPDevice.objects.select_for_update().filter(unconfirmed(user)).first()
     if made is None or not is_code(plain(text)):
         return None
     made.throttle_reset(commit=False)  # whoever sets it up has its key before their eyes
     if not made.verify_token(plain(text)):
         return None
-    TOTPDevice.objects.filter(user=user, confirmed=True).delete()
+    TOTPDevice.objects.filter(user=user).exclude(pk=made.pk).delete()
     made.confirmed = True
     made.save(update_fields=["confirmed"])
     return new_codes(user)

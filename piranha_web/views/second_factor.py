@@ -52,6 +52,9 @@ def factor_start(request: HttpRequest) -> HttpResponse:
 def factor_confirm(request: HttpRequest) -> HttpResponse:
     """Takes the app into use when it shows the right code; the recovery codes are on this answer alone."""
     user = sessions.user_of(request)
+    if second_factor.in_the_making(user) is None and second_factor.device_of(user.get_username()) is None:
+        messages.error(request, "That key was made too long ago, and counts no more. Begin anew.")
+        return redirect("factor")
     form = FirstCodeForm(request.POST)
     if not form.is_valid():
         return page(request, confirm=form)

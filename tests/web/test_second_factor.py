@@ -98,6 +98,22 @@ def test_what_was_begun_and_not_confirmed_is_not_asked_for(cluster: models.Clust
     assert is_in(log_in())
 
 
+def test_a_key_that_was_not_taken_up_is_not_left_lying_for_whoever_comes_to_the_session(
+    cluster: models.Cluster,
+) -> None:
+    client = log_in()
+    client.post("/second-factor/start", {"old": PASSWORD})
+    device = in_the_making(USER)
+    TOTPDevice.objects.filter(pk=device.pk).update(created_at=timezone.now() - second_factor.SET_UP_LASTS)
+
+    assert second_factor.key_in_words(device) not in text_of(client.get("/second-factor"))
+    told = client.post("/second-factor/confirm", {"code": code_of(device)}, follow=True)
+
+    assert "made too long ago, and counts no more" in text_of(told)
+    assert second_factor.device_of(USER) is None
+    assert set_up(client)
+
+
 def test_a_session_that_was_left_open_is_not_enough_to_begin(cluster: models.Cluster) -> None:
     client = log_in()
 
