@@ -20,6 +20,7 @@ import redis
 
 URL = "PIRANHA_BROKER_URL"
 URL_FILE = "PIRANHA_BROKER_URL_FILE"
+FILE = "broker.url"
 DEFAULT = "redis://127.0.0.1:6379/0"
 VARIABLE = "PIRANHA_BROKER_CA"  # a PEM file
 # Celery's word for "by TLS"; kombu would look at no certificate if it had to guess.
@@ -31,9 +32,11 @@ _trusted: list[str] = []  # of this process: a router's worker has one Redis
 def url_in(environment: Mapping[str, str]) -> str:
     """The manager's address of Redis: PIRANHA_BROKER_URL, or the line in the file of PIRANHA_BROKER_URL_FILE.
 
-    RedisError: that file cannot be read.
+    Without either the line of FILE in PIRANHA_VAR, where there is one, so that a command beside the web
+    server finds the same Redis. RedisError: that file cannot be read.
     """
-    path = environment.get(URL_FILE)
+    beside = Path(environment.get("PIRANHA_VAR") or "var", FILE)
+    path = environment.get(URL_FILE) or (str(beside) if os.access(beside, os.R_OK) else "")
     if environment.get(URL) or not path:
         return environment.get(URL) or DEFAULT
     try:

@@ -46,7 +46,10 @@ def enrol_command(arguments: Namespace) -> int:
         say(f"{error}")
         return 1
     except redis.RedisError as error:
-        say(f"Redis cannot be reached ({error}). Try again when it can.")
+        say(
+            f"Redis cannot be reached ({error}). If the web server has it elsewhere, run this again with its "
+            "PIRANHA_BROKER_URL_FILE."
+        )
         return 1
     except DatabaseError as error:
         say(f"The database cannot be used: {error}. Look at it, then run this again.")

@@ -1,6 +1,7 @@
 """The manager's side of enrolling a router: making tokens, letting a router in, showing it the door.
 
-A token that is used is used up, whatever comes of it: should Redis be away just then, another one is made.
+A token that is used is used up, whatever comes of it: should Redis go just then, another one is made. What
+this web server is not set up for is seen before.
 """
 
 from __future__ import annotations
@@ -166,6 +167,8 @@ def admit(secret: bytes, name: str, address: str, now: datetime) -> tuple[models
     again = f"Have a new one made: piranha enrol {router.name} on the manager."
     if name != router.name:
         raise NotAdmitted(409, f"This token is for {router.name}, and not for {name[:64]}. {again}")
+    if found.used_at is None:
+        be_ready()
     if not found.use(address, now):
         found.refresh_from_db()
         raise NotAdmitted(410, f"{spent(found)} {again}")
@@ -173,10 +176,23 @@ def admit(secret: bytes, name: str, address: str, now: datetime) -> tuple[models
         document = document_for(router, now)
     except (redis.RedisError, LvsError, OSError) as error:
         raise NotAdmitted(
-            503, f"The router could not be let in: {error}. The token is used up. {again}"
+            503, f"The router could not be let in: {str(error).rstrip('.')}. The token is used up. {again}"
         ) from error
     found.complete()
     return router, document
+
+
+def be_ready() -> None:
+    """Refuses, before a token is used up, what this web server's own settings stand against. NotAdmitted."""
+    try:
+        authority_for(url_for_routers())
+        dispatch.broker().ping()
+    except (redis.RedisError, LvsError, OSError) as error:
+        raise NotAdmitted(
+            503,
+            f"The router cannot be let in yet: {str(error).rstrip('.')}. The token still counts: mend that "
+            "on the manager, then run this again.",
+        ) from error
 
 
 def spent(found: models.Enrolment) -> str:

@@ -219,6 +219,22 @@ def test_when_redis_is_away_the_token_is_used_up_and_the_next_one_counts(
     assert knock(invited(r1)).status_code == 200
 
 
+def test_what_the_web_server_is_not_set_up_for_uses_no_token_up(
+    r1: models.Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = invited(r1)
+
+    def nowhere(*_words: object) -> str:
+        raise NotPossible("Routers cannot reach Redis: PIRANHA_ROUTER_BROKER_URL is not set.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(enrolling, "url_for_routers", nowhere)
+        answer = knock(one)
+    assert answer.status_code == 503
+    assert "PIRANHA_ROUTER_BROKER_URL is not set. The token still counts" in answer.content.decode()
+    assert knock(one).status_code == 200
+
+
 def test_a_router_that_is_enrolled_again_has_another_password(r1: models.Router) -> None:
     first, second = (knock(invited(r1)).json()["broker_url"] for _ in range(2))
     assert first != second
