@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -10,8 +13,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from lvs import dispatch, models, store
 from lvs.config import rules, writer
-from lvs.config.diff import text_difference
+from lvs.config.diff import Difference, text_difference
 from lvs.config.model import Severity
+from lvs.config.partly import restored, takes_back
+from lvs.config.sentences import place_name
 from lvs.errors import InvalidConfig
 from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
@@ -21,6 +26,7 @@ from piranha_web.looking import looks
 MESSAGE_LENGTH = 200
 CONFIRM_SECONDS = 60  # offered for a change that rolls itself back
 SHORTEST_WAIT, LONGEST_WAIT = 5, 3600  # seconds
+MOST_SINGLE = 100  # changes that can be taken back one by one on the page
 MOST_DIGITS = 18  # of a number in the database; Python refuses to read thousands of them
 
 
@@ -44,6 +50,7 @@ def review(request: HttpRequest) -> HttpResponse:
         "cluster": cluster,
         "order": dispatch.standby_first(cluster),
         "pending": pending,
+        "lines": lines_of(pending) if newest else [(one, "") for one in pending],
         "newest": newest,
         "errors": errors,
         "warnings": [problem for problem in problems if problem.severity is Severity.WARNING],
@@ -119,7 +126,7 @@ def asked_wait(request: HttpRequest) -> int | None:
 @require_POST
 @transaction.atomic  # as for apply
 def discard(request: HttpRequest) -> HttpResponse:
-    """Puts the candidate back to what was applied last."""
+    """Puts the candidate, or the object at `place`, back to what was applied last."""
     cluster = current_cluster(request)
     newest = cluster.standing_revision() if cluster else None
     if cluster is None or newest is None:
@@ -130,12 +137,42 @@ def discard(request: HttpRequest) -> HttpResponse:
             request, "Somebody changed the configuration meanwhile. Nothing was discarded: look again."
         )
         return redirect("review")
+    if "place" in request.POST:
+        return discard_one(request, cluster, newest, request.POST["place"])
     done = f"discarded the changes since revision {newest.number}"
     with audit.watched(request, cluster, audit.Action.DISCARD, done):
         store.take_back(newest)
     messages.success(
         request, f"The pending changes are discarded: the candidate is revision {newest.number} again."
     )
+    return redirect("review")
+
+
+def lines_of(pending: Sequence[Difference]) -> list[tuple[Difference, str]]:
+    """The changes, the first of each object with the place that takes it back alone."""
+    if len(pending) > MOST_SINGLE:
+        return [(one, "") for one in pending]
+    first: dict[tuple[str, ...], Difference] = {}
+    for one in pending:
+        if takes_back(one):
+            first.setdefault(one.place, one)
+    return [(one, json.dumps(one.place) if first.get(one.place) is one else "") for one in pending]
+
+
+def discard_one(
+    request: HttpRequest, cluster: models.Cluster, newest: models.Revision, place: str
+) -> HttpResponse:
+    """Puts what is pending at one place back; the rest stays pending."""
+    found = {json.dumps(one.place): one for one in store.pending(cluster) if takes_back(one)}
+    change = found.get(place)
+    if change is None:
+        messages.warning(request, "That is not pending (any more). Nothing was discarded: look again.")
+        return redirect("review")
+    what = place_name(change.place) or "the global settings and the redundancy"
+    done = f"discarded the changes of {what} since revision {newest.number}"
+    with audit.watched(request, cluster, audit.Action.DISCARD, done):
+        store.save(cluster, restored(store.load(cluster), store.config_of(newest), change.place))
+    messages.success(request, f"Discarded: {what} is as in revision {newest.number} again.")
     return redirect("review")
 
 

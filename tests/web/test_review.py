@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client
+from django.utils.html import escape
 
 from lvs import models, store
 from tests.conftest import RedisServer
@@ -267,3 +269,44 @@ def test_a_revision_leads_to_what_the_audit_log_has_of_its_making(
     address = page.partition('href="/audit?until=')[2].partition('"')[0]
     answer = administrator.get(f"/audit?until={address}")
     assert "revision 1" in text_of(answer)
+
+
+def test_one_objects_changes_are_discarded_and_the_others_stay_pending(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    apply(administrator, cluster)
+    web1 = SHOP.real_servers[0]
+    edit(cluster, persistence=60, reentry=99, real_servers=(replace(web1, weight=7),))
+    cluster.refresh_from_db()
+
+    for place, left in (
+        (
+            ["virtual", "shop"],
+            {"web1 of shop: weight 1 → 7", "remove real server web2 10.11.12.2:80 from shop"},
+        ),
+        (["virtual", "shop", "server", "web2"], {"web1 of shop: weight 1 → 7"}),
+        (["virtual", "shop", "server", "web1"], set()),
+    ):
+        assert f'value="{escape(json.dumps(place))}"' in text_of(administrator.get("/review"))
+        cluster.refresh_from_db()
+        fields = {"edition": str(cluster.edition), "place": json.dumps(place)}
+        assert administrator.post("/discard", fields)["Location"] == "/review"
+        assert {one.text for one in store.pending(cluster)} == left
+
+    entry = models.AuditEntry.objects.order_by("-pk").first()
+    assert entry is not None
+    assert entry.text.startswith("discarded the changes of real server web1 of shop since revision 1")
+
+
+@pytest.mark.parametrize("place", ["", "x", "[]", "[[]]", '["virtual", "nobody"]', "{}"])
+def test_what_is_not_pending_cannot_be_discarded_by_itself(
+    administrator: Client, cluster: models.Cluster, place: str
+) -> None:
+    apply(administrator, cluster)
+    edit(cluster, persistence=60)
+    cluster.refresh_from_db()
+
+    page = administrator.post("/discard", {"edition": str(cluster.edition), "place": place}, follow=True)
+
+    assert "That is not pending" in text_of(page)
+    assert len(store.pending(cluster)) == 1
