@@ -26,78 +26,63 @@ def address_of(pattern: URLPattern) -> str:
 EVERY = [(pattern.name or "", address_of(pattern)) for pattern in patterns()]
 
 
-@pytest.mark.parametrize(("name", "address"), EVERY)
-def test_without_login_no_method_gets_anything(
-    anonymous: Client, cluster: models.Cluster, name: str, address: str
-) -> None:
+# Nothing is changed by what these send, which is just what they see to: one site does for all addresses.
+
+
+def test_without_login_no_method_gets_anything(anonymous: Client, cluster: models.Cluster) -> None:
     edition = cluster.edition
-    for method in METHODS:
-        response = anonymous.generic(method, address)
-        if name in OPEN and method in ("GET", "HEAD"):
-            assert response.status_code == 200
-        elif name in OPEN:
-            assert response.status_code in (200, 403, 405), method
-        elif name in OFF or name == "enrol":  # open to whoever has a token, and nobody has
-            assert response.status_code in (404, 405), method
-        elif name == "login-code":  # open to whoever has given the right password, and nobody has
-            assert response.status_code == 405 or response.headers["Location"] == "/login", method
-        else:
-            assert response.status_code == 302, method
-            assert response["Location"].startswith("/login?next="), method
-
-    cluster.refresh_from_db()
-    assert cluster.edition == edition
-
-
-@pytest.mark.parametrize(("name", "address"), EVERY)
-def test_from_outside_the_allowlist_every_address_is_refused_in_plain_words(
-    stranger: Client, name: str, address: str
-) -> None:
-    for method in METHODS:
-        response = stranger.generic(method, address)
-        assert response.status_code == 403, method
-        if method != "HEAD":
-            assert "piranha allow add 203.0.113.9" in response.content.decode()
+    for name, address in EVERY:
+        for method in METHODS:
+            response = anonymous.generic(method, address)
+            where = f"{method} {address}"
+            if name in OPEN and method in ("GET", "HEAD"):
+                assert response.status_code == 200, where
+            elif name in OPEN:
+                assert response.status_code in (200, 403, 405), where
+            elif name in OFF or name == "enrol":  # open to whoever has a token, and nobody has
+                assert response.status_code in (404, 405), where
+            elif name == "login-code":  # open to whoever has given the right password, and nobody has
+                assert response.status_code == 405 or response.headers["Location"] == "/login", where
+            else:
+                assert response.status_code == 302, where
+                assert response["Location"].startswith("/login?next="), where
+        cluster.refresh_from_db()
+        assert cluster.edition == edition, address
 
 
-@pytest.mark.parametrize(("name", "address"), EVERY)
+def test_from_outside_the_allowlist_every_address_is_refused_in_plain_words(stranger: Client) -> None:
+    for _name, address in EVERY:
+        for method in METHODS:
+            response = stranger.generic(method, address)
+            assert response.status_code == 403, f"{method} {address}"
+            if method != "HEAD":
+                assert "piranha allow add 203.0.113.9" in response.content.decode(), f"{method} {address}"
+
+
 def test_no_address_takes_a_method_that_it_has_no_use_for(
-    administrator: Client, cluster: models.Cluster, name: str, address: str
+    administrator: Client, cluster: models.Cluster
 ) -> None:
-    for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
-        assert administrator.generic(method, address).status_code == 405, method
+    for _name, address in EVERY:
+        for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
+            response = administrator.generic(method, address)
+            assert response.status_code == 405, f"{method} {address}"
 
 
-@pytest.mark.parametrize(("name", "address"), EVERY)
-def test_reading_a_page_changes_nothing(
-    administrator: Client, cluster: models.Cluster, name: str, address: str
-) -> None:
-    edition = cluster.edition
-
-    administrator.get(address)
-
-    cluster.refresh_from_db()
-    assert cluster.edition == edition
-    assert not models.Revision.objects.exists()
-
-
-@pytest.mark.parametrize(("name", "address"), EVERY)
 def test_without_the_token_of_the_page_nothing_is_posted(
-    administrator: Client, cluster: models.Cluster, name: str, address: str
+    administrator: Client, cluster: models.Cluster
 ) -> None:
     client = Client(enforce_csrf_checks=True)
     client.cookies = administrator.cookies
     edition = cluster.edition
-
-    response = client.post(address, {"name": "x", "verb": "enable"})
-
-    if name == "enrol":  # it looks at no cookie, so there is nothing to forge
-        assert response.status_code == 404
-        return
-    assert response.status_code == 403
-    assert "Nothing was changed" in response.content.decode()
-    cluster.refresh_from_db()
-    assert cluster.edition == edition
+    for name, address in EVERY:
+        response = client.post(address, {"name": "x", "verb": "enable"})
+        if name == "enrol":  # it looks at no cookie, so there is nothing to forge
+            assert response.status_code == 404
+            continue
+        assert response.status_code == 403, address
+        assert "Nothing was changed" in response.content.decode(), address
+        cluster.refresh_from_db()
+        assert cluster.edition == edition, address
 
 
 def test_every_answer_forbids_foreign_and_inline_scripts(
@@ -113,37 +98,45 @@ def test_every_answer_forbids_foreign_and_inline_scripts(
     assert response["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize(("name", "address"), EVERY)
-def test_no_page_has_inline_scripts_or_styles(
-    administrator: Client, cluster: models.Cluster, name: str, address: str
+def test_reading_a_page_changes_nothing_and_finds_labels_words_and_no_inline_scripts(
+    administrator: Client, cluster: models.Cluster
 ) -> None:
-    response = administrator.get(address)
-    if not response.headers.get("Content-Type", "").startswith("text/html"):
-        return
-    page = response.content.decode()
+    edition = cluster.edition
+    shown = 0
+    for _name, address in EVERY:
+        response = administrator.get(address)
 
-    assert not re.search(r"<script(?![^>]*\bsrc=)", page)
-    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", page)
-    assert "hx-on" not in page
+        cluster.refresh_from_db()
+        assert cluster.edition == edition, address
+        assert not models.Revision.objects.exists(), address
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            page = response.content.decode()
+            assert inline_in(page) == [], address
+            if response.status_code == 200:
+                assert nameless_in(page) == [], address
+                shown += 1
+    assert shown > 40
 
 
-@pytest.mark.parametrize(("name", "address"), EVERY)
-def test_every_field_has_a_label_and_every_button_a_word(
-    administrator: Client, cluster: models.Cluster, name: str, address: str
-) -> None:
-    response = administrator.get(address)
-    if response.status_code != 200 or not response["Content-Type"].startswith("text/html"):
-        return
-    page = response.content.decode()
+def inline_in(page: str) -> list[str]:
+    """Scripts and styles that the page brings along itself, which its policy forbids."""
+    return re.findall(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:|hx-on", page)
+
+
+def nameless_in(page: str) -> list[str]:
+    """Fields without a label, and buttons without a word."""
     labelled = set(re.findall(r'<label[^>]*\bfor="([^"]+)"', page))
-    for tag in re.findall(r"<(?:input|select|textarea)\b[^>]*>", page):
-        if 'type="hidden"' in tag or "aria-label=" in tag:
-            continue
-        found = re.search(r'\bid="([^"]+)"', tag)
-        assert found, tag
-        assert found[1] in labelled, tag
-    for content in re.findall(r"<button\b[^>]*>(.*?)</button>", page, re.DOTALL):
-        assert re.sub(r"<[^>]+>", "", content).strip()
+    fields = [
+        tag
+        for tag in re.findall(r"<(?:input|select|textarea)\b[^>]*>", page)
+        if 'type="hidden"' not in tag and "aria-label=" not in tag
+    ]
+    found = [(tag, re.search(r'\bid="([^"]+)"', tag)) for tag in fields]
+    buttons = re.findall(r"<button\b[^>]*>(.*?)</button>", page, re.DOTALL)
+    return [
+        *(tag for tag, name in found if name is None or name[1] not in labelled),
+        *(f"button: {content}" for content in buttons if not re.sub(r"<[^>]+>", "", content).strip()),
+    ]
 
 
 def test_static_files_need_no_login_but_an_allowed_address(anonymous: Client, stranger: Client) -> None:
