@@ -50,7 +50,7 @@ def review(request: HttpRequest) -> HttpResponse:
         "cluster": cluster,
         "order": dispatch.standby_first(cluster),
         "pending": pending,
-        "lines": lines_of(pending) if newest else [(one, "") for one in pending],
+        "lines": lines_of(pending if newest else ()) or [(one, "", 0) for one in pending],
         "newest": newest,
         "errors": errors,
         "warnings": [problem for problem in problems if problem.severity is Severity.WARNING],
@@ -148,15 +148,18 @@ def discard(request: HttpRequest) -> HttpResponse:
     return redirect("review")
 
 
-def lines_of(pending: Sequence[Difference]) -> list[tuple[Difference, str]]:
-    """The changes, the first of each object with the place that takes it back alone."""
+def lines_of(pending: Sequence[Difference]) -> list[tuple[Difference, str, int]]:
+    """The changes; the first of each object with the place that takes it back alone and how many it has."""
     if len(pending) > MOST_SINGLE:
-        return [(one, "") for one in pending]
-    first: dict[tuple[str, ...], Difference] = {}
-    for one in pending:
-        if takes_back(one):
-            first.setdefault(one.place, one)
-    return [(one, json.dumps(one.place) if first.get(one.place) is one else "") for one in pending]
+        return []
+    of_object: dict[tuple[str, ...], list[Difference]] = {}
+    for one in filter(takes_back, pending):
+        of_object.setdefault(one.place, []).append(one)
+    return [
+        (one, json.dumps(one.place), len(found)) if found[:1] == [one] else (one, "", 0)
+        for one in pending
+        for found in [of_object.get(one.place, [])]
+    ]
 
 
 def discard_one(

@@ -278,6 +278,7 @@ def test_one_objects_changes_are_discarded_and_the_others_stay_pending(
     web1 = SHOP.real_servers[0]
     edit(cluster, persistence=60, reentry=99, real_servers=(replace(web1, weight=7),))
     cluster.refresh_from_db()
+    assert "discard all 2 of it" in text_of(administrator.get("/review"))
 
     for place, left in (
         (
