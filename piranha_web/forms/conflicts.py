@@ -104,7 +104,9 @@ def merged(form: forms.Form, data: QueryDict, *, is_stale: bool) -> tuple[QueryD
     for name, now in sent(form).items():
         old, takes_theirs = before.get(name, now), data.get(CHOSEN + name) == THEIRS
         typed = old if takes_theirs else meant(data.getlist(name))
-        if typed == old:
+        # What nobody overtook stays as it was sent: a page also proposes what the routers told it, and by now
+        # nobody asks them again.
+        if takes_theirs or (is_stale and typed == old):
             data.setlist(name, now)
         if now != old:
             own = typed not in (old, now)

@@ -201,7 +201,8 @@ def works_live(request: HttpRequest) -> HttpResponse:
     cluster = current_cluster(request)
     if cluster is None:
         return redirect("first-works")
-    return render(request, "first/_works.html", works_context(request, cluster))
+    context = works_context(request, cluster) | {"out_of_band": True}
+    return render(request, "first/_works.html", context)
 
 
 def works_context(request: HttpRequest, cluster: models.Cluster) -> dict[str, Any]:

@@ -123,6 +123,21 @@ def test_what_the_router_has_is_found_by_itself(
         assert fields_of(administrator, "/first/service")["device"] == "eth0:1"
 
 
+def test_what_was_found_is_saved_as_the_page_showed_it(
+    administrator: Client, new: models.Cluster, redis_server: RedisServer
+) -> None:
+    report("r1", status())
+    with answering("r1", preflight=SEEN):
+        fields = fields_of(administrator, "/first/network")
+
+    sent = fields | {"forwarding": "nat", "nat_router": "10.11.12.10"}
+    assert administrator.post("/first/network", sent).status_code == 302
+    own = store.load(new).global_settings
+    assert (str(own.primary), str(own.primary_private)) == ("192.168.26.9", "10.11.12.9")
+    assert own.nat_router
+    assert (own.nat_router.device, own.nat_mask) == ("eth1:1", 24)
+
+
 def test_a_router_that_does_not_answer_is_typed_in(
     administrator: Client, new: models.Cluster, redis_server: RedisServer
 ) -> None:
@@ -394,6 +409,7 @@ def test_the_last_page_goes_from_nothing_to_a_balanced_request(
     service["counters"] = {**service["counters"], "connections": 0}
     report("r1", quiet)
     page = text_of(administrator.get("/first/works/live"))
+    assert 'hx-swap-oob="true"' in page  # the line of all pages goes on with it
     assert "healthy" in page
     assert "None was balanced yet" in page
 
