@@ -30,7 +30,7 @@ MOST_DETAILS = 2000  # sentences in one entry; what is beyond is in the revision
 KEPT_OUT = "(kept out)"
 # What a monitoring script sends may log in somewhere: the words after these are passwords, keys, cookies.
 _HEADERS = re.compile(
-    r"(?i)((?:\b|(?<=\\[rn]))(?:(?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]*(?:key|token)):\s*)"
+    r"(?i)((?:\b|(?<=\\[rn]))(?:(?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]{0,64}(?:key|token)):\s*)"
     r"((?:(?!\\r|\\n|→|\").)+)"
 )
 _WORDS = re.compile(
