@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from html.parser import HTMLParser
+from ipaddress import ip_network
 from typing import Any
 
-from lvs import models, store
+from axes.models import AccessAttempt
+from django.utils import timezone
+
+from lvs import audit, dispatch, models, refusals, store
+from lvs.refusals import Kind
 from lvs.versions import new_version
-from tests.web.conftest import CONFIG
+from piranha_web.access import allow_file, passwords
+from tests.web.conftest import CONFIG, USER
 from tests.web.explaining import explanation, trial
 from tests.web.looking import preflight, remark, rules
 from tests.web.redundant import redundant
@@ -40,6 +48,7 @@ TEXTS: dict[Any, tuple[str, ...]] = {
         "dns_name",
     ),
 }
+SERVICE = re.compile(r"https?://([0-9.]+|\[[0-9a-f:]+\])(:[0-9]+)?/")
 ENDLESS = "A" * 20_000
 
 
@@ -82,6 +91,46 @@ def evil_cluster() -> models.Cluster:
         )
         errand.end(models.Errand.State.FAILED, error=evil("refused", SIGNS))
     return cluster
+
+
+def evil_accounts(site: Any) -> str:
+    """Who may use the site, and who tried to, in an attacker's words; the name of the account."""
+    now, name = timezone.now(), evil("eve")
+    passwords.set_password(name, "a long password", site.PIRANHA_PASSWORD_FILE)
+    by_issuer = models.Account.objects.create(
+        name=evil("ida"), issuer="https://" + evil("sso"), subject=evil("1"), role=2
+    )
+    by_issuer.cluster_roles.create(cluster=models.Cluster.objects.get(), role=3)
+    models.Account.objects.create(name=name, must_change=True)
+    for account in (name, USER):
+        models.Login.objects.create(
+            account=account,
+            password_mark="x",
+            address=evil("10.0.0.1")[:64],
+            browser=evil("Mozilla"),
+            began_at=now,
+            used_at=now,
+        )
+    AccessAttempt.objects.create(
+        username=evil("guest")[:150], ip_address="10.0.0.9", failures_since_start=11, attempt_time=now
+    )
+    line = allow_file.Entry(ip_network("10.0.0.0/8"), evil("office"), evil("anna")[:60], now).line
+    site.PIRANHA_ALLOW_FILE.write_text(f"{line}\n192.168.0.0/16 # {evil('by hand', SIGNS.strip())}\n")
+    for action in models.AuditEntry.Action:
+        words = {"user": name, "address": evil("10.0.0.1"), "cluster": evil("lab"), "target": evil("shop")}
+        audit.write(action, evil("did it", SIGNS), details={evil("field"): [evil("value", SIGNS)]}, **words)
+    for router in models.Router.objects.all():
+        begun = models.Enrolment.begin(router, str(router.pk), by=name, now=now, ends_at=now + timedelta(1))
+        begun.use(evil("10.0.0.2"), now)
+        begun.complete()
+        models.Enrolment.begin(router, f"next {router.pk}", by=name, now=now, ends_at=now + timedelta(1))
+        refused = {
+            f"{kind}{end}": value
+            for kind in Kind
+            for end, value in (("", 3), (".at", now.timestamp()), (".why", evil("forged", SIGNS)))
+        }
+        dispatch.broker().hset(refusals.key_of(router.name), mapping=refused)
+    return name
 
 
 def evil_reports() -> None:
@@ -166,8 +215,9 @@ class Taken(HTMLParser):
 
 
 def is_ours(address: str) -> bool:
-    """Whether a link stays on this site, as every link of a template does."""
-    return address == "" or (address[0] in "/?#" and not address.startswith(("//", "/\\")))
+    """Whether a link stays on this site, or leads to a virtual server's own address, which has no words."""
+    is_here = address == "" or (address[0] in "/?#" and not address.startswith(("//", "/\\")))
+    return is_here or SERVICE.fullmatch(address) is not None
 
 
 def taken(page: str) -> Taken:

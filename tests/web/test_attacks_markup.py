@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -31,12 +33,22 @@ QUERIES = {
     "real-server-explained": {"target": TARGET},
     "revision": {"against": MARKUP},
     "history": {"page": MARKUP},
+    "user": {"name": evil("eve")},
+    "audit": {"text": "did it"},
+    "search": {"q": MARKUP},
+    "virtual-server-list": {"q": MARKUP},
+    "machine-list": {"q": MARKUP},
+    "help": {"q": MARKUP},
 }
 
 
 @pytest.fixture
 def site_of_an_attacker(
-    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    site: Any,
+    tmp_path: Path,
+    password_file: Path,
 ) -> Iterator[models.Cluster]:
     """Everything that can be text is an attack; r1 answers."""
     for name in [name for name in dir(orders) if name.endswith("_SECONDS")]:
@@ -44,6 +56,9 @@ def site_of_an_attacker(
     monkeypatch.setattr(dispatch, "DRY_RUN_SECONDS", 0.2)
     cluster = hostile.evil_cluster()
     hostile.evil_reports()
+    site.PIRANHA_PASSWORD_FILE, site.PIRANHA_ALLOW_FILE = tmp_path / "piranha.passwd", tmp_path / "allow"
+    site.PIRANHA_PASSWORD_FILE.write_bytes(password_file.read_bytes())
+    hostile.evil_accounts(site)
     with answering("r1", **hostile.evil_answers()):
         yield cluster
 
@@ -87,6 +102,7 @@ def test_no_text_of_an_attacker_becomes_more_than_text_on_any_page(
     assert len(showing) > 30, sorted(showing)
     assert {"control", "history", "revision", "router", "router-outside", "real-server-explained"} <= showing
     assert {"real-server-list", "virtual-server-edit", "monitoring-script", "review"} <= showing
+    assert {"user-list", "user", "access", "audit", "router-enrol", "session-list"} <= showing
 
 
 def test_nor_does_what_is_typed_into_a_form_and_refused(
