@@ -63,6 +63,9 @@ kernel-vm: .venv/.dev
 browser: .venv/.dev
 	.venv/bin/pytest tests/browser
 
+screenshots: .venv/.dev  ## every page in light and dark, wide and narrow, into screenshots/
+	PIRANHA_SCREENSHOTS=all .venv/bin/pytest tests/browser/test_accessible.py
+
 bench: .venv/.dev  ## the figures of docs/benchmarks.md
 	@deploy/setup test
 	deploy/lab/guest uml --timeout 1200 -- $(PY) -m tests.bench
@@ -86,4 +89,4 @@ lock: .venv/.dev  ## pin the dependencies anew
 clean:  ## remove the environment and everything that make run keeps
 	rm -rf .venv var build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup run check unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser bench audit format lock clean
+.PHONY: help setup run check unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser screenshots bench audit format lock clean
