@@ -15,6 +15,8 @@ from piranha_web.access.failures import in_words, network_of, wait_in_words
 from piranha_web.audit_command import console_user
 from piranha_web.console_database import ELSEWHERE, database_trouble
 
+ENDING = "To end one: piranha unlock USER, or --network ADDRESS, or both; all of them: --all.\n"
+
 
 def unlock_command(arguments: Namespace) -> int:
     """Carries it out; the exit code: 0 done, 1 there was nothing to do, or it cannot be done."""
@@ -40,8 +42,7 @@ def show() -> int:
         sys.stdout.write(
             f"{ascii_of(lockout.told(one))}\t{one.times} failures\tends in {wait_in_words(one.until, now)}\n"
         )
-    if not found:
-        sys.stderr.write("Nobody is locked out.\n")
+    sys.stderr.write(ENDING if found else "Nobody is locked out.\n")
     return 0
 
 

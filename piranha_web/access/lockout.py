@@ -118,7 +118,7 @@ def refusal(lock: Lock, now: datetime) -> str:
     """What whoever has to wait is told; the same whether or not there is such an account."""
     return (
         f"Too many attempts. Wait {wait_in_words(lock.until, now)}, then try again. On the machine that "
-        "serves these pages `piranha unlock` ends the wait."
+        "serves these pages `piranha unlock` says who waits, and `piranha unlock --all` ends the wait."
     )
 
 
