@@ -23,7 +23,7 @@ KINDS = ("report", "brief", "traffic", "looked", "refused", "wanted", "answer")
 
 COMMANDS = (
     # of the connection
-    "auth", "hello", "ping", "select", "quit", "reset", "client|id", "client|setname", "time",
+    "auth", "hello", "ping", "quit", "reset", "client|id", "client|setname", "time",
     "multi", "exec", "discard", "watch", "unwatch",
     # of the queue: it takes from there and puts nothing in
     "brpop", "rpop", "llen",
@@ -56,6 +56,8 @@ def grant(client: redis.Redis, router: str) -> str:
     rule = (
         "reset", "on", f"#{hashed}", f"~{queue_of(router)}", *_keys(router), "-@all",
         *(f"+{command}" for command in COMMANDS),
+        # Of Redis' databases only the one that is looked at: what lies in another one nobody finds again.
+        f"+select|{client.connection_pool.connection_kwargs.get('db') or 0}",
     )  # fmt: skip
     # In one command, so that there is no moment at which it may do too much, or may not do what it needs.
     _acl(client, "DELUSER", user_of(router))
@@ -68,8 +70,14 @@ def grant(client: redis.Redis, router: str) -> str:
 
 
 def revoke(client: redis.Redis, router: str) -> bool:
-    """Takes the router's user away and cuts it off; whether it had one. redis.RedisError: Redis is away"""
+    """Takes the router's user away and cuts it off; whether it had one. redis.RedisError: Redis is away
+
+    What it wrote goes too: one that was taken over may have filled Redis, and then nobody can write there.
+    """
     gone = bool(_acl(client, "DELUSER", user_of(router)))
+    for kind in KINDS if NAME.fullmatch(router) else ():
+        key = f"piranha:{kind}:{router}"
+        client.unlink(key, *client.scan_iter(f"{key}:*", count=1000))
     if gone:
         _save(client)
     return gone

@@ -193,6 +193,36 @@ def test_a_new_password_ends_the_old_one_and_who_is_connected_by_it(
         new.ping()
 
 
+def has_room(client: redis.Redis) -> bool:
+    try:
+        return bool(client.set("piranha:report:r2", "{}"))
+    except redis.exceptions.OutOfMemoryError:
+        return False
+
+
+def test_a_router_that_fills_redis_is_stopped_by_revoking_it(
+    manager: redis.Redis, redis_server: RedisServer
+) -> None:
+    manager.config_set("maxmemory", int(manager.info("memory")["used_memory"]) + 4 * 1024**2)
+    try:
+        for key in ("piranha:report:r1", "piranha:answer:r1:x", "piranha:traffic:r1:shop/web 1"):
+            taken_over = as_user(redis_server, "r1", redis_users.grant(manager, "r1"))
+            taken_over.setrange(key, 8 * 1024**2, "x")
+            assert not has_room(manager)
+            redis_users.revoke(manager, "r1")
+            eventually(lambda: has_room(manager), "there is room again")
+    finally:
+        manager.config_set("maxmemory", 0)
+        manager.delete("piranha:report:r2")
+
+
+def test_it_hides_nothing_in_another_database(taken_over: redis.Redis) -> None:
+    assert taken_over.execute_command("select", "0")
+    for number in ("1", "15"):
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            taken_over.execute_command("select", number)
+
+
 def test_users_outlive_a_restart_of_redis_and_their_passwords_are_only_kept_hashed(
     manager: redis.Redis, redis_server: RedisServer
 ) -> None:
