@@ -17,7 +17,7 @@ from lvs import models, store
 from lvs.dispatch import ClusterState, RouterState
 from piranha_web import servers, traffic
 from piranha_web.access.roles import VIEWER, needs
-from piranha_web.context import current_cluster, current_state
+from piranha_web.context import cluster_of, current_state
 from piranha_web.hands import VERBS
 from piranha_web.pair import moment, pair_of
 from piranha_web.picture import picture_of
@@ -34,7 +34,7 @@ WORSE = ("warning", "error", "critical")  # the levels of events that somebody s
 @require_safe
 def control(request: HttpRequest) -> HttpResponse:
     """The page; its live part is asked again every interval seconds."""
-    cluster = current_cluster(request)
+    cluster = cluster_of(request)
     if cluster is None:
         return redirect("cluster-create")
     return render(request, "control/page.html", {**live_context(request), **auto_update(request)})
@@ -44,7 +44,7 @@ def control(request: HttpRequest) -> HttpResponse:
 @require_safe
 def control_live(request: HttpRequest) -> HttpResponse:
     """The live part of the page alone, for htmx."""
-    if current_cluster(request) is None:
+    if cluster_of(request) is None:
         return redirect("control")
     return render(request, "control/_update.html", {**live_context(request), "out_of_band": True})
 
@@ -53,7 +53,7 @@ def control_live(request: HttpRequest) -> HttpResponse:
 @require_safe
 def status_line(request: HttpRequest) -> HttpResponse:
     """The status line alone, for the pages on which seconds count down in it."""
-    if current_cluster(request) is None:
+    if cluster_of(request) is None:
         return redirect("control")
     return render(request, "_status_line.html")
 
@@ -83,7 +83,7 @@ def auto_update(request: HttpRequest) -> dict[str, Any]:
 
 def live_context(request: HttpRequest) -> dict[str, Any]:
     """All that the live part shows."""
-    cluster = current_cluster(request)
+    cluster = cluster_of(request)
     if cluster is None:
         return {}
     now = current_state(request, cluster)
