@@ -11,6 +11,7 @@ import fcntl
 import itertools
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ from piranha_web.celery import BROKER_URL, app, known_tasks, serve_router
 log = logging.getLogger("piranha.worker")
 
 REPORT_SECONDS = 5  # pulse's status of a large table takes a moment; longer means that it hangs
+_COMMAND = re.compile(r"\ACommand # \d+ \(.*\) of pipeline caused error: ", re.DOTALL)
 REFUSALS_INTERVAL = 0.5  # seconds; nothing is written when nothing was refused
 
 
@@ -56,7 +58,8 @@ class Repeater(threading.Thread):
         try:
             self.work()
         except (redis.RedisError, LvsError) as error:
-            return str(error)
+            # redis-py puts the command before it, with what was to be written: another one each time.
+            return _COMMAND.sub("", str(error))
         except Exception as error:
             # Whatever else it is (a database that stays locked, a fault of ours): the thread must go on, for
             # nobody starts it again, and its process would look alive without it.

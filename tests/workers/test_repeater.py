@@ -59,6 +59,28 @@ def test_what_goes_wrong_again_and_again_is_logged_once(caplog: pytest.LogCaptur
     assert caplog.text.count("unexpected error") == 1
 
 
+def test_a_redis_that_is_full_is_logged_once_and_nothing_of_what_was_to_be_written(
+    redis_server: RedisServer,
+) -> None:
+    client = dispatch.broker()
+    numbers = iter(range(100))
+
+    def work() -> None:
+        with client.pipeline(transaction=True) as pipeline:
+            pipeline.set("piranha:report::manager", f"what was to be written\n{next(numbers)}")
+            pipeline.execute()
+
+    client.config_set("maxmemory", 1)
+    try:
+        repeater = Repeater("deploy", 0.001, work)
+        said = {repeater.attempt() for _ in range(3)}
+    finally:
+        client.config_set("maxmemory", 0)
+    (only,) = said
+    assert "maxmemory" in only
+    assert "written" not in only
+
+
 @pytest.mark.django_db
 def test_a_manager_that_cannot_sign_says_so_in_control_and_to_whoever_asks_a_router(
     redis_server: RedisServer, tmp_path: Path, settings: Any
