@@ -99,7 +99,7 @@ def test_a_check_is_chosen_by_its_kind_and_only_its_fields_are_shown(tool: Tool,
     shot(page, "monitoring-http")
     page.locator("#id_http_status").fill("many")
     page.get_by_role("button", name="Accept").click()
-    expect(page.get_by_text("is not a whole number")).to_be_visible()
+    expect(page.get_by_text("is not a whole number").first).to_be_visible()
     page.locator("#id_http_status").fill("200")
     page.get_by_role("button", name="Accept").click()
     expect(page.get_by_text("Saved the monitoring script of shop.")).to_be_visible()
