@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -132,6 +133,9 @@ def place(config: Issuer, found: Mapping[str, Any], name: str) -> str:
         judge_address(name, text.partition("?")[0])
     except OidcFileFault as error:
         raise IssuerAway(config, str(error)) from error
+    if urlsplit(text).scheme == "http" != urlsplit(config.issuer).scheme:
+        # Plain HTTP is for an issuer on this machine: another one could send us to whatever listens here.
+        raise IssuerAway(config, f"its {name} is on this machine, and it is not")
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.test import Client
 from lvs import models
 from piranha_web import cli
 from piranha_web.access import oidc_wire
+from piranha_web.access.oidc_file import issuer
 from tests.web.conftest import PASSWORD, USER
 from tests.web.pages import text_of
 from tests.web.provider import SECRET, Claims, Provider
@@ -106,6 +108,19 @@ def test_addresses_that_an_issuer_cannot_have_are_not_followed(
     provider.discovery = words_of_its_own
 
     assert "does not answer as it should" in refused(anonymous, anonymous.get(BEGIN))
+
+
+def test_an_issuer_elsewhere_cannot_send_this_site_to_what_listens_on_its_own_machine(
+    provider: Provider,
+) -> None:
+    here = issuer()
+    assert here is not None
+    said = {"token_endpoint": "HTTP://127.0.0.1:6379/"}
+
+    assert oidc_wire.place(here, said, "token_endpoint") == said["token_endpoint"]
+    with pytest.raises(oidc_wire.IssuerAway, match="does not answer as it should") as refusal:
+        oidc_wire.place(replace(here, issuer="https://id.example"), said, "token_endpoint")
+    assert "on this machine" in refusal.value.why
 
 
 @pytest.mark.parametrize(
