@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import socket
@@ -20,6 +21,13 @@ _FOLDER = Path(tempfile.mkdtemp(prefix="piranha-redis-"))
 os.environ["PIRANHA_BROKER_URL"] = f"redis+socket://{_FOLDER}/redis.sock"
 # The manager's signing key and what else it keeps; Django has read its settings already.
 settings.VAR = _FOLDER / "var"
+
+
+def pytest_collection_finish() -> None:
+    """What is there for good is not looked through again and again for garbage: a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 class RedisServer:
