@@ -23,12 +23,21 @@ run: .venv/.runtime  ## install what is missing and serve the tool with its lab 
 	@exec $(PY) deploy/run.py
 
 check: .venv/.dev  ## format, lint, types, layers, migrations, careless code
+	@$(LANES) "style types" "careless layers"
+
+style: .venv/.dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
+
+types: .venv/.dev
 	.venv/bin/mypy
+
+layers: .venv/.dev
 	.venv/bin/lint-imports
-	@TIMEFORMAT="bandit took %R s"; time .venv/bin/bandit --quiet --configfile pyproject.toml --recursive lvs piranha_web deploy
 	PIRANHA_DATABASE=:memory: $(PY) manage.py makemigrations --check --dry-run
+
+careless: .venv/.dev
+	.venv/bin/bandit --quiet --configfile pyproject.toml --recursive lvs piranha_web deploy
 
 unit: .venv/.dev  ## the fast tests
 	@$(LANES) unit-domain unit-site
@@ -89,4 +98,4 @@ lock: .venv/.dev  ## pin the dependencies anew
 clean:  ## remove the environment and everything that make run keeps
 	rm -rf .venv var build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup run check unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser screenshots bench audit format lock clean
+.PHONY: help setup run check style types layers careless unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser screenshots bench audit format lock clean
