@@ -160,7 +160,7 @@ def test_a_dead_real_server_is_named_with_its_reason_and_comes_back(tool: Tool, 
         assert set(answers(tool)) == {"s1"}
     finally:
         in_lab(tool, "s2", "nft", "delete table inet refusing")
-    page.get_by_role("link", name="shop / web2").click()
+    page.get_by_role("link", name="shop / web2", exact=True).click()
     until_both_say(page, "connect: refused")
     open_list(page, tool)
     expect(row_of(page, "web2")).to_contain_text("healthy", timeout=LIVE_MS)

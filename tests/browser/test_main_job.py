@@ -66,9 +66,9 @@ def test_an_administrator_sets_up_a_cluster_and_its_clients_get_answers_from_bot
     shot(page, "applied")
 
     page.goto(f"{tool.url}/")
-    for name in ("web1", "web2", "s1", "s2"):
-        row = page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True))
-        expect(row.get_by_text("healthy")).to_be_visible(timeout=LIVE_MS)
+    for target in ("shop / web1", "shop / web2", "intranet / s1", "intranet / s2"):
+        drawn = page.get_by_role("link", name=re.compile(f"{target}: healthy"))
+        expect(drawn).to_be_visible(timeout=LIVE_MS)
     expect(page.locator("#status-line").get_by_text("r1: active")).to_be_visible(timeout=ELECTION_MS)
     assert answers(tool, 10) == Counter({"s1": 5, "s2": 5})
     shot(page, "control")
