@@ -89,7 +89,7 @@ def test_a_pair_is_applied_and_the_primary_becomes_active(tool: Tool, page: Page
     row_of(page, "r1", "active")
     row_of(page, "r2", "standby")
     for name in ("web1", "web2"):
-        drawn = page.get_by_role("link", name=re.compile(f"/ {name}: healthy"))
+        drawn = page.get_by_role("link", name=f"/ {name}: healthy")
         expect(drawn).to_be_visible(timeout=START_MS)
     shot(page, "pair")
     assert answered(tool) == 10

@@ -66,7 +66,8 @@ def password_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(settings: Any, db: None, password_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Every web test starts with nothing remembered."""
     settings.PIRANHA_PASSWORD_FILE = password_file
-    settings.PIRANHA_ALLOW_FILE = password_file.with_name("allow")  # there is none
+    networks = settings.PIRANHA_ALLOW_FILE = password_file.with_name("allow")
+    networks.unlink(missing_ok=True)  # one that a test before has made
     settings.PIRANHA_HOSTS = ["localhost", "testserver"]
     # Pages ask the tests' own Redis, and no test waits for a router that is not there.
     monkeypatch.setattr(app.conf, "broker_url", os.environ["PIRANHA_BROKER_URL"])

@@ -8,6 +8,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address
 from typing import Any
 
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
@@ -232,7 +233,7 @@ def allow(site: Site) -> None:
 
 
 def allow_no_longer(site: Site) -> None:
-    allow(site)
+    settings.PIRANHA_ALLOW_FILE.write_text("192.0.2.0/24\n")
     site.post("/access/remove", network="192.0.2.0/24")
 
 
