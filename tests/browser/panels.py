@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from deploy.start.place import PROJECT
 from tests.browser.conftest import Tool
@@ -45,3 +45,10 @@ def apply_pending(page: Page) -> None:
     page.get_by_role("link", name="Review and apply").click()
     page.get_by_label("Roll back by itself unless I confirm within").set_checked(False)
     page.get_by_role("button", name=re.compile("^Apply to")).click()
+
+
+def comes(page: Page, what: Locator) -> bool:
+    """Whether the page has it by now, or has it when it is loaded anew: the lab may be slow."""
+    if not what.is_visible():
+        page.reload()
+    return what.is_visible()

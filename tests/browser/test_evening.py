@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Tool, log_in, shot
-from tests.browser.panels import add_real_server, add_virtual_server, apply_pending, import_sample
+from tests.browser.panels import add_real_server, add_virtual_server, apply_pending, comes, import_sample
 from tests.browser.test_checks import APPLY_MS, LIVE_MS, START_MS, answers, open_list, row_of
+from tests.conftest import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -151,7 +153,8 @@ def test_an_old_file_is_read_with_each_problem_at_its_line_and_refused_where_its
 
     page.get_by_role("link", name="Review and apply").click()
     for router in ("r1", "r2"):
-        expect(page.get_by_text(f"{router} would refuse this")).to_be_visible(timeout=LIVE_MS)
+        refusal = page.get_by_text(f"{router} would refuse this")
+        eventually(partial(comes, page, refusal), f"{router} says that it would refuse this", 90)
     shot(page, "evening-review")
     page.get_by_label("Roll back by itself unless I confirm within").set_checked(False)
     page.get_by_role("button", name=re.compile("^Apply to")).click()

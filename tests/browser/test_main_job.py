@@ -7,10 +7,10 @@ import urllib.request
 from collections import Counter
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Tool, log_in, shot
-from tests.browser.panels import add_real_server, add_virtual_server, import_sample
+from tests.browser.panels import add_real_server, add_virtual_server, comes, import_sample
 from tests.conftest import eventually
 
 pytestmark = pytest.mark.browser
@@ -27,13 +27,6 @@ def answers(tool: Tool, count: int) -> Counter[str]:
         with urllib.request.urlopen(f"http://127.0.0.1:{tool.vip_port}/", timeout=10) as answer:
             found[answer.read().split()[0].decode()] += 1
     return found
-
-
-def comes(page: Page, what: Locator) -> bool:
-    """Whether the page has it by now, or has it when it is loaded anew: the lab may be slow."""
-    if not what.is_visible():
-        page.reload()
-    return what.is_visible()
 
 
 def test_an_administrator_sets_up_a_cluster_and_its_clients_get_answers_from_both_real_servers(
