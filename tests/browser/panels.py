@@ -42,7 +42,7 @@ def add_real_server(page: Page, name: str, address: str) -> None:
 
 def apply_pending(page: Page) -> None:
     """Review and apply, without a confirmation."""
-    page.get_by_role("link", name="Review and apply").click()
+    page.get_by_role("link", name="Review and apply").first.click()
     page.get_by_label("Roll back by itself unless I confirm within").set_checked(False)
     page.get_by_role("button", name=re.compile("^Apply to")).click()
 

@@ -151,7 +151,7 @@ def test_an_old_file_is_read_with_each_problem_at_its_line_and_refused_where_its
     page.get_by_role("link", name="Monitoring scripts", exact=True).click()
     expect(page.locator("#id_send_program")).to_have_value("/usr/local/bin/x %h")
 
-    page.get_by_role("link", name="Review and apply").click()
+    page.get_by_role("link", name="Review and apply").first.click()
     for router in ("r1", "r2"):
         refusal = page.get_by_text(f"{router} would refuse this")
         eventually(partial(comes, page, refusal), f"{router} says that it would refuse this", 90)

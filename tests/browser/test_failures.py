@@ -82,7 +82,7 @@ def test_a_worker_that_hangs_is_said_within_two_refreshes_and_apply_waits_for_it
         expect(line).to_contain_text("r1: active")
         import_sample(page, planning)
         page.set_default_timeout(ANSWERS_MS)
-        page.get_by_role("link", name="Review and apply").click()
+        page.get_by_role("link", name="Review and apply").first.click()
         expect(page.get_by_text("What you apply waits for it in its queue.")).to_be_visible()
         page.get_by_role("button", name=re.compile("^Apply to")).click()
         deployments = page.locator("#deployments")

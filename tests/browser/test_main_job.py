@@ -45,7 +45,7 @@ def test_an_administrator_sets_up_a_cluster_and_its_clients_get_answers_from_bot
     add_real_server(page, "web2", "10.11.12.2")
     shot(page, "real-servers")
 
-    page.get_by_role("link", name="Review and apply").click()
+    page.get_by_role("link", name="Review and apply").first.click()
     expect(page.get_by_text("add virtual server shop").first).to_be_visible()
     dry_run = page.get_by_role("region", name=re.compile("On r1")).get_by_text("web2")
     eventually(
@@ -80,7 +80,7 @@ def test_a_weight_of_zero_sends_no_new_connection_and_the_earlier_revision_bring
     page.get_by_role("link", name="Edit", exact=True).click()
     page.locator("#id_weight").fill("0")
     page.get_by_role("button", name="Accept").click()
-    page.get_by_role("link", name="Review and apply").click()
+    page.get_by_role("link", name="Review and apply").first.click()
     page.get_by_role("button", name=re.compile("^Apply to")).click()
     expect(page.locator("#deployments").get_by_text("applied")).to_have_count(2, timeout=APPLY_MS)
     assert set(answers(tool, 6)) == {"s1"}

@@ -46,7 +46,7 @@ def row_of(page: Page, name: str, value: str) -> None:
 
 def apply(page: Page, *, confirm: bool) -> None:
     """Applies what is pending, to be confirmed or not."""
-    page.get_by_role("link", name="Review and apply").click()
+    page.get_by_role("link", name="Review and apply").first.click()
     box = page.get_by_label("Roll back by itself unless I confirm within")
     box.set_checked(confirm)
     if confirm:
