@@ -46,7 +46,10 @@ FORMS = """() => [...document.querySelectorAll('button:not([type=button]), input
   .map(one => one.getAttribute('formaction') || one.form.getAttribute('action') || location.pathname)"""
 BUTTONS = """() => [...document.querySelectorAll('[hx-post]')]
   .filter(one => !one.matches(':disabled')).map(one => one.getAttribute('hx-post'))"""
-LINKS = "() => [...document.querySelectorAll('main a[href], header a[href]')].map(one => one.href)"
+# A link in a drawing (SVG) has no plain text in its property href.
+LINKS = """() => [...document.querySelectorAll("main a[href], header a[href]")].map(
+    one => new URL(one.getAttribute("href"), document.baseURI).href
+)"""
 
 
 def add_account(page: Page, tool: Tool, name: str, role: str) -> None:
