@@ -17,17 +17,11 @@ from django.utils import timezone
 
 from lvs.dispatch import ClusterState, RouterState, speaking
 from lvs.nanny.hand import Order
+from lvs.standing import BY_HAND, UNSERVED, WORST_FIRST, server_state, service_state
 from piranha_web.pair import ago, moment
 
 Target = tuple[str, str]  # the names of virtual and real server
 
-# The states of a real server under the administrator's hand; the words are in piranha_web.templatetags.
-BY_HAND = {
-    Order.DRAIN: "draining",
-    Order.MAINTENANCE: "maintenance",
-    Order.UP: "forced_up",
-    Order.DOWN: "forced_down",
-}
 # What the second line counts, and in which words.
 COUNTED = {
     "unserved": ("danger", "virtual server{s} served by no real server"),
@@ -40,23 +34,6 @@ COUNTED = {
     "forced_down": ("warning", "forced down"),
     "maintenance": ("warning", "in maintenance"),
 }
-WORST_FIRST = (
-    "unserved",
-    "on_sorry",
-    "holding",
-    "protected",
-    "failed",
-    "unknown",
-    "flapping",
-    "forced_up",
-    "forced_down",
-    "draining",
-    "drained",
-    "departing",
-    "maintenance",
-    "warning",
-)
-UNSERVED = ("unserved", "on_sorry")  # states of a virtual server that no real server serves
 NO_MEMBERS = "it has no active real server"
 AT_ONCE = 60.0  # seconds: what fails within this time of a change may fail because of it
 NEAR = timedelta(hours=12)  # within which a time of day says enough
@@ -166,7 +143,7 @@ def server_of(state: RouterState, virtual_server: str, one: Mapping[str, Any]) -
     """A real server of the status document."""
     hand = hand_of(one.get("hand"))
     counters = one["counters"]
-    name = state_name(one)
+    name = server_state(one)
     since = one["hand"]["at"] if hand and name in (*BY_HAND.values(), "drained") else one["since"]
     return Server(
         virtual_server=virtual_server,
@@ -188,18 +165,6 @@ def server_of(state: RouterState, virtual_server: str, one: Mapping[str, Any]) -
         warning=one.get("warning") or "",
         check=one.get("check") or "",
     )
-
-
-def state_name(one: Mapping[str, Any]) -> str:
-    """The state of a real server of the status document: the hand's, else what its checks say."""
-    order = (one.get("hand") or {}).get("order", "auto")
-    if order == Order.DRAIN and one["weight"] is None:
-        return "drained"
-    if order != Order.AUTO and order in BY_HAND:
-        return BY_HAND[Order(order)]
-    if one.get("protected"):
-        return "protected"
-    return str(one["health"])
 
 
 def hand_of(entry: Mapping[str, Any] | None) -> Hand | None:
@@ -261,16 +226,6 @@ def departing(state: RouterState) -> Iterator[Attention]:
                 words=f"{count} connection{'' if count == 1 else 's'} left"
                 + (f", ends {clock(until)}" if until else ""),
             )
-
-
-def service_state(virtual_server: Mapping[str, Any]) -> str:
-    """The state of a virtual server of the status document: who takes its new connections, if anybody."""
-    if not virtual_server["in_kernel"]:
-        return "inactive"
-    if any(one["weight"] for one in virtual_server["real_servers"]):
-        return "in_service"
-    sorry = virtual_server["sorry_server"]
-    return "on_sorry" if sorry and sorry["weight"] else "unserved"
 
 
 def troubled(state: RouterState) -> Iterator[Attention]:
@@ -378,7 +333,7 @@ def counts(state: RouterState) -> Counter[str]:
         return found
     for virtual_server in state.pulse["virtual_servers"] if state.pulse else ():
         for one in virtual_server["real_servers"]:
-            found[state_name(one)] += 1
+            found[server_state(one)] += 1
             found["flapping"] += bool(one.get("flapping"))
         found["unserved"] += service_state(virtual_server) in UNSERVED
     return found
