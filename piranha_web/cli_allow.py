@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from piranha_web.django_ready import set_up_django
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -44,12 +46,10 @@ def add_allow(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> No
 
 
 def allow(arguments: argparse.Namespace) -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
-    import django
     from django.core.exceptions import ImproperlyConfigured
 
     try:
-        django.setup()
+        set_up_django()
     except ImproperlyConfigured as error:
         why = str(error).rstrip(".")
         sys.stderr.write(f"{why}. Mend that in the environment, then try again. Nothing was changed.\n")

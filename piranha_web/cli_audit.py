@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
+
+from piranha_web.django_ready import set_up_django
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -24,10 +25,7 @@ def add_audit(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> No
 
 
 def audit(arguments: argparse.Namespace) -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
-    import django
-
-    django.setup()
+    set_up_django()
     from piranha_web.audit_command import audit_command
 
     return audit_command(arguments)

@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from piranha_web.django_ready import set_up_django
+
 Command = Callable[[argparse.Namespace], int]
 Add = Callable[[str, Command, str], argparse.ArgumentParser]
 VAR = Path(os.environ.get("PIRANHA_VAR", "var"))
@@ -55,10 +57,7 @@ def add_tls(add: Add) -> None:
 
 
 def enrol(arguments: argparse.Namespace) -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
-    import django
-
-    django.setup()
+    set_up_django()
     from piranha_web.enrol_command import enrol_command
 
     return enrol_command(arguments)

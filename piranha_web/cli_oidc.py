@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable
 from pathlib import Path
+
+from piranha_web.django_ready import set_up_django
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -18,10 +19,7 @@ def add_oidc(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> Non
 
 
 def oidc(arguments: argparse.Namespace) -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
-    import django
-
-    django.setup()
+    set_up_django()
     from piranha_web.oidc_command import oidc_command
 
     return oidc_command(arguments.file)

@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from piranha_web.django_ready import set_up_django
+
 Command = Callable[[argparse.Namespace], int]
 ROLES = ("viewer", "operator", "administrator")
 
@@ -38,10 +40,7 @@ def add_passwd(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> N
 
 
 def passwd(arguments: argparse.Namespace) -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
-    import django
-
-    django.setup()
+    set_up_django()
     from piranha_web.passwd_command import passwd_command
 
     return passwd_command(arguments)
@@ -59,10 +58,7 @@ def add_unlock(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> N
 
 
 def unlock(arguments: argparse.Namespace) -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
-    import django
-
-    django.setup()
+    set_up_django()
     from piranha_web.unlock_command import unlock_command
 
     return unlock_command(arguments)
