@@ -353,9 +353,9 @@ def test_a_routers_own_user_of_redis_may_do_all_that(client: redis.Redis, redis_
         table.report()
         table.pulse.refusal = "it is away"
         table.report()
+        assert reports.fetch(client, ["r1"])["r1"].problem == "it is away"
+        assert report_parts.standings_of(client, "r1").keys() == {"shop0", "shop2"}
+        assert client.exists(key("r1", "shop0", "web1"))
     finally:
         own.close()
-        revoke(client, "r1")
-    assert reports.fetch(client, ["r1"])["r1"].problem == "it is away"
-    assert report_parts.standings_of(client, "r1").keys() == {"shop0", "shop2"}
-    assert client.exists(key("r1", "shop0", "web1"))
+        revoke(client, "r1")  # which clears away what it wrote
