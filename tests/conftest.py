@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from django.conf import settings
@@ -21,6 +22,11 @@ _FOLDER = Path(tempfile.mkdtemp(prefix="piranha-redis-"))
 os.environ["PIRANHA_BROKER_URL"] = f"redis+socket://{_FOLDER}/redis.sock"
 # The manager's signing key and what else it keeps; Django has read its settings already.
 settings.VAR = _FOLDER / "var"
+
+# Whoever changes one thing is not to be stopped by a chance find about another: chance has its own call.
+hypothesis.settings.register_profile("same", derandomize=True)
+if not os.environ.get("PIRANHA_RANDOM"):
+    hypothesis.settings.load_profile("same")
 
 
 def pytest_collection_finish() -> None:

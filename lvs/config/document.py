@@ -29,7 +29,7 @@ from lvs.config.model import (
     Redundancy,
     VirtualServer,
 )
-from lvs.config.text import BadValue
+from lvs.config.text import BLANKS, BadValue
 from lvs.config.values import Context, want
 from lvs.config.writer import context_of
 from lvs.errors import ParseError
@@ -245,7 +245,11 @@ class _Import:
 
 
 def _are_comment_lines(lines: object) -> bool:
+    """Lines as `lvs.config.reader` keeps them: it drops the blanks at both ends."""
     return isinstance(lines, list) and all(
-        isinstance(line, str) and (not line or line[0] == "#") and not set("\n\r\0") & set(line)
+        isinstance(line, str)
+        and (not line or line[0] == "#")
+        and line == line.strip(BLANKS)
+        and not set("\n\r\0") & set(line)
         for line in lines
     )

@@ -30,6 +30,9 @@ SEED = 20261122
 COUNT = int(os.environ.get("PIRANHA_SCHEDULES", "18"))
 ONLY = os.environ.get("PIRANHA_SCHEDULE")
 QUICK = replace(REDUNDANT, keepalive=0.05, deadtime=0.15, check_gateway=ip_address(network.INTERNET))
+# Where the processor was away for longer than that, in seconds, the host may have broken a bound: the
+# schedule is done again. A fault of ours is there again.
+PROMPT, TRIES = 0.2, 3
 SLOW = 10.0  # seconds until all is well again, beyond which the routers' logs are worth a look
 # Seconds, and in each `_delay`: a second for a processor that all machines share.
 BOTH_OWN = QUICK.deadtime
@@ -61,7 +64,11 @@ def test_random_faults_never_break_the_invariants(lab: Lab, tmp_path: Path) -> N
     ):
         for number in numbers:
             plan, network_first = steps(random.Random(f"{SEED} {number}")), bool(number % 2)
-            one = Schedule(pair, clients, pool, lateness, network_first=network_first).run(plan)
+            for _ in range(TRIES):
+                one = Schedule(pair, clients, pool, lateness, network_first=network_first).run(plan)
+                if one.late < PROMPT or not _breaks(one, network_first=network_first):
+                    break
+                print(f"{number:>3}: done again, the processor was away: {_figures([one])}", flush=True)
             seen[network_first].append(one)
             done.update(step.what for step in plan)
             way_back = "network first" if network_first else "programs first"

@@ -158,8 +158,9 @@ def test_every_address_asks_where_a_form_comes_from(
     victim: tuple[Client, str], cluster: models.Cluster, forgery: str
 ) -> None:
     edition = cluster.edition
-    for _, address in EVERY:
-        assert "Nothing was changed" in forged(*victim, forgery, address), address
+    for name, address in EVERY:
+        if name != "enrol":  # it looks at no cookie, so there is nothing to forge
+            assert "Nothing was changed" in forged(*victim, forgery, address), address
     cluster.refresh_from_db()
     assert cluster.edition == edition
 

@@ -126,6 +126,7 @@ def test_every_text_of_a_configuration_is_attacked() -> None:
 @example(("virtual", 0, "dirs", 0), "] # ")
 @example(("virtual", 0, "comments", "port", 0), "# x\nactive_cmd = /evil")
 @example(("comments", "global", 0), "#\rserial_no = 9")
+@example(("virtual", 0, "comments", "port", 0), "#\x0b")
 def test_what_the_rules_accept_reads_back_as_exactly_that_value(path: Path, text: str) -> None:
     try:
         config = from_document(written_into(path, text))
