@@ -95,7 +95,7 @@ format: .venv/.dev  ## write the sources in their one form
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 
 lock: .venv/.dev  ## pin the dependencies anew
-	for out in "requirements.lock --extra embedded --extra oidc" "requirements-dev.lock --extra embedded --extra oidc --extra dev -c requirements.lock"; do \
+	for out in "requirements.lock --extra embedded --extra oidc --extra postgresql" "requirements-dev.lock --extra embedded --extra oidc --extra postgresql --extra guide --extra dev -c requirements.lock"; do \
 	  .venv/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	    --strip-extras --allow-unsafe -o $$out pyproject.toml; done
 
