@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from piranha_web import installed
 from piranha_web.cli_allow import add_allow
 from piranha_web.cli_audit import add_audit
 from piranha_web.cli_connections import add_connections
@@ -375,6 +376,7 @@ def add_order(one: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of the command: 0 done, 1 refused, 2 wrong usage."""
     words = list(sys.argv[1:] if argv is None else argv)
+    installed.begin(words)
     # What follows these two belongs to them whole, options included.
     if words[:1] in (["pulse"], ["manage"]):
         arguments = parser().parse_args(words[:1])

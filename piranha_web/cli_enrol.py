@@ -11,7 +11,11 @@ from piranha_web.django_ready import set_up_django
 
 Command = Callable[[argparse.Namespace], int]
 Add = Callable[[str, Command, str], argparse.ArgumentParser]
-VAR = Path(os.environ.get("PIRANHA_VAR", "var"))
+
+
+def var() -> Path:
+    """The manager's folder."""
+    return Path(os.environ.get("PIRANHA_VAR", "var"))
 
 
 def add_enrol(add: Add) -> None:
@@ -52,7 +56,7 @@ def add_tls(add: Add) -> None:
     one.add_argument("names", nargs="*", metavar="NAME", help="host names and addresses, for redis")
     one.add_argument("--folder", type=Path, metavar="PATH", help="where Redis' certificate goes")
     one.add_argument(
-        "--var", type=Path, default=VAR, metavar="PATH", help="the manager's folder (PIRANHA_VAR)"
+        "--var", type=Path, default=var(), metavar="PATH", help="the manager's folder (PIRANHA_VAR)"
     )
 
 
