@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lvs.pulse.supervisor import notify
 from piranha_web.tls.certificates import TlsRefused
 from piranha_web.tls.serving import Serving, begin, shown
 
@@ -48,6 +49,11 @@ def pre_fork(server: Any, worker: Any) -> None:
     """A process that begins starts with the certificate of now, or the last one that could be used."""
     if found := shown():
         found.look()
+
+
+def on_exit(server: Any) -> None:
+    """systemd has heard READY=1 from gunicorn itself."""
+    notify(os.environ, "STOPPING=1")
 
 
 _serving = prepared()

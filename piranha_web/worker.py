@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
@@ -28,6 +29,7 @@ from lvs.reporting import Reporter
 from lvs.tasks import pulse
 from lvs.worker_file import WorkerFile, queue_of, serials_of
 from piranha_web.celery import BROKER_URL, app, known_tasks, serve_router
+from piranha_web.supervised import Supervised
 
 log = logging.getLogger("piranha.worker")
 
@@ -45,6 +47,7 @@ class Repeater(threading.Thread):
         self.work = work
         self.ended = threading.Event()
         self.complaint = ""
+        self.began: float | None = None  # of the call under way, on the monotonic clock
 
     def run(self) -> None:
         while not self.ended.wait(self.interval):
@@ -55,6 +58,7 @@ class Repeater(threading.Thread):
 
     def attempt(self) -> str:
         """One call of work; what went wrong in words, "" when nothing did."""
+        self.began = time.monotonic()
         try:
             self.work()
         except (redis.RedisError, LvsError) as error:
@@ -67,6 +71,8 @@ class Repeater(threading.Thread):
             if complaint != self.complaint:
                 log.exception("%s ended in an unexpected error; it will be tried again", self.name)
             return complaint
+        finally:
+            self.began = None
         return ""
 
     def stop(self) -> None:
@@ -196,8 +202,11 @@ def serve(hostname: str, queue: str, repeaters: Sequence[Repeater], log_level: s
     """Runs the Celery worker in this process with the repeaters beside it."""
     # At the level debug Celery's pool writes each task's whole body, and the cluster's keys are in it.
     logging.getLogger("celery.pool").setLevel(logging.INFO)
-    for repeater in repeaters:
-        repeater.start()
+    life = Supervised(os.environ, repeaters)
+    life.follow()
+    threads: tuple[Repeater | Supervised, ...] = (*repeaters, life)
+    for thread in threads:
+        thread.start()
     try:
         code = app.worker_main(
             [
@@ -213,6 +222,6 @@ def serve(hostname: str, queue: str, repeaters: Sequence[Repeater], log_level: s
             ]
         )
     finally:
-        for repeater in repeaters:
-            repeater.stop()
+        for thread in threads:
+            thread.stop()
     return int(code or 0)

@@ -23,10 +23,10 @@ from lvs.pulse.control import ControlServer
 from lvs.pulse.installing import Installer
 from lvs.pulse.keeping import Keeper
 from lvs.pulse.kernel_work import KernelWork
+from lvs.pulse.living import Life
 from lvs.pulse.lvsd import Lvsd
 from lvs.pulse.node import Locator, is_local
 from lvs.pulse.pair import Pair
-from lvs.pulse.supervisor import notify, watchdog_interval
 from lvs.pulse.tasks import CHECKS, Tasks, is_fatal
 from lvs.pulse.version import version
 from lvs.router import saved_rules
@@ -34,6 +34,7 @@ from lvs.router.apply import LinuxKernel
 from lvs.router.files import Installation, Ledger, locked
 from lvs.router.memory import MemoryKernel, MemoryLedger
 from lvs.router.saved_rules import SavedRules
+from lvs.router.state import Health
 
 log = logging.getLogger("pulse")
 
@@ -82,7 +83,6 @@ class Daemon:
 
     def __init__(self, options: Options, environment: Mapping[str, str]) -> None:
         self._options = options
-        self._environment = environment
         self._started_at = time.time()
         FOLDER.set((options.config / "checks").absolute())
         ledger = MemoryLedger() if options.planning else Ledger(options.state / "ledger.json")
@@ -115,6 +115,7 @@ class Daemon:
             ledger.load()
             if ledger.problem:
                 self._keeper.events.error(ledger.problem)
+        self._life = Life(environment, self._in_a_line, lambda: self._work.busy)
         self._stopped_by: int | None = None
         self._stop = asyncio.Event()
         self._reread = asyncio.Event()
@@ -153,7 +154,7 @@ class Daemon:
                 tasks = [group.create_task(one) for one in self._work_to_do()]
                 await self._stop.wait()
                 log.info("Terminating due to signal %s", self._stopped_by)
-                notify(self._environment, "STOPPING=1")
+                self._life.stopping()
                 await self._end()
                 for task in tasks:
                     task.cancel()
@@ -184,28 +185,34 @@ class Daemon:
             kept("the line to the heart", line.run),
             kept("following the heart", line.follow),
             kept("the commands of lvs.cf", self._commands.run),
+            self._life.run(),
         ]
         if self._options.checks:
             tasks.append(kept("the load monitors", keeper.weighing.loads.run))
-        interval = watchdog_interval(self._environment)
-        return tasks if interval is None else [*tasks, self._show_life(interval)]
+        return tasks
 
     async def _start_and_keep(self) -> None:
         await self._lvsd.start()
-        notify(self._environment, "READY=1")
+        self._life.ready()
         await self._tasks.kept("keeping the kernel", self._keeper.keep)
 
     async def _reread_at_signal(self) -> None:
         while True:
             await self._reread.wait()
             self._reread.clear()
+            self._life.reloading()
             await self._lvsd.reread()
+            self._life.ready()
 
-    async def _show_life(self, interval: float) -> None:
-        """For systemd's watchdog: an event loop that hangs is restarted, and adopts what it left."""
-        while True:
-            notify(self._environment, "WATCHDOG=1")
-            await asyncio.sleep(interval)
+    def _in_a_line(self) -> str:
+        """What this router is and runs, for `systemctl status`."""
+        keeper = self._keeper
+        if keeper.running is None:
+            return f"{keeper.role.value}, no lvs.cf is in force"
+        healths = list(keeper.checker.health.values())
+        good = sum(health is Health.HEALTHY for health in healths)
+        serial = keeper.running.serial
+        return f"{keeper.role.value}, serial_no {serial}, {good} of {len(healths)} real servers healthy"
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -11,7 +11,8 @@ from django.urls import URLPattern, get_resolver
 from lvs import models
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
-OPEN = {"login"}
+OPEN = {"login", "healthz"}
+UNREADY = {"readyz"}  # open as well: it says that no worker runs here
 OFF = {"oidc-begin", "oidc-return"}  # nothing is there as long as nobody switches it on
 
 
@@ -39,6 +40,8 @@ def test_without_login_no_method_gets_anything(anonymous: Client, cluster: model
                 assert response.status_code == 200, where
             elif name in OPEN:
                 assert response.status_code in (200, 403, 405), where
+            elif name in UNREADY:
+                assert response.status_code == (503 if method in ("GET", "HEAD") else 405), where
             elif name in OFF or name == "enrol":  # open to whoever has a token, and nobody has
                 assert response.status_code in (404, 405), where
             elif name == "login-code":  # open to whoever has given the right password, and nobody has
