@@ -100,6 +100,7 @@ def run(place: Place, children: Children) -> None:
     say("Preparing the database")
     subprocess.run([PIRANHA, "manage", "migrate", "--verbosity", "0"], check=True, cwd=PROJECT)
     subprocess.run([PIRANHA, "manage", "lab_cluster"], check=True, cwd=PROJECT)
+    ask_who_may_come(place)
     new_password = first_password(place)
 
     say("Starting the manager's worker")
@@ -112,6 +113,15 @@ def run(place: Place, children: Children) -> None:
     while True:
         time.sleep(0.5)
         children.watch()
+
+
+def ask_who_may_come(place: Place) -> None:
+    """At the first start on a terminal: which networks may reach the pages. Otherwise the default counts."""
+    said_already = {"PIRANHA_ALLOW", "PIRANHA_ALLOW_FILE"} & os.environ.keys()
+    if said_already or (place.folder / "allow").exists() or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    say("Who may come")
+    subprocess.run([PIRANHA, "allow", "ask"], check=False, cwd=PROJECT)  # unanswered: the default counts
 
 
 def first_password(place: Place) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -20,6 +20,9 @@ from piranha_web.access import allow_file, allowed
 from piranha_web.access.allow_file import AllowRefused, Entry
 from piranha_web.audit_command import console_user
 from piranha_web.console_database import ELSEWHERE, database_trouble
+from piranha_web.setup import networks
+from piranha_web.setup.asking import Asked, NobodyAnswers, Terminal, is_terminal, until_understood
+from piranha_web.setup.machine import console_address, own_networks
 
 EVERYBODY = " Say so with --everybody."
 
@@ -27,13 +30,17 @@ EVERYBODY = " Say so with --everybody."
 def allow_command(arguments: Namespace) -> int:
     """Carries it out; the exit code: 0 done, 1 refused, or a list that cannot be used."""
     settings.PIRANHA_ALLOW_FILE = arguments.file
-    verbs: dict[str, Callable[[Namespace], int]] = {"add": add, "remove": remove, "reset": reset}
+    verbs: dict[str, Callable[[Namespace], int]] = {"add": add, "remove": remove, "reset": reset, "ask": ask}
     try:
         return verbs.get(arguments.verb, show)(arguments)
     except allowed.EverybodyMeant as error:
         say(f"{error}{EVERYBODY} Nothing was changed.")
     except AllowRefused as error:
         say(f"{error} Nothing was changed.")
+    except NobodyAnswers as error:
+        say(f"{error} Nothing was changed. What counts:")
+        show(arguments)
+        say("To change that: piranha allow add NETWORK, piranha allow remove NETWORK, or piranha allow ask.")
     except OSError as error:
         say(f"Nothing was changed: {error}. Run this as the user of the web server, or as root.")
     return 1
@@ -99,6 +106,43 @@ def reset(arguments: Namespace) -> int:
     say(f"The list is now in {kept}, where it counts no more. What counts:")
     note("reset the allowed networks", "")
     return show(arguments)
+
+
+def ask(_arguments: Namespace) -> int:
+    """Asks for the whole list; what there is, or what is safe to begin with, is what Enter takes."""
+    if not is_terminal():
+        raise NobodyAnswers("There is no terminal to ask at.")
+    ask_for_networks(Terminal())
+    return 0
+
+
+def ask_for_networks(whom: Asked) -> None:
+    """The same of somebody; whoever asks by SSH keeps a way in. AllowRefused, NobodyAnswers, OSError."""
+    now = allowed.in_force()
+    if now.problem:
+        raise AllowRefused(f"{now.problem} Mend that line, or begin anew: piranha allow reset.")
+    present = None if now.is_default else {entry.network: entry.note for entry in now.entries}
+    offered = networks.offers(own_networks(), present)
+    whom.say("Which networks may reach the web pages? Anybody else is refused before the login.")
+    whom.say("This machine itself (loopback) always may.")
+    for line in networks.lines(offered):
+        whom.say(line)
+    whom.say(networks.HELP)
+    taken = until_understood(whom, "Networks: ", lambda text: networks.chosen(text, offered))
+    put_in_force(whom, taken)
+
+
+def put_in_force(whom: Asked, taken: Sequence[networks.Offer]) -> None:
+    """Makes what was chosen the list, and says it."""
+    kept = networks.with_console(taken, console_address())
+    for one in kept[len(taken) :]:
+        whom.say(f"{one.network} is added: you come from there by SSH, and would lock yourself out.")
+    wanted = {one.network: one.what for one in kept}
+    came, went = allowed.choose(wanted, by=console_user(os.environ), at=timezone.now())
+    said = ", ".join(map(str, wanted)) or "nobody but this machine itself"
+    whom.say(f"May reach the pages{', as before' if not (came or went) else ' from now on'}: {said}.")
+    if came or went:
+        note(f"chose the allowed networks: {said}", "")
 
 
 def note(text: str, network: str) -> None:

@@ -31,6 +31,10 @@ def add_allow(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> No
     for name, words in (
         ("list", "print the networks, and what is wrong with the file if anything is"),
         ("add", "let a network in"),
+        (
+            "ask",
+            "ask for the whole list, with this machine's own networks and the private ones to choose from",
+        ),
         ("remove", "take a network off the list"),
         ("reset", "put the file aside: what PIRANHA_ALLOW says counts again, or the private networks"),
     ):

@@ -17,6 +17,8 @@ import sys
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
+from piranha_web.setup.machine import SSH, connection_of_parents
+
 VARIABLE = "PIRANHA_ENV_FILE"
 FILE = Path("/etc/piranha/web.env")
 PLACE = Path("/usr/lib/piranha")  # of the packages' Python
@@ -123,6 +125,9 @@ def become(environment: MutableMapping[str, str]) -> None:
         user = pwd.getpwnam(USER)
     except KeyError:
         return
+    # Its own processes' environments are root's to read: who asks by SSH must stay known.
+    if connection := connection_of_parents(os.getppid()):
+        environment.setdefault(SSH, connection)
     os.initgroups(USER, user.pw_gid)
     os.setgid(user.pw_gid)
     os.setuid(user.pw_uid)

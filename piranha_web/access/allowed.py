@@ -8,7 +8,7 @@ can mend the rest.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -113,8 +113,7 @@ def add(network: Network, note: str, *, by: str, at: datetime, everybody: bool =
             f"{network} is every IPv{network.version} address there is: whoever can send a packet to this "
             "machine may then try passwords. Say that you mean it, or write a smaller network."
         )
-    words = " ".join(harmless(note, LONGEST_NOTE).split())
-    entry = Entry(network, words, harmless(by, 64).replace(":", "."), at)
+    entry = entry_for(network, note, by=by, at=at)
     remarks: list[str] = []
 
     def put(lines: tuple[Line, ...]) -> list[Line]:
@@ -128,6 +127,32 @@ def add(network: Network, note: str, *, by: str, at: datetime, everybody: bool =
 
     allow_file.change(settings.PIRANHA_ALLOW_FILE, remote(settings.PIRANHA_ALLOW), put)
     return remarks[0]
+
+
+def choose(wanted: Mapping[Network, str], *, by: str, at: datetime) -> tuple[list[Network], list[Network]]:
+    """Makes these networks, with notes on them, the whole list: what came on it, what went. AllowRefused.
+
+    What stays keeps its line. Who calls has asked whether a network of all addresses is meant.
+    """
+    came: list[Network] = []
+    went: list[Network] = []
+
+    def put(lines: tuple[Line, ...]) -> list[Line]:
+        present = [one.network for one in allow_file.entries_of(lines)]
+        came[:] = [network for network in remote(list(wanted)) if network not in present]
+        went[:] = [network for network in present if network not in wanted]
+        kept = [line for line in lines if line.entry is None or line.entry.network in wanted]
+        made = [entry_for(network, wanted[network], by=by, at=at) for network in came]
+        return [*kept, *(Line(entry.line, entry) for entry in made)]
+
+    allow_file.change(settings.PIRANHA_ALLOW_FILE, (), put)
+    return came, went
+
+
+def entry_for(network: Network, note: str, *, by: str, at: datetime) -> Entry:
+    """A network as the list has it; nothing in its note or name can be another line, or another column."""
+    words = " ".join(harmless(note, LONGEST_NOTE).split())
+    return Entry(network, words, harmless(by, 64).replace(":", "."), at)
 
 
 def remark(network: Network, present: Sequence[Network]) -> str:

@@ -1,0 +1,1 @@
+"""`piranha setup`: what is asked, and what is done with the answers."""

@@ -1,0 +1,84 @@
+"""What this machine says of itself: its networks, and from where its console is used. Only reads."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from piranha_web.access.networks import Address, Network, address_of
+
+ROUTES = Path("/proc/net/route")
+IF_INET6 = Path("/proc/net/if_inet6")
+PROC = Path("/proc")
+SSH = "SSH_CONNECTION"  # sshd(8): client's address, its port, server's address, its port
+UP, BY_GATEWAY = 0x1, 0x2  # linux/route.h: RTF_UP, RTF_GATEWAY
+GLOBAL_SCOPE = 0x00
+TENTATIVE = 0x40  # if_addr.h
+MOST_PARENTS = 32
+
+
+def own_networks() -> list[tuple[str, Network]]:
+    """The networks that this machine is in, with the interface, in the namespace of the calling thread."""
+    return [*ipv4_networks(text_of(ROUTES)), *ipv6_networks(text_of(IF_INET6))]
+
+
+def text_of(path: Path) -> str:
+    """A file of the kernel's; "" where this kernel has none."""
+    try:
+        return path.read_text(encoding="ascii")
+    except OSError:
+        return ""
+
+
+def ipv4_networks(routes: str) -> list[tuple[str, Network]]:
+    """Those that are reached without a gateway. routes: /proc/net/route; its numbers are in memory order."""
+    found: dict[tuple[str, Network], None] = {}
+    for line in routes.splitlines()[1:]:
+        interface, destination, _gateway, flags, _refs, _use, _metric, mask, *_ = line.split()
+        if int(flags, 16) & (UP | BY_GATEWAY) != UP:
+            continue
+        address, bits = (
+            int.from_bytes(struct.pack("=L", int(one, 16)), "big") for one in (destination, mask)
+        )
+        network = IPv4Network((address, bits.bit_count()))
+        if 0 < network.prefixlen < 32 and not network.is_loopback:
+            found[interface, network] = None
+    return list(found)
+
+
+def ipv6_networks(addresses: str) -> list[tuple[str, Network]]:
+    """Those of lasting global addresses, unique local ones among them. addresses: /proc/net/if_inet6."""
+    found: dict[tuple[str, Network], None] = {}
+    for line in addresses.splitlines():
+        digits, _index, prefix, scope, flags, interface = line.split()
+        length = int(prefix, 16)
+        if int(scope, 16) == GLOBAL_SCOPE and not int(flags, 16) & TENTATIVE and length < 128:
+            found[interface, IPv6Network((int(digits, 16), length), strict=False)] = None
+    return list(found)
+
+
+def console_address(environment: Mapping[str, str] = os.environ) -> Address | None:
+    """From where this console is used by SSH; None: it is this machine's own, or nobody says."""
+    words = environment.get(SSH, "").split() or connection_of_parents(os.getppid()).split()
+    return address_of(words[0]) if words else None
+
+
+def connection_of_parents(process: int, proc: Path = PROC) -> str:
+    """SSH_CONNECTION of the nearest parent that has it: sudo and su take it from the environment."""
+    for _ in range(MOST_PARENTS):
+        if process <= 1:
+            break
+        try:
+            variables = (proc / str(process) / "environ").read_bytes().split(b"\0")
+            status = (proc / str(process) / "stat").read_text(errors="replace")
+        except OSError:  # it ended, or is none of ours
+            break
+        for variable in variables:
+            name, _, value = variable.partition(b"=")
+            if name == SSH.encode():
+                return value.decode("ascii", "replace")
+        process = int(status.rpartition(")")[2].split()[1])  # proc(5): the name may have blanks and brackets
+    return ""
