@@ -23,26 +23,34 @@ SQLITE = {
     "audit_no_delete": f"CREATE TRIGGER audit_no_delete BEFORE DELETE ON {TABLE} "
     f"BEGIN SELECT RAISE(ABORT, '{REFUSED}'); END",
 }
-POSTGRESQL_FUNCTION = (
-    "CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-    f"$$ BEGIN RAISE EXCEPTION '{REFUSED}'; END $$"
+# An error of the class that SQLite's has. Of an INSERT only the number that this very statement has just
+# drawn from the sequence is taken: none that is there, none between others (currval is of this connection).
+_RAISE = f"RAISE EXCEPTION '{REFUSED}' USING ERRCODE = 'integrity_constraint_violation';"
+POSTGRESQL_FUNCTIONS = (
+    f"CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {_RAISE} END $$",
+    "CREATE OR REPLACE FUNCTION audit_refuse_between() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    f"IF NEW.id = currval(pg_get_serial_sequence('{TABLE}', 'id')) THEN RETURN NEW; END IF; {_RAISE} "
+    f"EXCEPTION WHEN object_not_in_prerequisite_state THEN {_RAISE} END $$",
 )
 POSTGRESQL = {
     "audit_no_update": f"CREATE TRIGGER audit_no_update BEFORE UPDATE ON {TABLE} "
     "FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
+    "audit_no_insert_between": f"CREATE TRIGGER audit_no_insert_between BEFORE INSERT ON {TABLE} "
+    "FOR EACH ROW EXECUTE FUNCTION audit_refuse_between()",
     "audit_no_truncate": f"CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON {TABLE} "
     "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()",
     "audit_no_delete": f"CREATE TRIGGER audit_no_delete BEFORE DELETE ON {TABLE} "
     "FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
 }
 DELETE = "audit_no_delete"  # the one that pruning takes away for a moment
+INSERT = "audit_no_insert_between"  # the one that is away while a backup is put into an empty table
 
 
 def guard(connection: Any) -> None:
     """Puts every trigger on the table; NotImplementedError for a database that none is written for."""
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(POSTGRESQL_FUNCTION)
+        for sql in POSTGRESQL_FUNCTIONS if connection.vendor == "postgresql" else ():
+            cursor.execute(sql)
         for sql in triggers(connection).values():
             cursor.execute(sql)
 
@@ -57,12 +65,30 @@ def triggers(connection: Any) -> dict[str, str]:
 
 def let_delete(connection: Any) -> None:
     """Takes away the trigger that refuses DELETE. Only within a transaction that puts it back."""
-    on = f" ON {TABLE}" if connection.vendor == "postgresql" else ""
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP TRIGGER {DELETE}{on}")
+    _take_away(connection, DELETE)
 
 
 def refuse_delete(connection: Any) -> None:
     """Puts it back."""
+    _put_back(connection, DELETE)
+
+
+def let_insert(connection: Any) -> None:
+    """Takes away the one that refuses rows with numbers of their own. Only within a transaction as well."""
+    _take_away(connection, INSERT)
+
+
+def refuse_insert(connection: Any) -> None:
+    """Puts it back."""
+    _put_back(connection, INSERT)
+
+
+def _take_away(connection: Any, name: str) -> None:
+    on = f" ON {TABLE}" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
-        cursor.execute(triggers(connection)[DELETE])
+        cursor.execute(f"DROP TRIGGER {name}{on}")
+
+
+def _put_back(connection: Any, name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(triggers(connection)[name])

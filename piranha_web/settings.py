@@ -5,6 +5,8 @@
 | PIRANHA_VAR | folder of the database, the passwords and the key | `var` in the working folder |
 | PIRANHA_SECRET_KEY_FILE | file with the key that signs sessions | none: the server refuses to start |
 | PIRANHA_DATABASE | SQLite file | `PIRANHA_VAR/piranha.sqlite3` |
+| DATABASE_URL | PostgreSQL in its place (`piranha_web.database_url`) | none: SQLite |
+| PIRANHA_DATABASE_URL_FILE | file with that URL, for it has a password | none |
 | PIRANHA_PASSWORD_FILE | accounts, in htpasswd format | `PIRANHA_VAR/piranha.passwd` |
 | PIRANHA_OIDC_FILE | switches sign-in by OpenID Connect on (`piranha_web.access.oidc_file`) | empty: off |
 | PIRANHA_ALLOW_FILE | networks that may reach the site at all | `PIRANHA_VAR/allow` |
@@ -31,6 +33,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from piranha_web.access.failures import WINDOW
 from piranha_web.access.networks import Network, NetworkRefused, is_everything, networks_of
+from piranha_web.database_url import database
 from piranha_web.tls.binds import only_by_tls
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -151,19 +154,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
 CRISPY_TEMPLATE_PACK = "bootstrap5"
 
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("PIRANHA_DATABASE", VAR / "piranha.sqlite3"),
-        "OPTIONS": {
-            "timeout": 20,
-            # A transaction that will write takes its lock at the start, so that two saves queue up instead of
-            # one of them failing in the middle.
-            "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        },
-    },
-}
+DATABASES = {"default": database(os.environ, VAR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
