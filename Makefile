@@ -88,6 +88,9 @@ bench: .venv/.dev  ## the figures of docs/benchmarks.md
 	$(PY) -m tests.bench.pages
 	deploy/lab/guest uml --timeout 1800 -- $(PY) -m tests.bench.failover
 
+guide: .venv/.dev  ## the guide, into build/guide; the application shows it under /guide/
+	$(PY) -m sphinx --fail-on-warning --keep-going --fresh-env --quiet --builder html docs build/guide --doctree-dir build/guide-doctrees
+
 audit: .venv/.dev  ## ask whether anything it is installed with has a known vulnerability (takes the internet)
 	@$(PY) deploy/audit.py
 
@@ -102,4 +105,4 @@ lock: .venv/.dev  ## pin the dependencies anew
 clean:  ## remove the environment and everything that make run keeps
 	rm -rf .venv var build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup run check style types layers careless unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser screenshots bench audit format lock clean
+.PHONY: help setup run check style types layers careless unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser screenshots bench guide audit format lock clean

@@ -19,6 +19,7 @@
 | PIRANHA_SESSION_LONGEST | hours after which it ends in any case | 12 |
 | PIRANHA_HTTPS | 1: cookies only over HTTPS, whatever they came by | 0: as they came |
 | PIRANHA_HSTS | days for which browsers shall use TLS alone for this name | 7 with PIRANHA_TLS_CERT |
+| PIRANHA_GUIDE | folder of the built guide | `build/guide` beside the code, else `/usr/lib/piranha/guide` |
 | PIRANHA_LOG_LEVEL | least severity that is logged to stderr | INFO |
 """
 
@@ -91,6 +92,11 @@ if any(map(is_everything, PIRANHA_PROXIES)):
 PIRANHA_PORT = number("PIRANHA_PORT", "3636", 65535)
 PIRANHA_GUARD = os.environ.get("PIRANHA_GUARD", "").strip()
 PIRANHA_PASSWORD_FILE = Path(os.environ.get("PIRANHA_PASSWORD_FILE", VAR / "piranha.passwd"))
+PIRANHA_GUIDE = (
+    [Path(os.environ["PIRANHA_GUIDE"])]
+    if os.environ.get("PIRANHA_GUIDE")
+    else [BASE_DIR / "build" / "guide", Path("/usr/lib/piranha/guide")]  # the first that is there
+)
 PIRANHA_OIDC_FILE = Path(os.environ["PIRANHA_OIDC_FILE"]) if os.environ.get("PIRANHA_OIDC_FILE") else None
 
 INSTALLED_APPS = [

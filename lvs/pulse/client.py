@@ -166,7 +166,7 @@ class PulseClient:
         except TimeoutError as error:
             raise PulseUnreachable(
                 f"pulse did not answer {request['call']} within {self.timeout:g} s ({self.path}). "
-                "Look at its log (journalctl -u piranha-pulse) and try again."
+                "Look at its log (journalctl -u pulse) and try again."
             ) from error
         except PermissionError as error:
             raise RouterError(
@@ -176,7 +176,7 @@ class PulseClient:
         except OSError as error:
             raise PulseUnreachable(
                 f"pulse cannot be reached at {self.path}: {error.strerror or error}. "
-                "Start it (systemctl start piranha-pulse) or look at its log."
+                "Start it (systemctl start pulse) or look at its log."
             ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise PulseUnreachable(

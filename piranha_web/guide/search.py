@@ -156,12 +156,17 @@ def pattern_of(word: str) -> re.Pattern[str]:
 
 
 def search(question: str) -> tuple[Found, ...]:
-    """The places that have most of the words, best first; () for a question without words."""
+    """The places of the help that have most of the words, best first; () for a question without words."""
+    return search_in(index(), question)
+
+
+def search_in(places: Iterable[Place], question: str) -> tuple[Found, ...]:
+    """Those of these places."""
     words = [pattern_of(word) for word in words_of(question)]
     if not words:
         return ()
-    judged = [(judge(place, words), place) for place in index()]
-    most = max(count for (count, _score), _place in judged)
+    judged = [(judge(place, words), place) for place in places]
+    most = max((count for (count, _score), _place in judged), default=0)
     if not most:
         return ()
     fitting = [(score, place) for (count, score), place in judged if count == most]

@@ -25,6 +25,13 @@ def topic(place: str, text: str = "") -> SafeString:
 
 
 @register.simple_tag
+def of_guide(place: str, text: str) -> SafeString:
+    """A link to a place in the guide ("router.html#ftp")."""
+    name, sign, anchor = place.partition("#")
+    return format_html('<a href="{}{}{}">{}</a>', reverse("guide-page", args=[name]), sign, anchor, text)
+
+
+@register.simple_tag
 def never_applied(cluster: models.Cluster) -> bool:
     """Whether no router was ever given anything: the first set-up is offered then."""
     return not cluster.revisions.exists()

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from piranha_web.access.roles import VIEWER, needs
 from piranha_web.guide.context import context_of
+from piranha_web.guide.further import FURTHER
 from piranha_web.guide.pages import BY_NAME, PARTS, beside
 from piranha_web.guide.search import search
 
@@ -32,4 +33,5 @@ def help_topic(request: HttpRequest, name: str) -> HttpResponse:
         raise Http404(name)
     before, after = beside(page)
     context = {**context_of(page), "parts": PARTS, "before": before, "after": after}
+    context["further"] = FURTHER.get(name, ())
     return render(request, "help/topic.html", context)

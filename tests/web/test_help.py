@@ -54,6 +54,8 @@ def test_every_link_in_the_help_leads_to_a_place_that_is_there(
         for link in re.findall(r'<a\b[^>]*\bhref="([^"]*)"', page):
             address, _sign, anchor = link.partition("#")
             address = address or own
+            if address.startswith("/guide/"):  # built or not: tests/test_guide.py follows these
+                continue
             if address not in anchors and address not in seen:
                 seen.add(address)
                 assert administrator.get(address, follow=True).status_code == 200, (own, link)

@@ -116,6 +116,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "/first/works/live": (V, NOT_TAKEN),
     "/help": (V, NOT_TAKEN),
     "/help/forwarding": (V, NOT_TAKEN),
+    "/guide/": (V, NOT_TAKEN),
+    "/guide/index.html": (V, NOT_TAKEN),
     "/healthz": (V, NOT_TAKEN),
     "/readyz": (V, NOT_TAKEN),
     "/login": (V, V),

@@ -192,7 +192,7 @@ def limits(seen: Seen, config: LvsConfig) -> Iterator[Remark]:
             f"pulse may have {room} checks under way at once, for {checks} real servers.",
             "Checks that wait for others to end are late, and so is what they find.",
             f"Give pulse more file descriptors: LimitNOFILE={2 * ENOUGH_PORTS} in its unit "
-            "(systemctl edit piranha-pulse), then restart it.",
+            "(systemctl edit pulse), then restart it.",
             "the limit of open files of pulse's process",
         )
     yield from _tracking(seen, bool(list(gateways(config, active))))

@@ -223,7 +223,7 @@ def test_a_socket_that_another_pulse_listens_on_is_left_to_it(tmp_path: Path) ->
 
 
 def test_a_missing_socket_is_unreachable_and_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(PulseUnreachable, match="systemctl start piranha-pulse"):
+    with pytest.raises(PulseUnreachable, match="systemctl start pulse"):
         PulseClient(tmp_path / "none.sock").status()
 
 

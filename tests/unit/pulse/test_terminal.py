@@ -180,7 +180,7 @@ def test_without_a_pulse_the_command_says_what_to_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["status", "--socket", str(tmp_path / "pulse.sock")]) == 1
-    assert "systemctl start piranha-pulse" in capsys.readouterr().err
+    assert "systemctl start pulse" in capsys.readouterr().err
 
 
 def test_a_pair_without_a_manager_gets_its_key_from_the_command_which_prints_ids_only(
