@@ -36,8 +36,11 @@ def read(client: redis.Redis, key: str) -> Found:
     return pipeline.execute(raise_on_error=False)[0]
 
 
-def judged(found: Found, kind: Kind) -> Any | None:
-    """What a router wrote; None: nothing. Misshapen: it does not fit; redis.RedisError: what Redis says."""
+def judged(found: Found, kind: Kind, *, keep: bool = True) -> Any | None:
+    """What a router wrote; None: nothing. Misshapen: it does not fit; redis.RedisError: what Redis says.
+
+    keep: it may be asked for again as it is.
+    """
     if isinstance(found, Exception):
         if isinstance(found, redis.ResponseError) and str(found).startswith(WRONG_TYPE):
             raise Misshapen("it is of another type in Redis") from found
@@ -46,7 +49,7 @@ def judged(found: Found, kind: Kind) -> Any | None:
         return None
     if len(found) > LARGEST:
         raise Misshapen(f"it has more than {LARGEST // 1024 // 1024} MiB")
-    return understood(bytes(found), kind)
+    return understood(bytes(found), kind) if keep else parsed(bytes(found), kind)
 
 
 class Kept:

@@ -5,6 +5,7 @@
 | `piranha:report:NAME` | {at, pulse, problem}: pulse with `summary`, and of its virtual servers a few |
 | `piranha:report:NAME:servers` | a hash: VIRTUAL SERVER to its part of the status document |
 | `piranha:report:NAME:states` | {VIRTUAL SERVER: [state, {state: number}]} |
+| `piranha:report:NAME:counts` | {VIRTUAL SERVER: [connections, packets in, out, bytes in, out] or null} |
 | `piranha:looked:NAME` | a sorted set: VIRTUAL SERVER by when a page showed it |
 | `piranha:looked:NAME:any` | there while pages look at this router at all |
 
@@ -25,7 +26,7 @@ import redis
 from redis.client import Pipeline
 
 from lvs import reading
-from lvs.report_shape import PART, STATES
+from lvs.report_shape import COUNTS, PART, STATES
 from lvs.shape import Misshapen
 from lvs.standing import Standing, standing_of
 from lvs.summary import MOST_ADDRESSES, MOST_FOREIGN, Part, chosen, kept, states_document, summed_up
@@ -50,6 +51,11 @@ def servers_key(name: str) -> str:
 def states_key(name: str) -> str:
     """Of how its virtual servers stand."""
     return f"piranha:report:{name}:states"
+
+
+def counts_key(name: str) -> str:
+    """Of what the kernel has counted for its virtual servers."""
+    return f"piranha:report:{name}:counts"
 
 
 def looked_key(name: str) -> str:
@@ -145,6 +151,17 @@ def standings_of(client: redis.Redis, name: str) -> dict[str, Standing]:
         return dict(_standings(bytes(found))) if reading.judged(found, STATES) else {}
     except Misshapen as error:
         raise ValueError(f"how the virtual servers of {name} stand: {error}") from error
+
+
+def counts_of(client: redis.Redis, name: str) -> dict[str, list[int] | None]:
+    """What a router's kernel had counted, at the last ten seconds, for each virtual server. As `parts_of`."""
+    found = reading.read(client, counts_key(name))
+    try:
+        # Another one each time: nothing for `reading` to keep, which judges what it is besides.
+        counts: dict[str, list[int] | None] = reading.judged(found, COUNTS, keep=False) or {}
+    except Misshapen as error:
+        raise ValueError(f"what {name} has counted: {error}") from error
+    return counts
 
 
 @lru_cache(maxsize=8)

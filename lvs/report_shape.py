@@ -164,6 +164,21 @@ SUMMARY = record(
 )
 GUARD = record({})  # lvs.guarding judges it, and has a router told that says something else
 UNCONFIRMED = record({"serial": natural, "seconds_left": number, "back_to": maybe(natural)})
+
+
+def _five(value: object) -> bool:
+    """Connections, packets in and out, bytes in and out."""
+    return type(value) is list and len(value) == 5 and all(map(natural, value))
+
+
+COUNTED = record(
+    {
+        "checks": listed(
+            record({"kind": text, "result": text, "within": listed(natural), "seconds": number})
+        ),
+        "roles": listed(record({"role": text, "reason": text, "count": natural})),
+    }
+)
 STATUS = record(
     {
         "name": text,
@@ -192,9 +207,11 @@ STATUS = record(
         "unconfirmed": maybe(UNCONFIRMED),
         "guard": maybe(GUARD),
         "summary": SUMMARY,
+        "counted": COUNTED,
     },
 )
 STATES = mapped(pair(text, mapped(natural)))  # how each virtual server stands, by name
+COUNTS = mapped(maybe(_five))  # what the kernel has counted for each, by name
 REPORT = record({"at": number, "pulse": maybe(STATUS), "problem": maybe(text)})
 BRIEF = record(
     {"at": number, "answers": flag},
@@ -319,10 +336,19 @@ CONNECTIONS = record(
 INSTALLED = record(
     {"changes": TEXTS, "refused": listed(record({"change": text, "reason": text})), "seconds": number}
 )
+RULE_CHANGES = record(
+    {
+        "words": TEXTS,
+        "more_words": natural,
+        "difference": listed(pair(one_of("add", "remove", "place", "same"), text)),
+        "more_lines": natural,
+    }
+)
+
 # The results of those tasks whose answers are read further than whether it went well.
 RESULTS: dict[str, Kind] = {
     "piranha.apply": INSTALLED,
-    "piranha.plan": record({"changes": TEXTS, "problems": PROBLEMS}),
+    "piranha.plan": record({"changes": TEXTS, "problems": PROBLEMS}, {"netfilter": maybe(RULE_CHANGES)}),
     "piranha.running": record({"lvs_cf": maybe(long_text), "sha256": maybe(text), "serial": maybe(natural)}),
     "piranha.connections": CONNECTIONS,
     "piranha.server": record({"changed": TEXTS}),

@@ -29,6 +29,7 @@ from lvs.report_parts import (
     LOOKED_SECONDS,
     MOST_LOOKED,
     compact,
+    counts_key,
     looked_at_all_key,
     looked_key,
     servers_key,
@@ -80,6 +81,7 @@ class Reporter:
         self._looked_at_all = float("-inf")  # when all of a small cluster was asked for
         self._has_states = False  # in Redis
         self._foreign: list[Part] = []
+        self._counts: str | None = None  # of the virtual servers, not written yet
         self._problems: list[str] = []  # that pulse names when it reads the table, and only then
 
     def report(self) -> None:
@@ -102,6 +104,7 @@ class Reporter:
         if self._sampler.is_due:
             counted = self._pulse.counters()
             self._foreign = counted["foreign"]
+            self._counts = compact(counted["virtual_servers"])
             self._sampler.take_services(counted["virtual_servers"])
         try:
             self._write(now, head, marks, new)
@@ -197,6 +200,9 @@ class Reporter:
         last = self._client.pipeline(transaction=True)
         reports.put(last, self._name, body, brief)
         last.zremrangebyscore(looked_key(self._name), "-inf", now - 2 * LOOKED_SECONDS)
+        if self._counts is not None:
+            last.set(counts_key(self._name), self._counts, ex=FORGOTTEN_AFTER)
+            self._counts = None
         self._sampler.write(last)
         last.execute()
 

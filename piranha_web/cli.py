@@ -17,6 +17,7 @@ from piranha_web.cli_allow import add_allow
 from piranha_web.cli_audit import add_audit
 from piranha_web.cli_connections import add_connections
 from piranha_web.cli_enrol import add_enrol, add_tls
+from piranha_web.cli_metrics import add_metrics
 from piranha_web.cli_oidc import add_oidc
 from piranha_web.cli_passwd import add_passwd, add_unlock
 from piranha_web.cli_signing import add_signing
@@ -191,6 +192,7 @@ def parser() -> argparse.ArgumentParser:
 
     add_worker(add)
 
+    add_metrics(add, PULSE_SOCKET)
     add_audit(add)
     add_enrol(add)
     add_tls(add)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lvs.pulse.supervisor import notify
+from piranha_web.metrics.folder import clear, prepare
 from piranha_web.tls.certificates import TlsRefused
 from piranha_web.tls.serving import Serving, begin, shown
 
@@ -54,8 +55,11 @@ def pre_fork(server: Any, worker: Any) -> None:
 def on_exit(server: Any) -> None:
     """systemd has heard READY=1 from gunicorn itself."""
     notify(os.environ, "STOPPING=1")
+    clear(counted)
 
 
+counted = prepare(os.environ)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counted)  # before the application loads prometheus_client
 _serving = prepared()
 bind = _serving.addresses
 workers = int(os.environ.get("PIRANHA_WEB_WORKERS", "2"))

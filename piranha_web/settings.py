@@ -20,6 +20,10 @@
 | PIRANHA_HTTPS | 1: cookies only over HTTPS, whatever they came by | 0: as they came |
 | PIRANHA_HSTS | days for which browsers shall use TLS alone for this name | 7 with PIRANHA_TLS_CERT |
 | PIRANHA_GUIDE | folder of the built guide | `build/guide` beside the code, else `/usr/lib/piranha/guide` |
+| PIRANHA_METRICS | who may read /metrics: token, open (the allowed networks), off | token |
+| PIRANHA_METRICS_TOKEN_FILE | hash of that token (`piranha metrics token`) | `PIRANHA_VAR/metrics.token` |
+| PIRANHA_METRICS_VIRTUAL_SERVERS | of a router that have metrics of their own, at most | 10000 |
+| PIRANHA_METRICS_REAL_SERVERS | the same of real servers; 0: none has | 0 |
 | PIRANHA_LOG_LEVEL | least severity that is logged to stderr | INFO |
 """
 
@@ -99,6 +103,17 @@ PIRANHA_GUIDE = (
 )
 PIRANHA_OIDC_FILE = Path(os.environ["PIRANHA_OIDC_FILE"]) if os.environ.get("PIRANHA_OIDC_FILE") else None
 
+PIRANHA_METRICS = os.environ.get("PIRANHA_METRICS", "token").strip()
+if PIRANHA_METRICS not in ("token", "open", "off"):
+    raise ImproperlyConfigured("PIRANHA_METRICS must be token, open or off")
+PIRANHA_METRICS_TOKEN_FILE = Path(os.environ.get("PIRANHA_METRICS_TOKEN_FILE", VAR / "metrics.token"))
+PIRANHA_METRICS_VIRTUAL_SERVERS = number("PIRANHA_METRICS_VIRTUAL_SERVERS", "10000", 100_000)
+PIRANHA_METRICS_REAL_SERVERS = (
+    number("PIRANHA_METRICS_REAL_SERVERS", "1", 1_000_000)
+    if os.environ.get("PIRANHA_METRICS_REAL_SERVERS", "0").strip() != "0"
+    else 0
+)
+
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -118,6 +133,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "piranha_web.metrics.web.CountingMiddleware",  # around everything: refusals count too
     "piranha_web.access.headers.SecurityHeadersMiddleware",  # it only adds to answers, refusals too
     "piranha_web.access.allowlist.AllowlistMiddleware",
     "piranha_web.access.plain.PlainMiddleware",

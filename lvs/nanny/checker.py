@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from lvs.counted import BAD, GOOD, UNMADE, CheckCounts
 from lvs.nanny.checks import Check
 from lvs.nanny.health import Patience, Result, Verdict
 from lvs.nanny.history import History, Run
@@ -57,6 +58,7 @@ class Checker:
         self._health: dict[Target, Health] = {}  # that of each verdict
         self._histories: dict[Check, History] = {}
         self._unmade: dict[Check, str] = {}
+        self.counts = CheckCounts()
 
     @property
     def verdicts(self) -> Mapping[Target, Verdict]:
@@ -152,10 +154,13 @@ class Checker:
         ]
 
     def _ended(self, check: Check, result: Result, finding: Finding) -> None:
+        kind = check.kind.value
         if finding.ours:
             self._unmade[check] = finding.reason
+            self.counts.add(kind, UNMADE, result.duration)
             return
         self._unmade.pop(check, None)
+        self.counts.add(kind, GOOD if result.ok else BAD, result.duration)
         self._histories[check].add(result)
         for target in self._targets[check]:
             self._judge(target, result)

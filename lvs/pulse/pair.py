@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lvs.config.model import Address, LvsConfig
+from lvs.counted import RoleCounts
 from lvs.errors import KernelError, RouterError
 from lvs.pulse import keys
 from lvs.pulse.condition import condition
@@ -74,6 +75,7 @@ class Pair(Partner):
         self._problem: str | None = None
         self._running: Running | None = None  # what was considered last
         self._owed: Role | None = None  # a role not taken up at first, of which the heart waits to hear
+        self.counts = RoleCounts()
         self.line = HeartLine(state, self, start)
         keeper.partner = self
 
@@ -173,7 +175,10 @@ class Pair(Partner):
 
     async def take_role(self, role: Role, reason: str, soft: bool) -> tuple[str, ...] | None:
         await self._keeper.ready.wait()
+        before = self._keeper.role
         problems = await self._keeper.take_role(role, reason, soft=soft)
+        if self._keeper.role is role and before is not role:
+            self.counts.add(role.value, reason)
         self._owed = role if problems else None
         self.line.hurry()
         return problems

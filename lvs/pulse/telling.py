@@ -58,6 +58,7 @@ async def status(installer: Installer, only: Collection[str] | None) -> dict[str
         "sync": documents.sync_document(seen.sync),
         "unconfirmed": installer.confirmation.document(),
         "guard": document_of(keeper.guarding.guard),
+        "counted": {"checks": keeper.checker.counts.document(), "roles": pair.counts.document()},
     }
 
 

@@ -120,6 +120,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "/guide/index.html": (V, NOT_TAKEN),
     "/healthz": (V, NOT_TAKEN),
     "/readyz": (V, NOT_TAKEN),
+    "/metrics": (V, NOT_TAKEN),  # whose token nobody has here
     "/login": (V, V),
     "/login/by": (V, NOT_TAKEN),
     "/login/by/return": (V, NOT_TAKEN),
@@ -147,7 +148,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "/sessions": (V, NOT_TAKEN),
     "/sessions/end": (NOT_TAKEN, V),
 }
-UNREADY = ("/readyz",)  # it says that no worker runs here
+UNREADY = ("/readyz", "/metrics")  # they say that no worker runs here, and that there is no token
 ROLES = {V: models.UserRole.VIEWER, OP: models.UserRole.OPERATOR, A: models.UserRole.ADMINISTRATOR}
 
 
