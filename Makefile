@@ -91,6 +91,9 @@ bench: .venv/.dev  ## the figures of docs/benchmarks.md
 guide: .venv/.dev  ## the guide, into build/guide; the application shows it under /guide/
 	$(PY) -m sphinx --fail-on-warning --keep-going --fresh-env --quiet --builder html docs build/guide --doctree-dir build/guide-doctrees
 
+deb: .venv/.runtime  ## the Debian packages, into build/deb
+	@$(PY) -m deploy.deb.build
+
 audit: .venv/.dev  ## ask whether anything it is installed with has a known vulnerability (takes the internet)
 	@$(PY) deploy/audit.py
 

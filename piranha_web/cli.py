@@ -15,12 +15,16 @@ from pathlib import Path
 from piranha_web import installed
 from piranha_web.cli_allow import add_allow
 from piranha_web.cli_audit import add_audit
+from piranha_web.cli_backup import add_backup
+from piranha_web.cli_clear import add_clear
 from piranha_web.cli_connections import add_connections
 from piranha_web.cli_enrol import add_enrol, add_tls
 from piranha_web.cli_metrics import add_metrics
 from piranha_web.cli_oidc import add_oidc
 from piranha_web.cli_passwd import add_passwd, add_unlock
+from piranha_web.cli_setup import add_setup
 from piranha_web.cli_signing import add_signing
+from piranha_web.cli_worker import add_worker
 
 Command = Callable[[argparse.Namespace], int]
 PULSE_SOCKET = Path("/run/piranha/pulse.sock")
@@ -141,31 +145,6 @@ def server_history(arguments: argparse.Namespace) -> int:
     return history_command(arguments.socket, arguments.real_server)
 
 
-def worker(arguments: argparse.Namespace) -> int:
-    if arguments.manager and (arguments.file or arguments.forget_serials):
-        print("--file and --forget-serials are for the worker of a router.", file=sys.stderr)
-        return 2
-    if arguments.broker:
-        if arguments.router:
-            print("--broker is for the manager; a router's worker has it in its file.", file=sys.stderr)
-            return 2
-        os.environ["PIRANHA_BROKER_URL"] = arguments.broker
-    if arguments.manager:
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
-    else:
-        # Celery sets Django up wherever this name stands; a router has neither settings nor database.
-        os.environ.pop("DJANGO_SETTINGS_MODULE", None)
-    from lvs.worker_file import path_in
-    from piranha_web import worker as workers
-
-    if arguments.manager:
-        return workers.run_manager_worker(arguments.log_level)
-    path = arguments.file or path_in(os.environ)
-    if arguments.forget_serials:
-        return workers.forget_serials(arguments.router, path)
-    return workers.run_router_worker(arguments.router, path, arguments.pulse_socket, arguments.log_level)
-
-
 def manage(arguments: argparse.Namespace) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
     from django.core.management import execute_from_command_line
@@ -190,10 +169,11 @@ def parser() -> argparse.ArgumentParser:
     add_router_commands(add)
     add_server_commands(add)
 
-    add_worker(add)
+    add_worker(add, PULSE_SOCKET)
 
     add_metrics(add, PULSE_SOCKET)
     add_audit(add)
+    add_backup(add)
     add_enrol(add)
     add_tls(add)
 
@@ -203,6 +183,7 @@ def parser() -> argparse.ArgumentParser:
     add_unlock(add)
     add_oidc(add)
     add_allow(add)
+    add_setup(add)
 
     for name, command, text in (
         ("pulse", pulse, "Run the daemon that owns this router's kernel state (see piranha pulse --help)."),
@@ -211,29 +192,6 @@ def parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, add_help=False)
         sub.set_defaults(run=command, options=[])
     return top
-
-
-def add_worker(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
-    """The Celery workers."""
-    one = add("worker", worker, "Run the Celery worker of a router, or of the manager.")
-    which = one.add_mutually_exclusive_group(required=True)
-    which.add_argument("--router", metavar="NAME", help="the router whose queue this worker serves")
-    which.add_argument("--manager", action="store_true", help="carry frozen revisions to the routers")
-    one.add_argument("--pulse-socket", type=Path, default=PULSE_SOCKET, metavar="PATH")
-    one.add_argument(
-        "--broker",
-        metavar="URL",
-        help="Redis (default: PIRANHA_BROKER_URL, or the file PIRANHA_BROKER_URL_FILE)",
-    )
-    one.add_argument(
-        "--file", type=Path, metavar="PATH", help="what piranha join wrote (default: PIRANHA_WORKER_FILE)"
-    )
-    one.add_argument(
-        "--forget-serials",
-        action="store_true",
-        help="take tasks of a manager that was restored or set up anew",
-    )
-    one.add_argument("--log-level", default="warning")
 
 
 def add_file_commands(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> None:
@@ -291,6 +249,8 @@ def add_router_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
     one = add("confirm", confirm, "Keep an lvs.cf that this router would put back by itself.")
     one.add_argument("serial", type=int, metavar="SERIAL", help="its serial_no")
     one.add_argument("--socket", type=Path, default=PULSE_SOCKET, metavar="PATH", help="pulse's socket")
+
+    add_clear(add)
 
     one = add("key", key, "Print the ids of the keys that sign this router's heartbeats.")
     one.add_argument("--new", action="store_true", help="make one, for a pair that no manager looks after")

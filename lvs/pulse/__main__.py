@@ -14,6 +14,7 @@ from typing import NoReturn
 from lvs.errors import LvsError
 from lvs.pulse.daemon import Options, run
 from lvs.pulse.version import version
+from lvs.router.files import STATE
 
 # Levels of the journal (sd-daemon(3)).
 _JOURNAL = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -94,7 +95,7 @@ def _add_places(made: argparse.ArgumentParser) -> None:
     add(
         "--state",
         type=Path,
-        default=Path("/var/lib/piranha"),
+        default=STATE,
         metavar="FOLDER",
         help="where pulse keeps notes",
     )

@@ -16,12 +16,12 @@ from lvs.errors import ConfigError, PulseUnreachable
 from lvs.pulse.client import PulseClient
 from lvs.pulse.preflight import looked_at
 from lvs.pulse.terminal import DONE, REFUSED, attempted, remark_lines, say, say_document
-from lvs.router.files import Ledger
+from lvs.router.files import STATE, Ledger
 from lvs.router.seen import Level
 from lvs.router.state import Role
 
 SECONDS = 10
-LEDGER = Path("/var/lib/piranha/ledger.json")
+LEDGER = STATE / "ledger.json"
 INSTALLED = Path("/etc/piranha/lvs.cf")
 
 Document = Mapping[str, Any]

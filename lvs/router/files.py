@@ -21,6 +21,9 @@ from lvs.config.model import Protocol
 from lvs.errors import RouterError
 from lvs.router.state import Family, InterfaceAddress, Owned, ServiceKey, SyncState
 
+# Where they are by default, lvs.cf apart: root's alone. In /var/lib/piranha the site's own user could
+# put another ledger, or other rules for the next boot, in the place of pulse's.
+STATE = Path("/var/lib/piranha-router")
 MODE = 0o640  # of a file that is new; it may name hosts and programs that are not for everyone
 VERSION = 1  # of the ledger's form
 
