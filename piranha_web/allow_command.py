@@ -30,7 +30,13 @@ EVERYBODY = " Say so with --everybody."
 def allow_command(arguments: Namespace) -> int:
     """Carries it out; the exit code: 0 done, 1 refused, or a list that cannot be used."""
     settings.PIRANHA_ALLOW_FILE = arguments.file
-    verbs: dict[str, Callable[[Namespace], int]] = {"add": add, "remove": remove, "reset": reset, "ask": ask}
+    verbs: dict[str, Callable[[Namespace], int]] = {
+        "add": add,
+        "remove": remove,
+        "reset": reset,
+        "ask": ask,
+        "set": set_list,
+    }
     try:
         return verbs.get(arguments.verb, show)(arguments)
     except allowed.EverybodyMeant as error:
@@ -113,6 +119,18 @@ def ask(_arguments: Namespace) -> int:
     if not is_terminal():
         raise NobodyAnswers("There is no terminal to ask at.")
     ask_for_networks(Terminal())
+    return 0
+
+
+def set_list(arguments: Namespace) -> int:
+    """Makes the networks that are named the whole list. Without any: what is safe to begin with."""
+    offered = () if arguments.networks else networks.offers(own_networks(), None)
+    text = " ".join([*arguments.networks, *([networks.EVERYBODY] if arguments.everybody else [])])
+    try:
+        taken = networks.chosen(text, offered)
+    except networks.OddAnswer as error:
+        raise AllowRefused(str(error)) from error
+    put_in_force(Terminal(), taken)
     return 0
 
 

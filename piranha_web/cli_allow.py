@@ -35,6 +35,10 @@ def add_allow(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> No
             "ask",
             "ask for the whole list, with this machine's own networks and the private ones to choose from",
         ),
+        (
+            "set",
+            "make these networks the whole list; where you come from by SSH is added; none: private ones",
+        ),
         ("remove", "take a network off the list"),
         ("reset", "put the file aside: what PIRANHA_ALLOW says counts again, or the private networks"),
     ):
@@ -42,11 +46,14 @@ def add_allow(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> No
         verb.add_argument("--file", type=Path, default=argparse.SUPPRESS, help="the file with the list")
         if name in ("add", "remove"):
             verb.add_argument("network", metavar="NETWORK", help="192.0.2.0/24, 2001:db8::/32, 192.0.2.7")
-        if name == "add":
-            verb.add_argument("--note", default="", help="what it is, for whoever reads the list next year")
+        if name == "set":
+            verb.add_argument("networks", nargs="*", metavar="NETWORK", help="or `none`: this machine alone")
+        if name in ("add", "set"):
             verb.add_argument(
                 "--everybody", action="store_true", help="that 0.0.0.0/0 or ::/0 is meant: all addresses"
             )
+        if name == "add":
+            verb.add_argument("--note", default="", help="what it is, for whoever reads the list next year")
 
 
 def allow(arguments: argparse.Namespace) -> int:

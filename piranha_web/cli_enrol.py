@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from piranha_web import installed
 from piranha_web.django_ready import set_up_django
 
 Command = Callable[[argparse.Namespace], int]
@@ -72,7 +73,8 @@ def join(arguments: argparse.Namespace) -> int:
     from lvs.worker_file import path_in
 
     path = arguments.file or path_in(os.environ)
-    return join_command(arguments.token, path, anyway=arguments.anyway, owner=arguments.owner)
+    owner = arguments.owner or installed.owner()
+    return join_command(arguments.token, path, anyway=arguments.anyway, owner=owner)
 
 
 def tls(arguments: argparse.Namespace) -> int:

@@ -99,9 +99,9 @@ def unquoted(value: str) -> str:
     return words[0]
 
 
-def written(settings: MutableMapping[str, str]) -> str:
-    """Lines for such a file, in the order of settings. No value may have a line end."""
-    return "".join(f"{name}={_quoted(value)}\n" for name, value in settings.items())
+def line_of(name: str, value: str) -> str:
+    """A line of such a file. The value may have no line end."""
+    return f"{name}={_quoted(value)}"
 
 
 def _quoted(value: str) -> str:
@@ -119,11 +119,8 @@ def belongs_to_site(words: Sequence[str]) -> bool:
 
 def become(environment: MutableMapping[str, str]) -> None:
     """Makes this process, if it is root's, one of the site's user; nothing where there is no such user."""
-    if os.geteuid() != 0:
-        return
-    try:
-        user = pwd.getpwnam(USER)
-    except KeyError:
+    user = site_user()
+    if user is None:
         return
     # Its own processes' environments are root's to read: who asks by SSH must stay known.
     if connection := connection_of_parents(os.getppid()):
@@ -136,12 +133,23 @@ def become(environment: MutableMapping[str, str]) -> None:
     os.umask(0o077)
 
 
+def owner() -> str:
+    """Whose the files are that root makes for the site's processes; "": whoever makes them."""
+    user = site_user()
+    return user.pw_name if user else ""
+
+
 def give(path: Path) -> None:
     """Gives the site's user what root has made for it; nothing where this is not root, or there is none."""
+    if user := site_user():
+        os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def site_user() -> pwd.struct_passwd | None:
+    """The site's user, where root works for it on an installed machine."""
     if os.geteuid() != 0 or not is_installed():
-        return
+        return None
     try:
-        user = pwd.getpwnam(USER)
+        return pwd.getpwnam(USER)
     except KeyError:
-        return
-    os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+        return None

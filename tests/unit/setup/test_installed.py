@@ -55,7 +55,7 @@ def test_a_file_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
     "value", ["", "3636", "0.0.0.0 ::", 'a "quoted" \\ word', "it's", "a=b # c", "$x `y`"]
 )
 def test_what_is_written_reads_back_as_itself(value: str) -> None:
-    text = installed.written({"PIRANHA_X": value})
+    text = installed.line_of("PIRANHA_X", value)
 
     assert installed.parsed(text) == ({"PIRANHA_X": value}, [])
 
