@@ -15,7 +15,6 @@ from pathlib import Path
 from piranha_web import installed
 from piranha_web.cli_allow import add_allow
 from piranha_web.cli_audit import add_audit
-from piranha_web.cli_backup import add_backup
 from piranha_web.cli_clear import add_clear
 from piranha_web.cli_connections import add_connections
 from piranha_web.cli_enrol import add_enrol, add_tls
@@ -173,7 +172,6 @@ def parser() -> argparse.ArgumentParser:
 
     add_metrics(add, PULSE_SOCKET)
     add_audit(add)
-    add_backup(add)
     add_enrol(add)
     add_tls(add)
 
