@@ -57,6 +57,10 @@ class Router(models.Model):
     node = models.CharField(max_length=8, choices=[(node.value, node.value) for node in Node])
     # The hash of an lvs.cf of no revision that the administrator has taken in: an Apply may replace it.
     taken_in = models.CharField(max_length=64, default="")
+    # The hash of its password in Redis, which may forget its users (lvs.readmitting); "": it has none. And of
+    # the one that it had when it was revoked: a Redis that comes back with that one is put right.
+    redis_hash = models.CharField(max_length=64, default="", editable=False)
+    revoked_hash = models.CharField(max_length=64, default="", editable=False)
 
     class Meta:
         ordering = ("name",)
@@ -64,6 +68,16 @@ class Router(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def admit(self, redis_hash: str) -> None:
+        """Notes the hash of the password by which it reaches Redis."""
+        self.redis_hash, self.revoked_hash = redis_hash, ""
+        self.save(update_fields=["redis_hash", "revoked_hash"])
+
+    def shut_out(self) -> None:
+        """Notes that the password that it has counts no more."""
+        self.redis_hash, self.revoked_hash = "", self.redis_hash or self.revoked_hash
+        self.save(update_fields=["redis_hash", "revoked_hash"])
 
     def take_in(self, sha256: str) -> None:
         """Notes that the lvs.cf of that hash, though no revision, may be replaced."""

@@ -52,7 +52,14 @@ def grant(client: redis.Redis, router: str) -> str:
             f"{router!r} can be no router's name: letters, digits, dots, dashes and underlines."
         )
     password = secrets.token_urlsafe(32)
-    hashed = hashlib.sha256(password.encode()).hexdigest()
+    # Whoever is connected by the older one goes.
+    _acl(client, "DELUSER", user_of(router))
+    put(client, router, hash_of(password))
+    return password
+
+
+def put(client: redis.Redis, router: str, hashed: str) -> None:
+    """Gives Redis a router's user by the hash of its password. redis.RedisError: Redis is away."""
     rule = (
         "reset", "on", f"#{hashed}", f"~{queue_of(router)}", *_keys(router), "-@all",
         *(f"+{command}" for command in COMMANDS),
@@ -60,13 +67,27 @@ def grant(client: redis.Redis, router: str) -> str:
         f"+select|{client.connection_pool.connection_kwargs.get('db') or 0}",
     )  # fmt: skip
     # In one command, so that there is no moment at which it may do too much, or may not do what it needs.
-    _acl(client, "DELUSER", user_of(router))
     try:
         _acl(client, "SETUSER", user_of(router), *rule, f"+{SINCE_7_2}")
     except redis.ResponseError:  # an older Redis refuses the whole rule for a command that it does not know
         _acl(client, "SETUSER", user_of(router), *rule)
     _save(client)
-    return password
+
+
+def hash_of(password: str) -> str:
+    """What Redis keeps of a password: its SHA-256."""
+    return hashlib.sha256(password.encode()).hexdigest()
+
+
+def hashes(client: redis.Redis) -> dict[str, str]:
+    """The hash of each router's password that Redis knows, by the router's name. redis.RedisError."""
+    found = {}
+    for line in _acl(client, "LIST"):
+        words = (line.decode() if isinstance(line, bytes) else str(line)).split()
+        hashed = [word[1:] for word in words if word.startswith("#")]
+        if words[1].startswith(user_of("")) and "on" in words and len(hashed) == 1:
+            found[words[1].removeprefix(user_of(""))] = hashed[0]
+    return found
 
 
 def revoke(client: redis.Redis, router: str) -> bool:

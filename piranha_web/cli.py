@@ -15,13 +15,14 @@ from pathlib import Path
 from piranha_web import installed
 from piranha_web.cli_allow import add_allow
 from piranha_web.cli_audit import add_audit
+from piranha_web.cli_backup import add_backup
 from piranha_web.cli_clear import add_clear
 from piranha_web.cli_connections import add_connections
 from piranha_web.cli_enrol import add_enrol, add_tls
 from piranha_web.cli_metrics import add_metrics
 from piranha_web.cli_oidc import add_oidc
 from piranha_web.cli_passwd import add_passwd, add_unlock
-from piranha_web.cli_setup import add_setup
+from piranha_web.cli_setup import add_doctor, add_setup
 from piranha_web.cli_signing import add_signing
 from piranha_web.cli_worker import add_worker
 
@@ -172,6 +173,7 @@ def parser() -> argparse.ArgumentParser:
 
     add_metrics(add, PULSE_SOCKET)
     add_audit(add)
+    add_backup(add)
     add_enrol(add)
     add_tls(add)
 
@@ -182,6 +184,7 @@ def parser() -> argparse.ArgumentParser:
     add_oidc(add)
     add_allow(add)
     add_setup(add)
+    add_doctor(add, PULSE_SOCKET)
 
     for name, command, text in (
         ("pulse", pulse, "Run the daemon that owns this router's kernel state (see piranha pulse --help)."),

@@ -210,6 +210,7 @@ def document_for(router: models.Router, now: datetime) -> dict[str, Any]:
     url = url_for_routers()
     ca = authority_for(url)
     password = redis_users.grant(dispatch.broker(), router.name)
+    router.admit(redis_users.hash_of(password))
     return {
         "router": router.name,
         "broker_url": redis_users.url_for(url, router.name, password),
@@ -234,6 +235,8 @@ def revoke(router: models.Router) -> bool:
     What it knows already it keeps: the cluster's key of the heartbeats should be made anew.
     """
     client = dispatch.broker()
+    client.ping()
+    router.shut_out()  # first, or the manager's worker would give it back
     had = redis_users.revoke(client, router.name)
     client.delete(queue_of(router.name))
     models.Enrolment.revoke(router, datetime.now(UTC))

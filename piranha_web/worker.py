@@ -143,8 +143,10 @@ def run_manager_worker(log_level: str) -> int:
 
     from lvs import deploy, errands  # they need Django's models
     from lvs.guarding import Warden
+    from lvs.readmitting import readmit
     from lvs.router.state import Guard
     from piranha_web.access import allowed
+    from piranha_web.manager_database import OneManager, mended
 
     lock = alone(settings.VAR / "manager.lock")
     if lock is None:
@@ -158,7 +160,10 @@ def run_manager_worker(log_level: str) -> int:
     # The routers report less often than there is work: who is behind need not be asked more often.
     looks = itertools.cycle([True] + [False] * (round(reports.INTERVAL / deploy.INTERVAL) - 1))
 
+    one = OneManager()
+
     def work() -> None:
+        one.hold()
         deploy.advance()
         if next(looks):
             errands.look()
@@ -167,9 +172,12 @@ def run_manager_worker(log_level: str) -> int:
             warden.advance()
         reports.publish(client, reports.MANAGER, None, warden.problem if warden else None)
 
-    repeater = Repeater("deploy", deploy.INTERVAL, lambda: telling(client, work))
+    repeaters = (
+        Repeater("deploy", deploy.INTERVAL, mended(lambda: telling(client, work))),
+        Repeater("Redis' users", reports.INTERVAL, mended(lambda: readmit(client))),
+    )
     with lock:
-        return serve("piranha@manager", "manager", [repeater], log_level)
+        return serve("piranha@manager", "manager", repeaters, log_level)
 
 
 def telling(client: redis.Redis, work: Callable[[], None]) -> None:

@@ -10,8 +10,9 @@ import lvs.cluster_key
 def give_each_cluster_a_key(apps, schema_editor):
     """Clusters that were there before heartbeats were."""
     key = apps.get_model("lvs", "ClusterKey")
-    for cluster in apps.get_model("lvs", "Cluster").objects.filter(keys__isnull=True):
-        key.objects.create(cluster=cluster)
+    alias = schema_editor.connection.alias  # not always the one of the pages: a backup is put beside it
+    for cluster in apps.get_model("lvs", "Cluster").objects.using(alias).filter(keys__isnull=True):
+        key.objects.using(alias).create(cluster=cluster)
 
 
 class Migration(migrations.Migration):

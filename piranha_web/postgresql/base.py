@@ -17,8 +17,8 @@ from typing import Any
 from django.db.backends.postgresql import base
 
 from piranha_web.database_url import BUSY_SECONDS
+from piranha_web.postgresql.numbers import WRITING
 
-LOCK = 0x70697261  # its number in this database; "pira"
 # A process that was stopped in the middle, or is behind a cut wire, does not keep everybody out for good.
 ABANDONED_SECONDS = 60
 
@@ -39,7 +39,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return
         try:
             with self.wrap_database_errors, self.connection.cursor() as cursor:
-                cursor.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+                cursor.execute(f"SELECT pg_advisory_xact_lock({WRITING})")
         except BaseException:
             self.errors_occurred = True
             self._give_up()

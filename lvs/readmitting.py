@@ -1,0 +1,51 @@
+"""Redis' users for the routers, from the database: a Redis that lost them gets them back.
+
+Redis keeps the hash of each router's password in its aclfile; the database has it too (`models.Router`). Of
+the two, Redis counts where it knows a router: it is what that router gets in by. Where it does not know one
+that the database has, it was set up anew, or was put back from an older copy: the router gets its user again,
+and its worker, which goes on trying, is let in without anybody's doing. One that was revoked stays out.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import redis
+
+from lvs import models, redis_users
+
+log = logging.getLogger("piranha.site")
+
+
+@dataclass(frozen=True, slots=True)
+class Readmitted:
+    """What was different. put: routers whose user Redis had lost; removed: revoked ones that it still let in;
+    learnt: those whose hash the database did not have."""
+
+    put: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    learnt: tuple[str, ...] = ()
+
+
+def readmit(client: redis.Redis) -> Readmitted:
+    """Puts Redis' users right. redis.RedisError: Redis is away, or this is not its administrator."""
+    known = redis_users.hashes(client)
+    put, removed, learnt = [], [], []
+    for router in models.Router.objects.order_by("name"):
+        found = known.get(router.name)
+        if found is None:
+            if router.redis_hash:
+                redis_users.put(client, router.name, router.redis_hash)
+                put.append(router.name)
+        elif found == router.revoked_hash:
+            redis_users.revoke(client, router.name)
+            removed.append(router.name)
+        elif found != router.redis_hash:
+            router.admit(found)
+            learnt.append(router.name)
+    if put:
+        log.warning("Redis had lost the users of %s: they have them again", ", ".join(put))
+    if removed:
+        log.warning("Redis still let %s in, which are revoked: not any more", ", ".join(removed))
+    return Readmitted(tuple(put), tuple(removed), tuple(learnt))
