@@ -92,13 +92,16 @@ class DryRun:
     """What a router says that a revision would change there; problem: why it says nothing.
 
     refusals: why it would refuse it, as things are there now; warnings: what it says of it because of
-    what that router is.
+    what that router is. rules: how its rules of netfilter would differ (ARCHITECTURE.md, `plan`); None: not
+    at all. is_older: its pulse does not tell.
     """
 
     router: models.Router
     changes: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    rules: Mapping[str, Any] | None = None
+    is_older: bool = False
     problem: str | None = None
 
 
@@ -112,12 +115,12 @@ def routers_of(cluster: models.Cluster) -> list[models.Router]:
     return once(("routers", cluster.pk), lambda: list(cluster.routers.order_by("name")))
 
 
-def state(cluster: models.Cluster) -> ClusterState:
-    """The last word of every router of the cluster, with its age."""
+def state(cluster: models.Cluster, *, look: bool = True) -> ClusterState:
+    """The last word of every router of the cluster, with its age. look: as of `reports.fetch`."""
     routers = routers_of(cluster)
     try:
         names = [router.name for router in routers]
-        found = reports.fetch(broker(), [reports.MANAGER, *names])
+        found = reports.fetch(broker(), [reports.MANAGER, *names], look=look)
         refused = refusals.fetch(broker(), names)
     except redis.RedisError as error:
         problem = f"Redis cannot be reached ({error}): the routers go on as they are, nothing new is known."
@@ -269,6 +272,8 @@ def dry_run_of(router: models.Router, answer: Answer | None) -> DryRun:
         warnings=tuple(
             one["message"] for one in problems if one["severity"] == Severity.WARNING and one["line"] is None
         ),
+        rules=answer["result"].get("netfilter"),
+        is_older="netfilter" not in answer["result"],
     )
 
 

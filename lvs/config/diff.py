@@ -6,7 +6,6 @@ valid configuration has) the last counts. serial_no and comments change nothing 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import Any
 
 from lvs.config.address import host
 from lvs.config.keywords import GLOBAL, SERVER, VIRTUAL, Keyword
+from lvs.config.matching import unified
 from lvs.config.model import LvsConfig, RealServer, VirtualServer
 from lvs.config.values import Context
 from lvs.config.writer import context_of
@@ -172,5 +172,5 @@ def _reached(server: RealServer, owner: VirtualServer) -> str:
 def text_difference(old: str, new: str) -> tuple[tuple[str, str], ...]:
     """The unified difference of two texts as (kind, line), kind being add, remove, place or same."""
     kinds = {"+": "add", "-": "remove", "@": "place"}
-    lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm=""))
-    return tuple((kinds.get(line[:1], "same"), line) for line in lines[2:])  # without the files' names
+    lines = unified(old.splitlines(), new.splitlines())
+    return tuple((kinds.get(line[:1], "same"), line) for line in lines)

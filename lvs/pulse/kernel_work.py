@@ -105,6 +105,15 @@ class Aim:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a reconciliation would find, reach and change."""
+
+    actual: KernelState
+    wanted: KernelState
+    changes: tuple[Change, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class How:
     """How much a reconciliation looks at, and what stops it; see `KernelWork.reconcile`."""
@@ -207,12 +216,13 @@ class KernelWork:
         """What the table of netfilter does and has counted; no takeover has to wait for that."""
         return await asyncio.get_running_loop().run_in_executor(self._looker, self._kernel.read_counted)
 
-    async def plan(self, aim: Aim, names: Names) -> tuple[Change, ...]:
+    async def plan(self, aim: Aim, names: Names) -> Plan:
         """The changes that a reconciliation would make now."""
 
-        def compare() -> tuple[Change, ...]:
+        def compare() -> Plan:
             wanted = self._wanted(aim)
-            return differences(self._kernel.read(wanted), wanted, self._ledger.load(), names)
+            actual = self._kernel.read(wanted)
+            return Plan(actual, wanted, differences(actual, wanted, self._ledger.load(), names))
 
         return await self.run(compare)
 

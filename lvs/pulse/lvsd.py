@@ -20,7 +20,7 @@ from lvs.nanny.hand import Names, Order
 from lvs.nanny.health import Verdict
 from lvs.nanny.programs import FOLDER, missing, named
 from lvs.nanny.shares import Shares
-from lvs.pulse import status, telling
+from lvs.pulse import status, telling, touching
 from lvs.pulse.confirmation import Waiting
 from lvs.pulse.explaining import explain
 from lvs.pulse.installing import Installer
@@ -28,7 +28,7 @@ from lvs.pulse.kernel_work import Aim, Outcome
 from lvs.pulse.redundancy import Keys
 from lvs.pulse.running import Running, understood
 from lvs.pulse.wire import problems_to_wire
-from lvs.pulse.words import NO_CONFIGURATION, Leave, carried_out, nothing_installed, planned
+from lvs.pulse.words import NO_CONFIGURATION, carried_out, nothing_installed
 from lvs.router.state import Health, Node
 
 log = logging.getLogger("pulse")
@@ -157,12 +157,11 @@ class Lvsd:
             departing=keeper.weighing.departing.destinations,
             guard=keeper.guarding.guard,
         )
-        leaving: dict[Target, Leave] = {}
-        if keeper.running is not None:
-            leaving = await keeper.weighing.would_leave(keeper.running.config, new.config)
-        changes = await keeper.work.plan(aim, keeper.names_with(new))
+        plan = await keeper.work.plan(aim, keeper.names_with(new))
+        touched = await touching.look(keeper, plan, new.config)
         return {
-            "changes": [planned(change, unchecked, leaving) for change in changes],
+            "changes": [touched.planned(change, unchecked) for change in plan.changes],
+            "netfilter": await asyncio.to_thread(touching.rules_document, keeper, touched, new.config),
             "problems": problems_to_wire(
                 (*new.warnings, *keeper.guarding.warnings(new.config), *await self._without_programs(new))
             ),

@@ -26,13 +26,12 @@ from lvs.nanny.loads_of import Loads, adopted, asked
 from lvs.nanny.programs import FOLDER, missing, named
 from lvs.nanny.shares import Circumstances, Shares, shares
 from lvs.nanny.under_way import Probe
-from lvs.pulse.departing import Departing, connections, deleted, drain_times, strangers
+from lvs.pulse.departing import Departing, connections, deleted, strangers
 from lvs.pulse.events import Events
 from lvs.pulse.hands import Hands, places
 from lvs.pulse.kernel_work import KernelWork
 from lvs.pulse.running import Running
 from lvs.pulse.watching import Alarms, of_flapping, of_programs, of_protection, of_unmade
-from lvs.pulse.words import Leave
 from lvs.router.ipvs import Table
 from lvs.router.plan import Place
 from lvs.router.sentences import Names
@@ -145,18 +144,6 @@ class Weighing:
             table = await self._work.counters({service for service, _ in leaving}) if leaving else Table()
         if leaving:
             await self.departing.begin(new, leaving, table, self._names)
-
-    async def would_leave(self, before: LvsConfig, new: LvsConfig) -> dict[Place, Leave]:
-        """What new deletes of before, with the connections that it has now; raises KernelError."""
-        leaving = deleted(before, new)
-        if not leaving:
-            return {}
-        table = await self._work.counters({service for service, _ in leaving}, aside=True)
-        times = drain_times(new)
-        return {
-            (service, key): Leave(connections(table.counted(service, key)), times.get(service, 0) > 0)
-            for service, key in leaving
-        }
 
     async def let_go(self) -> bool:
         """Let those deleted real servers go that have no connections; whether there are any.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from lvs.errors import KernelError
 from lvs.nanny.checker import Target
@@ -22,34 +21,6 @@ NAMED_REFUSALS = 5  # in the message of an install that was taken back
 NO_CONFIGURATION = "No configuration is in force yet. Install one."
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """A real server that would be deleted. drains: it keeps its connections for a while."""
-
-    connections: int
-    drains: bool
-
-
-def planned(change: Change, unchecked: Collection[Target], leaving: Mapping[Target, Leave]) -> str:
-    """The sentence of a planned change, with what it waits for."""
-    if change.part is Part.NETFILTER and any(
-        leave.drains and leave.connections for leave in leaving.values()
-    ):
-        return f"{change.text} (for deleted ones that drain: as long as they do)"
-    if change.part is not Part.DESTINATION or not change.service_key or not change.destination_key:
-        return change.text
-    place = change.service_key, change.destination_key
-    if change.verb is Verb.ADD and place in unchecked:
-        return f"{change.text}, once its check passes"
-    leave = leaving.get(place)
-    if change.verb is Verb.REMOVE and leave is not None and leave.connections:
-        count = _connections(leave.connections)
-        if leave.drains:
-            return f"{change.text}: drains first; {count} now"
-        return f"{change.text}: its {count} {'ends' if leave.connections == 1 else 'end'}"
-    return change.text
-
-
 def carried_out(change: Change, leaving: Mapping[Target, int], failed: Mapping[Target, str]) -> str:
     """The sentence of a change that was made.
 
@@ -60,13 +31,14 @@ def carried_out(change: Change, leaving: Mapping[Target, int], failed: Mapping[T
     place = change.service_key, change.destination_key
     count = leaving.get(place)
     if count is not None:
-        return f"{change.text}: deleted, it drains first; {_connections(count)} now"
+        return f"{change.text}: deleted, it drains first; {number_of_connections(count)} now"
     if change.verb is Verb.ADD or place not in failed:
         return change.text
     return f"{change.text}: its check fails ({failed[place]})"
 
 
-def _connections(count: int) -> str:
+def number_of_connections(count: int) -> str:
+    """1 connection, 2 connections."""
     return "1 connection" if count == 1 else f"{count} connections"
 
 

@@ -1,4 +1,4 @@
-"""axe-core over every page of the site, in both themes; no page is wider than a phone.
+"""axe-core over every page of the site, in both themes, and Tab through it; no page is wider than a phone.
 
 With PIRANHA_SCREENSHOTS in the environment (`make screenshots`) it leaves a picture of each page, light and
 dark, wide and narrow, for somebody to look at.
@@ -23,6 +23,7 @@ from lvs import dispatch, models, store
 from lvs.config.model import Scheduler
 from tests.browser.conftest import shot
 from tests.browser.inside import SITE, go, served
+from tests.browser.keyboard import by_keyboard
 from tests.conftest import RedisServer
 from tests.web.answering import answering
 from tests.web.conftest import SHOP, administrator, cluster, password_file, shop, site
@@ -39,7 +40,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 State = models.Deployment.State
 # What is there for a program or a library and is no page.
 NO_PAGES = re.compile(
-    r"(/lvs\.cf|/script|/download|/export|/live|/figures|/status-line|/preflight|/rules|/deployments|^/review/routers|^/login.*)$"
+    r"(/lvs\.cf|/script|/download|/export|/live|/figures|/status-line|/preflight|/rules|/deployments|^/review/routers|^/login.*"
+    r"|^/healthz|^/readyz|^/metrics|^/guide/.*)$"
 )
 # What a page must be asked for, and further pages that the table has once.
 ASKED = {
@@ -63,6 +65,12 @@ MORE = (
 PLAN: dict[str, Any] = {
     "changes": ["set the scheduler of shop (192.168.26.10:80/tcp) from wlc to rr"],
     "problems": [{"line": None, "severity": "warning", "message": "the guard has port 80"}],
+    "netfilter": {
+        "words": ["set firewall mark 7 for tcp 192.168.26.10:443 (shop)"],
+        "more_words": 0,
+        "difference": [["place", "@@ -3,1 +3,2 @@"], ["add", "+\t\t\t192.168.26.10 . tcp . 443 : 7"]],
+        "more_lines": 0,
+    },
 }
 # What routers answer to the pages that ask them.
 ANSWERS: dict[str, Any] = {
@@ -156,13 +164,14 @@ def judged(page: Page, address: str) -> list[str]:
     return found
 
 
-def test_no_page_has_a_violation_in_either_theme_and_none_is_wider_than_a_phone(
+def test_every_page_is_used_by_keyboard_without_a_violation_in_either_theme_and_fits_a_phone(
     opened: Page, cluster: models.Cluster
 ) -> None:
     found = []
     for address in (*pages(), *MORE):
         tell(cluster)
         go(opened, address)
+        found += [f"{address}: by keyboard: {one}" for one in by_keyboard(opened)]
         found += judged(opened, address)
         if os.environ.get("PIRANHA_SCREENSHOTS"):
             shot(opened, "page-" + re.sub(r"\W+", "-", address).strip("-"))

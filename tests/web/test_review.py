@@ -75,6 +75,35 @@ def test_the_review_says_what_a_router_would_refuse_and_what_it_warns_of(
     assert "rsh_command" not in page
 
 
+def test_the_review_shows_how_each_routers_rules_of_nftables_would_differ(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    for name in ("r1", "r2"):
+        report(name, status(name=name))
+    rules = {
+        "words": ["set firewall mark 7 for tcp 192.0.2.80:443 (<shop>)"],
+        "more_words": 3,
+        "difference": [["place", "@@ -1 +1 @@"], ["add", "+\t\t\t192.0.2.80 . tcp . 443 : 7"]],
+        "more_lines": 12,
+    }
+    plans = [{"changes": ["x"], "problems": [], "netfilter": one} for one in (rules, None)]
+    with answering("r1", plan=plans[0]), answering("r2", plan=plans[1]):
+        page = text_of(administrator.get("/review"))
+    assert page.count("nftables, difference on r1") == 1
+    assert "(&lt;shop&gt;)" in page
+    assert "and 3 more" in page
+    assert '<span class="add">+\t\t\t192.0.2.80 . tcp . 443 : 7</span>' in page
+    assert "12 more lines differ" in page
+    assert page.count("nftables: no rule of the table inet piranha changes.") == 1
+    with (
+        answering("r1", plan={"changes": ["x"], "problems": []}),
+        answering("r2", plan={**plans[0], "netfilter": {"words": "x"}}),
+    ):
+        page = text_of(administrator.get("/review"))
+    assert page.count("Its pulse is older than this site") == 1
+    assert "would refuse it" in page
+
+
 def test_apply_freezes_a_revision_with_author_and_message(
     administrator: Client, cluster: models.Cluster
 ) -> None:

@@ -246,12 +246,12 @@ def test_the_plan_says_who_drains_first_and_with_how_many_connections(
             planned = await lvsd.plan(lvs_cf(2, reals=ONE))
             assert planned["changes"] == [
                 "remove real server s2 10.0.0.2:443 from web: drains first; 37 connections now",
-                "remove real server s3 10.0.0.3:443 from web",
+                "remove real server s3 10.0.0.3:443 from web (no connection touched)",
             ]
             at_once = await lvsd.plan(lvs_cf(2, reals=ONE, more="  drain_time = 0\n"))
             assert at_once["changes"] == [
                 "remove real server s2 10.0.0.2:443 from web: its 37 connections end",
-                "remove real server s3 10.0.0.3:443 from web",
+                "remove real server s3 10.0.0.3:443 from web (no connection touched)",
             ]
             assert kernel.weights()["10.0.0.2"] == 1
 
