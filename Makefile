@@ -55,14 +55,14 @@ test: .venv/.dev  ## every test, on real kernels and in a real browser; installs
 kernel: kernel-uml kernel-vm  ## the tests in booted kernels with IPVS
 
 unit-domain: .venv/.dev
-	.venv/bin/pytest tests/unit tests/test_docs.py -m "not thorough"
+	.venv/bin/pytest tests/unit tests/test_docs.py tests/test_docs_words.py -m "not thorough"
 
 unit-site: .venv/.dev
 	.venv/bin/pytest tests/web -m "not thorough"
 
 # The same inputs every time; others with PIRANHA_RANDOM=1, as whoever looks for faults wants them.
 thorough: .venv/.dev
-	.venv/bin/pytest tests/unit tests/web -m thorough
+	.venv/bin/pytest tests/unit tests/web tests/test_guide.py -m thorough
 
 edges: .venv/.dev
 	.venv/bin/pytest tests/router tests/workers $(AGAIN)

@@ -2,7 +2,8 @@
 
 In a page a block `{generated} NAME` stands for Markdown that `reference` makes from the program (done before
 Markdown is read, so that its headings are headings of the page), `{help} NAME` for a page of the help in the
-panels, and `{drawing} NAME` for one of its drawings, so that neither is written twice.
+panels, and `{drawing} NAME` for one of its drawings, so that neither is written twice. A link to a place in
+such a page is written `[text](help:NAME#anchor)`.
 """
 
 from __future__ import annotations
@@ -17,12 +18,20 @@ from typing import Any
 from docutils import nodes
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.osutil import relative_uri
 
 from piranha_web.django_ready import set_up_django
 
 MAYBE = re.compile(r"^\?([\w-]+)\n", re.MULTILINE)  # a page in the contents that need not be there
+TO_MAYBE = re.compile(
+    r"\[([^\]]+)\]\((?:\.\./)?(installing|set-up|databases|backup|redis|monitoring)\.md[^)]*\)"
+)
 GENERATED = re.compile(r"^```\{generated\} ([a-z-]+)\n```$", re.MULTILINE)
+TO_HELP = re.compile(
+    r"\[([^\]]+)\]\(help:([a-z-]+)(#[\w-]+)?\)"
+)  # Markdown knows no anchors inside of {help}
 HELP = re.compile(r"^```\{help\} ([a-z-]+)\n```$", re.MULTILINE)
 LINK = re.compile(r'<a href="(/[^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 ELSEWHERE = {"lvs-cf": "reference/directives"}  # what the guide has in another form
@@ -30,6 +39,8 @@ OF_HELP = re.compile(r"/help/([a-z-]+)(#[\w-]+)?")
 # A heading has its anchor on the section around it, for the search it has to be on the heading.
 SECTION = re.compile(r'<section id="([^"]+)">\s*(?:<span id="[^"]*"></span>\s*)*<h([23])>')
 INDEX = "guide.json"
+TOPICS: dict[str, str] = {}  # of this build: page of the help -> page of the guide that has it
+PLACES: list[dict[str, Any]] = []  # and what stands where, for the search of the application
 
 
 def generate(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -41,17 +52,32 @@ def generate(app: Sphinx, docname: str, source: list[str]) -> None:
         lambda found: f"{found[1]}\n" if (folder / f"{found[1]}.md").is_file() else "", source[0]
     )
     source[0] = GENERATED.sub(lambda found: reference.MAKERS[found[1]](), source[0])
+    source[0] = TO_MAYBE.sub(
+        lambda found: found[0] if (folder / f"{found[2]}.md").is_file() else found[1], source[0]
+    )
+    source[0] = TO_HELP.sub(
+        lambda found: f'<a href="{address_of(docname, found[2], found[3] or "")}">{found[1]}</a>', source[0]
+    )
 
 
 def find_topics(app: Sphinx) -> None:
     """Notes which page of the guide has which page of the help."""
     folder = Path(app.srcdir)
-    app.piranha_topics = ELSEWHERE | {  # type: ignore[attr-defined]
-        found[1]: str(path.relative_to(folder).with_suffix(""))
-        for path in sorted(folder.rglob("*.md"))
-        for found in HELP.finditer(path.read_text(encoding="utf-8"))
-    }
-    app.piranha_places = []  # type: ignore[attr-defined]
+    PLACES.clear()
+    TOPICS.clear()
+    TOPICS.update(ELSEWHERE)
+    for path in sorted(folder.rglob("*.md")):
+        for found in HELP.finditer(path.read_text(encoding="utf-8")):
+            TOPICS[found[1]] = str(path.relative_to(folder).with_suffix(""))
+
+
+def address_of(docname: str, topic: str, anchor: str) -> str:
+    """Where a page of the help, or a place in it ("#times"), is from a page of the guide."""
+    if topic not in TOPICS:
+        raise ExtensionError(f"{docname}: no page of the guide has the help's page {topic}")
+    if TOPICS[topic] == docname:
+        return anchor or "#content"
+    return relative_uri(f"{docname}.html", f"{TOPICS[topic]}.html") + anchor
 
 
 class Drawing(SphinxDirective):
@@ -83,12 +109,7 @@ class Help(SphinxDirective):
         place = OF_HELP.fullmatch(link[1])
         if place is None:
             return link[2]
-        docname = self.env.app.piranha_topics.get(place[1])
-        if docname is None:
-            raise self.error(f"no page of the guide has the help's page {place[1]}")
-        here = self.env.docname
-        address = "" if docname == here else self.env.app.builder.get_relative_uri(here, docname)
-        return f'<a href="{address}{place[2] or "" if address or place[2] else "#content"}">{link[2]}</a>'
+        return f'<a href="{address_of(self.env.docname, place[1], place[2] or "")}">{link[2]}</a>'
 
 
 def rendered(template: str, context: dict[str, Any]) -> str:
@@ -113,14 +134,14 @@ def note_places(app: Sphinx, pagename: str, templatename: str, context: dict[str
     body = SECTION.sub(r'<h\2 id="\1">', context["body"])
     for place in places_in(page, body):
         entry = {"page": page.name, "title": page.title, "anchor": place.anchor, "heading": place.heading}
-        app.piranha_places.append({**entry, "text": list(place.text)})  # type: ignore[attr-defined]
+        PLACES.append({**entry, "text": list(place.text)})
 
 
 def write_places(app: Sphinx, error: Exception | None) -> None:
     """Writes them beside the pages."""
     if error is None and app.builder.name == "html":
         path = Path(app.outdir) / INDEX
-        text = json.dumps(app.piranha_places, ensure_ascii=False)  # type: ignore[attr-defined]
+        text = json.dumps(PLACES, ensure_ascii=False)
         path.write_text(text, encoding="utf-8")
 
 
