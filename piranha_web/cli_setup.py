@@ -1,4 +1,4 @@
-"""The words of `piranha setup`; what it does is imported when it runs."""
+"""The words of `piranha setup` and `piranha doctor`; what they do is imported when they run."""
 
 from __future__ import annotations
 
@@ -53,6 +53,21 @@ def add_setup(add: Add) -> None:
         "--password-stdin", action="store_true", help="read piranha's password from standard input"
     )
     password.add_argument("--password-random", action="store_true", help="make one, and print it once")
+
+
+def add_doctor(add: Add, socket: Path) -> None:
+    """Looking at an installed machine. socket: pulse's, where none is named."""
+    text = "Look at this installation and say what to mend; changes nothing (exit 0: no fault, 1: some)."
+    one = add("doctor", doctor, text)
+    one.add_argument("--json", action="store_true", help="print it all as JSON")
+    one.add_argument("--root", type=Path, metavar="FOLDER", help="one that was tried out below a folder")
+    one.add_argument("--socket", type=Path, default=socket, metavar="PATH", help="pulse's socket")
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    from piranha_web.doctor.command import doctor_command
+
+    return doctor_command(arguments)
 
 
 def setup(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from lvs.errors import LvsError
 from lvs.pulse.terminal import harmless
 from piranha_web.tls import authority, names, own
 from piranha_web.tls.certificates import Certificate, TlsRefused, chain, described, remarks, usable
-from piranha_web.tls.serving import Serving
+from piranha_web.tls.serving import WILDCARDS, Serving
 
 
 def tls_command(arguments: Namespace) -> int:
@@ -61,7 +61,8 @@ def check(serving: Serving, now: datetime) -> int:
     """Says whether it can be used, and what will trouble somebody."""
     certificate, key = serving.files
     found = usable(certificate, key, now)
-    said = remarks(certificate, key, [one for one in serving.hosts if not one.startswith("*")], now)
+    asked_for = [one for one in serving.hosts if not one.startswith("*") and one not in WILDCARDS]
+    said = remarks(certificate, key, asked_for, now)
     show(found, serving, now)
     for one in said:
         say(f"! {harmless(one)}")

@@ -18,7 +18,7 @@ from piranha_web.tls import making
 
 COMMAND_SECONDS = 300  # the tables of a large database that is new; everything else takes moments
 SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
-UNITS = (Path("/lib/systemd/system"), Path("/etc/systemd/system"))
+UNITS = tuple(map(Path, ("/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system")))
 
 
 class NotSetUp(LvsError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -126,7 +127,7 @@ def manager(tmp_path: Path) -> Iterator[tuple[Path, int, int, str]]:
     log = (tmp_path / "log").open("wb")
     var = root / "var" / "lib" / "piranha"
     processes = [
-        subprocess.Popen(["redis-server", str(var / "redis/redis.conf")], stdout=log, stderr=log),
+        subprocess.Popen(["redis-server", var / "redis/redis.conf"], umask=0o077, stdout=log, stderr=log),
         subprocess.Popen(
             [GUNICORN, "-c", "python:piranha_web.gunicorn_conf", "piranha_web.wsgi"],
             env=environment(**settings, PIRANHA_WEB_WORKERS="1"), stdout=log, stderr=log,
@@ -143,6 +144,32 @@ def manager(tmp_path: Path) -> Iterator[tuple[Path, int, int, str]]:
         for one in processes:
             one.wait(30)
         log.close()
+
+
+# Nobody has started the workers, nor pulse; a test's kernel may have IPVS or not.
+FAULTS_OF_MANAGER = {
+    ("workers", "the manager's worker never reported, or not for a day"),
+    ("workers", "the worker of r1 never reported, or not for a day"),
+}
+FAULTS_OF_ROUTER = {("pulse", ""), ("kernel", ""), ("Redis", "")}
+
+
+def look_at(root: Path, *, expected: set[tuple[str, str]]) -> None:
+    """Has the doctor look: it finds these faults and no others, each with a remedy, and changes nothing."""
+    before = everything_in(root)
+    done = subprocess.run(
+        [PIRANHA, "doctor", "--json", "--root", str(root), "--socket", str(root / "no.sock")],
+        env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    faults = [one for one in found if one["level"] == "fault"]
+    assert all(one["remedy"] for one in faults)
+    known = {(about, "") for about, what in expected if not what}
+    assert {(one["about"], one["what"]) for one in faults if (one["about"], "") not in known} == {
+        (about, what) for about, what in expected if what
+    }, faults
+    assert everything_in(root).keys() == before.keys()
 
 
 def token(root: Path, router: str, port: int) -> str:
@@ -176,6 +203,8 @@ def test_a_manager_prints_a_token_by_which_a_router_is_set_up_once(
     other = setup("--root", str(there), "--yes", "--token", tokens[1])
     assert other.returncode == 1
     assert "it is the router r1" in other.stderr
+    look_at(root, expected=FAULTS_OF_MANAGER)
+    look_at(there, expected=FAULTS_OF_ROUTER)
     # The manager, asked again, has nothing to do either: r1 is enrolled, and r2 has a token.
     before = everything_in(root)
     once_more = setup("--root", str(root), "--yes", "--router", "r1", "--router", "r2")
