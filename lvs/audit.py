@@ -135,6 +135,7 @@ class AuditEntry(models.Model):
         NETWORK = "network", "reach the site"
         FORBIDDEN = "forbidden", "do what the role does not allow"
         FOREIGN_FORM = "foreign_form", "send a form of no page"
+        ALERT = "alert", "change who is alerted"
         EXPORT = "export", "export the audit log"
         PRUNE = "prune", "prune the audit log"
 

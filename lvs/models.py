@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from lvs.accounts import Account, ClusterRole, FactorRule, Login, UserRole
+from lvs.alert_rows import Alert, AlertChoice, AlertMark, AlertMessage
 from lvs.audit import AuditEntry
 from lvs.candidate import (
     Cluster,
@@ -28,6 +29,10 @@ from lvs.router.state import Node
 
 __all__ = [
     "Account",
+    "Alert",
+    "AlertChoice",
+    "AlertMark",
+    "AlertMessage",
     "AuditEntry",
     "Cluster",
     "ClusterKey",

@@ -158,13 +158,16 @@ def put(pipeline: Pipeline, name: str, report: str, brief: str) -> None:
     pipeline.set(brief_key_of(name), brief, ex=FORGOTTEN_AFTER)
 
 
-def fetch(client: redis.Redis, names: Iterable[str]) -> dict[str, Report]:
-    """The reports of these routers; one that never reported is absent. RedisError: Redis is away."""
+def fetch(client: redis.Redis, names: Iterable[str], *, look: bool = True) -> dict[str, Report]:
+    """The reports of these routers; one that never reported is absent. RedisError: Redis is away.
+
+    look: for a page, so that small clusters report all of themselves more often for a while.
+    """
     return {
         name: Report(name=name, age=age, problem=str(said), is_understood=False)
         if isinstance(said, Misshapen)
         else Report(name=name, age=age, pulse=said["pulse"], problem=said["problem"])
-        for name, age, said in _read(client, names, report_key, report_shape.REPORT, look=True)
+        for name, age, said in _read(client, names, report_key, report_shape.REPORT, look=look)
     }
 
 

@@ -8,7 +8,7 @@ are only said to be active both when the stretches of time for which they said s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lvs.config.model import Redundancy
@@ -19,15 +19,22 @@ NONE_ACTIVE = 5.0  # seconds at least for which no router may be active before i
 # How the heart begins what the manager sees for itself, and says better, from both sides (election.alarms).
 ECHOES = ("Both routers are active", "No router is active", "The two routers run different files")
 
+# Kinds of alarms that somebody is sent a message about.
+BOTH_ACTIVE, NONE_ACTIVE_KIND, STRANGER, HEART = "both_active", "none_active", "stranger", "heart"
+
 _ORDER = {"danger": 0, "warning": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something wrong with the pair. level: warning or danger; sentence: what it is and what to do."""
+    """Something wrong with the pair. level: warning or danger; sentence: what it is and what to do.
+
+    kind: one of those that are alerts of their own (`piranha_web.alerts.rules`); "": none of them.
+    """
 
     level: str
     sentence: str
+    kind: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +102,7 @@ def _roles(sights: Sequence[Sight], redundancy: Redundancy) -> Iterator[Alarm]:
             "the heartbeat's links, then one of them stands down by itself; or switch one of the machines "
             "off now. To stop pulse is not enough: beside a router that it does not hear, it leaves its "
             "kernel balancing.",
+            BOTH_ACTIVE,
         )
     if active or any(sight.role is None for sight in sights):
         return
@@ -104,6 +112,7 @@ def _roles(sights: Sequence[Sight], redundancy: Redundancy) -> Iterator[Alarm]:
             "danger",
             f"No router is active, so nobody answers for the virtual addresses ({reasons}). Mend what is "
             "said, or make one active whatever speaks against it: piranha failover --force on that router.",
+            NONE_ACTIVE_KIND,
         )
 
 
@@ -174,6 +183,7 @@ def _strangers(sights: Sequence[Sight]) -> Iterator[Alarm]:
             f"seen by {' and '.join(names)}): some clients reach it and not the routers. If it is a real "
             "server of direct routing or a tunnel, Check this real server, on the page of its set-up, finds "
             "it, and the set-up keeps it silent. Any other machine: find it and take the address from it.",
+            STRANGER,
         )
 
 
@@ -198,4 +208,5 @@ def _seen_by(sight: Sight) -> Iterator[Alarm]:
             "danger",
             f"The heart of {sight.name} does not run: no heartbeat leaves it, and it does not take over. "
             "pulse starts it again; when this stays, look at its log.",
+            HEART,
         )

@@ -24,6 +24,7 @@
 | PIRANHA_METRICS_TOKEN_FILE | hash of that token (`piranha metrics token`) | `PIRANHA_VAR/metrics.token` |
 | PIRANHA_METRICS_VIRTUAL_SERVERS | of a router that have metrics of their own, at most | 10000 |
 | PIRANHA_METRICS_REAL_SERVERS | the same of real servers; 0: none has | 0 |
+| PIRANHA_ALERTS_FILE | where alerts go; has passwords in it | `PIRANHA_VAR/alerts.targets` |
 | PIRANHA_LOG_LEVEL | least severity that is logged to stderr | INFO |
 """
 
@@ -106,6 +107,7 @@ PIRANHA_OIDC_FILE = Path(os.environ["PIRANHA_OIDC_FILE"]) if os.environ.get("PIR
 PIRANHA_METRICS = os.environ.get("PIRANHA_METRICS", "token").strip()
 if PIRANHA_METRICS not in ("token", "open", "off"):
     raise ImproperlyConfigured("PIRANHA_METRICS must be token, open or off")
+PIRANHA_ALERTS_FILE = Path(os.environ.get("PIRANHA_ALERTS_FILE", VAR / "alerts.targets"))
 PIRANHA_METRICS_TOKEN_FILE = Path(os.environ.get("PIRANHA_METRICS_TOKEN_FILE", VAR / "metrics.token"))
 PIRANHA_METRICS_VIRTUAL_SERVERS = number("PIRANHA_METRICS_VIRTUAL_SERVERS", "10000", 100_000)
 PIRANHA_METRICS_REAL_SERVERS = (

@@ -146,6 +146,7 @@ def run_manager_worker(log_level: str) -> int:
     from lvs.readmitting import readmit
     from lvs.router.state import Guard
     from piranha_web.access import allowed
+    from piranha_web.alerts import duty
     from piranha_web.manager_database import OneManager, mended
 
     lock = alone(settings.VAR / "manager.lock")
@@ -175,6 +176,8 @@ def run_manager_worker(log_level: str) -> int:
     repeaters = (
         Repeater("deploy", deploy.INTERVAL, mended(lambda: telling(client, work))),
         Repeater("Redis' users", reports.INTERVAL, mended(lambda: readmit(client))),
+        Repeater("alerts", duty.LOOK_SECONDS, mended(duty.Watch().advance)),
+        Repeater("sending alerts", duty.SEND_SECONDS, mended(duty.deliver)),
     )
     with lock:
         return serve("piranha@manager", "manager", repeaters, log_level)

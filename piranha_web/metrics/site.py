@@ -102,7 +102,7 @@ def _add_database(made: Page) -> None:
     limits = Limits(settings.PIRANHA_METRICS_VIRTUAL_SERVERS, settings.PIRANHA_METRICS_REAL_SERVERS)
     for cluster in models.Cluster.objects.all():
         _add_cluster(made, cluster)
-        state = dispatch.state(cluster)
+        state = dispatch.state(cluster, look=False)
         _add_state(made, cluster, state)
         for router in state.routers:
             _add_router(made, cluster, router, limits)

@@ -1,0 +1,203 @@
+"""Where alerts go: addresses in the words of apprise, in a file of mode 600 and nowhere else.
+
+An address has a password or a key in it. It is read when something is sent, and shown to nobody again: pages,
+terminals, logs and the database get its id and its mask. The file is JSON: a list of {id, url, note, by, at}.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from lvs.audit import harmless
+from lvs.errors import LvsError
+from piranha_web.access.whole_file import locked, replace
+
+NAME = "alerts.targets"
+MOST, LONGEST, LONGEST_NOTE = 50, 2000, 120
+# What may be used, and what it is. Not those that run a program, write a file or need this machine's desktop.
+SCHEMES = {
+    "mailto": "mail, without TLS",
+    "mailtos": "mail, with TLS",
+    "json": "a webhook: JSON by plain HTTP",
+    "jsons": "a webhook: JSON by HTTPS",
+    "form": "a webhook: a form by plain HTTP",
+    "forms": "a webhook: a form by HTTPS",
+    "xml": "a webhook: XML by plain HTTP",
+    "xmls": "a webhook: XML by HTTPS",
+    "discord": "Discord",
+    "gchat": "Google Chat",
+    "gotify": "Gotify, plain HTTP",
+    "gotifys": "Gotify",
+    "matrix": "Matrix, plain HTTP",
+    "matrixs": "Matrix",
+    "mmost": "Mattermost, plain HTTP",
+    "mmosts": "Mattermost",
+    "msteams": "Microsoft Teams (connector)",
+    "workflows": "Microsoft Teams (workflow)",
+    "ntfy": "ntfy, plain HTTP",
+    "ntfys": "ntfy",
+    "opsgenie": "Opsgenie",
+    "pagerduty": "PagerDuty",
+    "pover": "Pushover",
+    "rocket": "Rocket.Chat, plain HTTP",
+    "rockets": "Rocket.Chat",
+    "signal": "Signal (API), plain HTTP",
+    "signals": "Signal (API)",
+    "slack": "Slack",
+    "splunk": "Splunk On-Call",
+    "tgram": "Telegram",
+    "wxteams": "Webex",
+    "zulip": "Zulip",
+}
+# Of these the word behind // is a host; of the others it is a key, and part of the secret.
+WITH_HOST = frozenset(
+    name
+    for one in ("mailto", "json", "form", "xml", "gotify", "matrix", "mmost", "ntfy", "rocket", "signal")
+    for name in (one, f"{one}s")
+)
+_SHAPE = re.compile(r"[a-z]+://[\x21-\x7e]+")
+
+
+class TargetRefused(LvsError):
+    """The address was not taken; why, and what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One of them. url: with its secrets."""
+
+    id: str
+    url: str
+    note: str = ""
+    by: str = ""
+    at: str = ""
+
+    @property
+    def scheme(self) -> str:
+        """The first word."""
+        return self.url.partition("://")[0]
+
+    @property
+    def what(self) -> str:
+        """What kind of target it is."""
+        return SCHEMES.get(self.scheme, self.scheme)
+
+    @property
+    def mask(self) -> str:
+        """The address with nothing in it that would let anybody use it."""
+        parts = urlsplit(self.url)
+        if self.scheme not in WITH_HOST:
+            return f"{self.scheme}://…"
+        to = re.search(r"[?&]to=([^&]+)", self.url) if self.scheme.startswith("mailto") else None
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        port = f":{_port(parts.netloc)}" if _port(parts.netloc) else ""
+        return f"{self.scheme}://{host}{port}/…" + (f" to {harmless(unquote(to[1]), 100)}" if to else "")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every word of the address that must not be shown, the longest first."""
+        parts = urlsplit(self.url)
+        whole = parts.netloc.rpartition("@")[0] if self.scheme in WITH_HOST else parts.netloc
+        words = re.split(r"[/:@?&=,]", f"{whole}/{parts.path}?{parts.query}")
+        found = {one for word in words for one in (word, unquote(word)) if len(one) > 3}
+        return tuple(sorted(found, key=len, reverse=True))
+
+    def without_secrets(self, text: str) -> str:
+        """A text about it, such as an error, that may be shown."""
+        for word in self.secrets:
+            text = text.replace(word, "…")
+        return harmless(text, 500)
+
+
+def _port(netloc: str) -> str:
+    """What stands behind the host, if it is a number."""
+    tail = netloc.rpartition("@")[2].rpartition(":")[2]
+    return tail if tail.isdecimal() else ""
+
+
+def read(path: Path) -> list[Target]:
+    """All of them; [] where there is no file. TargetRefused: the file cannot be understood; OSError."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return [Target(**{name: str(one.get(name, "")) for name in Target.__slots__}) for one in said]
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError, AttributeError) as error:
+        raise TargetRefused(
+            f"{path} cannot be understood ({type(error).__name__}), so nobody is alerted: mend or remove it."
+        ) from error
+
+
+def judged(url: str) -> str:
+    """An address as it is kept; TargetRefused: it is none that may be used. What apprise says comes later."""
+    url = url.strip()
+    scheme, _, rest = url.partition("://")
+    url = f"{scheme.lower()}://{rest}"
+    if len(url) > LONGEST or not _SHAPE.fullmatch(url):
+        raise TargetRefused(
+            "That is no address of a target. Write one such as jsons://hooks.example.org/path or "
+            "mailtos://user:password@smtp.example.org?to=me@example.org."
+        )
+    if scheme.lower() not in SCHEMES:
+        raise TargetRefused(f"{scheme.lower()}:// cannot be used here. These can: {', '.join(SCHEMES)}.")
+    try:
+        host = urlsplit(url).hostname or ""
+        address = ip_address(host)
+    except ValueError:
+        return url
+    if address.is_link_local or address.is_multicast or address.is_unspecified:
+        raise TargetRefused(f"{host} is no machine that alerts can go to: name one in your network.")
+    return url
+
+
+def add(path: Path, url: str, note: str, *, by: str, at: str) -> Target:
+    """One more. TargetRefused, OSError: nothing was changed."""
+    kept = judged(url)
+    target = Target(secrets.token_hex(4), kept, " ".join(harmless(note, LONGEST_NOTE).split()), by, at)
+
+    def put(present: list[Target]) -> Sequence[Target]:
+        if any(one.url == kept for one in present):
+            raise TargetRefused("That address is among the targets already.")
+        if len(present) >= MOST:
+            raise TargetRefused(f"There are {MOST} targets, as many as there may be: remove one first.")
+        return [*present, target]
+
+    _change(path, put)
+    return target
+
+
+def remove(path: Path, name: str) -> Target:
+    """One less; which it was. TargetRefused, OSError: nothing was changed."""
+    gone: list[Target] = []
+
+    def take(present: list[Target]) -> Sequence[Target]:
+        gone.extend(one for one in present if one.id == name)
+        if not gone:
+            raise TargetRefused(f"There is no target {harmless(name, 20)}: look at the list as it is now.")
+        return [one for one in present if one.id != name]
+
+    _change(path, take)
+    return gone[0]
+
+
+def found(path: Path, name: str) -> Target:
+    """The one of that id; TargetRefused, OSError."""
+    for one in read(path):
+        if one.id == name:
+            return one
+    raise TargetRefused(f"There is no target {harmless(name, 20)}: look at the list as it is now.")
+
+
+def _change(path: Path, edit: Callable[[list[Target]], Sequence[Target]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path):
+        made = [asdict(one) for one in edit(read(path))]
+        replace(path, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
+        path.chmod(0o600)
