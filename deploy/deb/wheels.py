@@ -79,6 +79,9 @@ def prune(site: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for folder in sorted(site.glob("*/tests")):  # certifi's, of no use without a checkout of it
         shutil.rmtree(folder)
+    for path in site.rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)  # nothing there is started by its name
 
 
 def as_environment(home: Path) -> None:
