@@ -49,6 +49,7 @@ class Waiting:
 
     revision: models.Revision
     seconds_left: float
+    ends: datetime
     routers: tuple[models.Router, ...]
 
 
@@ -116,6 +117,7 @@ def waiting(cluster: models.Cluster) -> Waiting | None:
     return Waiting(
         revision=rows[0].revision,
         seconds_left=max(0.0, (ends - timezone.now()).total_seconds()),
+        ends=ends,
         routers=tuple(row.router for row in rows),
     )
 

@@ -48,11 +48,20 @@ def current_state(request: HttpRequest, cluster: models.Cluster) -> dispatch.Clu
     return kept[1]
 
 
+def current_waiting(request: HttpRequest, cluster: models.Cluster) -> orders.Waiting | None:
+    """The revision that waits for its confirmation, looked up once a request."""
+    kept: tuple[int, orders.Waiting | None] | None = getattr(request, "piranha_waiting", None)
+    if kept is None or kept[0] != cluster.pk:
+        kept = (cluster.pk, orders.waiting(cluster))
+        request.piranha_waiting = kept  # type: ignore[attr-defined]
+    return kept[1]
+
+
 def current_line(request: HttpRequest, cluster: models.Cluster) -> StatusLine:
     """The status line of a page."""
     return status_line(
         current_state(request, cluster),
-        orders.waiting(cluster),
+        current_waiting(request, cluster),
         applying=dispatch.is_applying(cluster),
         certificate=notice(),
     )
@@ -74,5 +83,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "clusters": clusters_of(request) if is_shown else models.Cluster.objects.all(),
         "pending_count": len(store.pending(cluster)),
         "status_line": current_line(request, cluster),
+        "unconfirmed": current_waiting(request, cluster),
         "page": match.url_name if match else "",
     }

@@ -21,7 +21,7 @@ from lvs.config.diff import differences, text_difference
 from lvs.errors import LvsError
 from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs
-from piranha_web.context import current_cluster, current_state
+from piranha_web.context import current_cluster, current_state, current_waiting
 from piranha_web.views.review import revision_or_none
 
 PAGE = 50
@@ -96,6 +96,39 @@ def deployments(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, "history/_deployments.html", context)
 
 
+@needs(VIEWER, polls=True)
+@require_safe
+def confirmation(request: HttpRequest) -> HttpResponse:
+    """The bar that counts down on every page; with `of` the seconds of that revision alone.
+
+    The two buttons are replaced only when they come or go, never under somebody's finger.
+    """
+    cluster = cluster_or_404(request)
+    waiting = current_waiting(request, cluster)
+    asked = request.GET.get("of")
+    if waiting is not None and asked == str(waiting.revision.number):
+        return render(request, "_confirm_left.html")
+    shown = revision_or_none(cluster, asked) if waiting is None else None
+    ended = {"ended": how_it_ended(shown), "ended_number": shown.number} if shown else {}
+    answer = render(request, "_confirm_bar.html", ended)
+    answer["HX-Retarget"], answer["HX-Reswap"] = "#confirm-bar", "outerHTML"
+    return answer
+
+
+def how_it_ended(shown: models.Revision) -> str:
+    """What became of a revision that waited for its confirmation, in a sentence."""
+    verdict = shown.verdict
+    if verdict is not None:
+        done = "was kept" if verdict.keep else "is being rolled back: so said"
+        return f"Revision {shown.number} {done} {'by ' if verdict.keep else ''}{verdict.by}."
+    rows = list(shown.deployments.select_related("router").order_by("position"))
+    if put_back_by_itself(shown, rows):
+        return (
+            f"Nobody kept revision {shown.number} in time: it is rolled back, its changes are pending again."
+        )
+    return f"Revision {shown.number} does not wait for a confirmation any more."
+
+
 @needs(ADMINISTRATOR)
 @require_POST
 @transaction.atomic  # what is taken back replaces what was looked at, and nothing newer
@@ -159,7 +192,7 @@ def deployments_context(
 ) -> dict[str, object]:
     """How each router took the revision, and what is known of the routers that still owe an answer."""
     rows = list(shown.deployments.select_related("router").order_by("position"))
-    waiting = orders.waiting(cluster)
+    waiting = current_waiting(request, cluster)
     waiting = waiting if waiting and waiting.revision.pk == shown.pk else None
     unfinished = waiting is not None or any(row.is_unfinished for row in rows)
     now = current_state(request, cluster) if unfinished else None

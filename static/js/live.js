@@ -63,6 +63,17 @@
     }
   });
 
+  // A revision that somebody applied meanwhile: the bar with its two buttons comes once, and counts by itself.
+  const showBar = () => {
+    const line = document.querySelector("#status-line[data-bar]");
+    const bar = document.getElementById("confirm-bar");
+    if (line && bar && bar.dataset.of !== line.dataset.unconfirmed) {
+      bar.dataset.of = line.dataset.unconfirmed;
+      htmx.ajax("GET", line.dataset.bar, { target: bar, swap: "outerHTML" });
+    }
+  };
+  document.addEventListener("htmx:afterSettle", showBar);
+
   // ---- no news
   const banner = () => {
     let found = document.getElementById("no-news");

@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 
 from lvs import dispatch, models, store
@@ -24,7 +25,7 @@ from lvs.config.model import (
     VirtualServer,
 )
 from piranha_web.access.backend import bound
-from piranha_web.access.passwords import CONTEXT, set_password
+from piranha_web.access.passwords import CONTEXT, hash_of, set_password
 from piranha_web.celery import app
 from tests.web.signing_in import oidc_file, oidc_server, oidc_words, provider  # noqa: F401 - fixtures
 
@@ -65,9 +66,12 @@ def password_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def site(settings: Any, db: None, password_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Every web test starts with nothing remembered."""
+    count_from_one()
     settings.PIRANHA_PASSWORD_FILE = password_file
     networks = settings.PIRANHA_ALLOW_FILE = password_file.with_name("allow")
     networks.unlink(missing_ok=True)  # one that a test before has made
+    alerted = settings.PIRANHA_ALERTS_FILE = password_file.with_name("alerts.targets")
+    alerted.unlink(missing_ok=True)
     settings.PIRANHA_HOSTS = ["localhost", "testserver"]
     # Pages ask the tests' own Redis, and no test waits for a router that is not there.
     monkeypatch.setattr(app.conf, "broker_url", os.environ["PIRANHA_BROKER_URL"])
@@ -75,6 +79,17 @@ def site(settings: Any, db: None, password_file: Path, monkeypatch: pytest.Monke
     cache.clear()
     yield settings
     cache.clear()
+
+
+def count_from_one() -> None:
+    """Has PostgreSQL number rows anew, as SQLite does after each test: addresses of pages have the numbers."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false) FROM pg_sequences "
+                "WHERE schemaname = current_schema() AND sequencename LIKE 'lvs%' "
+                "AND sequencename NOT LIKE 'lvs_audit%'"
+            )
 
 
 @pytest.fixture
@@ -113,5 +128,18 @@ def administrator() -> Client:
     client = Client()
     user = bound(User.objects.create(username=USER, password="!"))
     assert user is not None
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def viewer(site: Any, tmp_path: Path, password_file: Path) -> Client:
+    """Somebody who may look, and nothing else."""
+    own = tmp_path / "piranha.passwd"
+    own.write_text(f"vera:{hash_of(USER, password_file)}\n")
+    site.PIRANHA_PASSWORD_FILE = own
+    user = bound(User.objects.create(username="vera", password="!"))
+    assert user is not None
+    client = Client()
     client.force_login(user)
     return client

@@ -79,7 +79,58 @@ def test_a_revision_that_waits_counts_down_and_offers_both_verdicts(
     assert '<progress id="seconds-left" max="60"' in page
     assert "Keep it" in page
     assert "Roll back now" in page
-    assert "Keep it" not in text_of(administrator.get("/history/1"))
+    assert page.count("Keep it") == 1
+    assert "Keep it" not in text_of(administrator.get("/history/1/deployments"))
+
+
+def test_every_page_has_a_bar_with_the_seconds_left_and_both_verdicts_and_no_script_is_needed_for_them(
+    administrator: Client, waiting: models.Revision
+) -> None:
+    ends = min(one.waits_until for one in waiting.deployments.all() if one.waits_until)
+    for address in ("/", "/redundancy", "/virtual-servers", "/help", "/history", "/history/1", "/audit"):
+        page = text_of(administrator.get(address))
+        assert "rolls back by itself in <span" in page
+        assert f"at {ends:%H:%M:%S} UTC, unless it is kept" in page
+        assert page.count('<form method="post" action="/history/2/confirm">') == 1
+        assert page.count('<form method="post" action="/history/2/roll-back">') == 1
+    page = text_of(administrator.post("/history/2/confirm", follow=True))
+    assert "Keep it" not in page
+
+
+def test_who_may_only_look_sees_the_seconds_and_no_buttons(viewer: Client, waiting: models.Revision) -> None:
+    page = text_of(viewer.get("/virtual-servers"))
+    assert "rolls back by itself in" in page
+    assert "Keep it" not in page
+    assert viewer.post("/history/2/confirm").status_code == 403
+    assert waiting.verdict is None
+
+
+def test_only_the_seconds_are_asked_for_again_until_the_bar_has_to_come_or_go(
+    administrator: Client, waiting: models.Revision
+) -> None:
+    answer = administrator.get("/confirmation?of=2")
+    assert 'hx-get="/confirmation?of=2"' in text_of(answer)
+    assert "Keep it" not in text_of(answer)
+    assert "HX-Retarget" not in answer
+    answer = administrator.get("/confirmation")
+    assert "Keep it" in text_of(answer)
+    assert (answer["HX-Retarget"], answer["HX-Reswap"]) == ("#confirm-bar", "outerHTML")
+    assert 'data-of="2"' in text_of(administrator.get("/confirmation?of=1"))
+    administrator.post("/history/2/confirm")
+    answer = administrator.get("/confirmation?of=2")
+    assert answer["HX-Retarget"] == "#confirm-bar"
+    assert "Revision 2 was kept by piranha." in text_of(answer)
+    assert "every" not in text_of(answer)
+    assert "Revision" not in text_of(administrator.get("/confirmation?of=soon"))
+
+
+def test_the_bar_says_how_it_ended(administrator: Client, waiting: models.Revision) -> None:
+    for deployment in waiting.deployments.all():
+        deployment.end(State.ROLLED_BACK, "It was not confirmed within 60 s.", was_applied=True)
+    assert "Nobody kept revision 2 in time" in text_of(administrator.get("/confirmation?of=2"))
+    models.Confirmation.objects.create(revision=waiting, keep=False, by="anna")
+    assert "is being rolled back: so said anna." in text_of(administrator.get("/confirmation?of=2"))
+    assert "does not wait for a confirmation any more" in text_of(administrator.get("/confirmation?of=1"))
 
 
 def test_the_seconds_left_stand_on_every_page_and_go_on_counting_there(

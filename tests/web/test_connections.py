@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from lvs import connections, models
-from piranha_web.access import passwords
-from piranha_web.access.backend import bound
 from tests.conftest import RedisServer
 from tests.web.answering import answering
-from tests.web.conftest import USER
 from tests.web.pages import text_of
 from tests.web.reports import report, status
 
@@ -41,19 +36,6 @@ def _running(redis_server: RedisServer, cluster: models.Cluster, monkeypatch: py
     monkeypatch.setattr(connections, "WAIT_SECONDS", 1.5)
     report("r1", status())
     report("r2", status("standby", name="r2"))
-
-
-@pytest.fixture
-def viewer(site: Any, tmp_path: Path, password_file: Path) -> Client:
-    """Somebody who may look, and nothing else."""
-    own = tmp_path / "piranha.passwd"
-    own.write_text(f"vera:{passwords.hash_of(USER, password_file)}\n")
-    site.PIRANHA_PASSWORD_FILE = own
-    user = bound(User.objects.create(username="vera", password="!"))
-    assert user is not None
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def test_a_viewer_gets_numbers_alone_and_cannot_ask_for_a_client(viewer: Client) -> None:
