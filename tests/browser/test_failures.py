@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Tool, log_in, start
-from tests.browser.panels import import_sample
+from tests.browser.panels import INTERVAL, import_sample, watch
 
 pytestmark = pytest.mark.browser
 
-INTERVAL = 2  # seconds: the shortest that the page offers
 TWO_REFRESHES_MS = 2 * INTERVAL * 1000 + 7000  # and the time after which a part is said to be silent
 ANSWERS_MS = 10_000  # no page may take longer, whatever hangs
+PATIENCE_MS = 30_000  # a refresh, and the ten seconds that a page waits for the manager
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +30,18 @@ def planning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
     running.stop()
 
 
+@pytest.fixture
+def unheeded(chromium: Browser) -> Iterator[Page]:
+    """A page whose browser may complain: of a manager that does not answer."""
+    context = chromium.new_context()
+    yield context.new_page()
+    context.close()
+
+
 @contextmanager
 def standing_still(tool: Tool, words: str) -> Iterator[None]:
-    """Stops the process of this tool whose command line has these words, as a hanging machine would."""
-    found = [
-        int(path.name)
-        for path in Path("/proc").iterdir()
-        if path.name.isdecimal() and words in command_line(path) and parent(path) == tool.process.pid
-    ]
+    """Stops the processes of this tool whose command line has these words, as a hanging machine would."""
+    found = [pid for pid in descendants(tool.process.pid) if words in command_line(pid)]
     assert found, f"no process has {words!r}"
     for pid in found:
         os.kill(pid, signal.SIGSTOP)
@@ -48,34 +52,43 @@ def standing_still(tool: Tool, words: str) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def command_line(process: Path) -> str:
+def descendants(ancestor: int) -> list[int]:
+    """The children of a process, and theirs."""
+    every = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    parents = {pid: parent(pid) for pid in every}
+    found = [ancestor]
+    for one in found:
+        found += [pid for pid, its in parents.items() if its == one]
+    return found[1:]
+
+
+def command_line(pid: int) -> str:
     """The words of a process; "" when it has just ended."""
     try:
-        return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
 
 
-def parent(process: Path) -> int:
+def parent(pid: int) -> int:
     """The parent of a process (proc(5), stat); 0 when it has just ended."""
     try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
         return 0
 
 
-def watch(page: Page, tool: Tool) -> None:
-    """The control page, updating itself as often as it can."""
+def watched(page: Page, tool: Tool) -> None:
+    """The control page, updating itself as often as it can, of a cluster that is well."""
     log_in(page, tool)
-    page.get_by_label("Update interval in seconds").fill(str(INTERVAL))
-    page.get_by_role("button", name="Accept").click()
+    watch(page, tool)
     expect(page.locator("#status-line")).to_contain_text("r1: active")
 
 
 def test_a_worker_that_hangs_is_said_within_two_refreshes_and_apply_waits_for_it(
     planning: Tool, page: Page
 ) -> None:
-    watch(page, planning)
+    watched(page, planning)
     with standing_still(planning, "worker --router r2"):
         line = page.locator("#status-line")
         expect(line).to_contain_text("r2: its worker has been silent", timeout=TWO_REFRESHES_MS)
@@ -94,7 +107,7 @@ def test_a_worker_that_hangs_is_said_within_two_refreshes_and_apply_waits_for_it
 
 
 def test_a_pulse_that_hangs_is_said_with_what_it_means(planning: Tool, page: Page) -> None:
-    watch(page, planning)
+    watched(page, planning)
     with standing_still(planning, "pulse --planning --no-checks --name r1"):
         expect(page.locator("#status-line")).to_contain_text(
             re.compile("r1: (pulse does not answer|its worker has been silent)"), timeout=TWO_REFRESHES_MS
@@ -103,7 +116,7 @@ def test_a_pulse_that_hangs_is_said_with_what_it_means(planning: Tool, page: Pag
 
 
 def test_a_redis_that_hangs_is_said_and_every_page_still_comes(planning: Tool, page: Page) -> None:
-    watch(page, planning)
+    watched(page, planning)
     with standing_still(planning, "redis-server"):
         expect(page.locator("#status-line")).to_contain_text(
             "Redis cannot be reached", timeout=TWO_REFRESHES_MS
@@ -114,3 +127,19 @@ def test_a_redis_that_hangs_is_said_and_every_page_still_comes(planning: Tool, p
             assert answer.status == 200
     page.goto(planning.url)
     expect(page.locator("#status-line")).to_contain_text("r1: active", timeout=60_000)
+
+
+def test_a_manager_that_falls_silent_is_said_at_once_and_what_stands_there_is_hatched_as_old(
+    planning: Tool, unheeded: Page
+) -> None:
+    watched(unheeded, planning)
+    live, banner = unheeded.locator("#live"), unheeded.locator("#no-news")
+    with standing_still(planning, "gunicorn"):
+        expect(banner).to_contain_text("No news from the manager since", timeout=PATIENCE_MS)
+        expect(banner).to_contain_text("it does not answer.")
+        expect(banner).to_contain_text("the routers go on without it")
+        expect(live).to_have_class(re.compile("old-news"))
+    expect(banner).to_have_count(0, timeout=PATIENCE_MS)
+    expect(live).not_to_have_class(re.compile("old-news|stale"))
+    unheeded.route("**/live*", lambda route: route.abort())
+    expect(banner).to_contain_text("it cannot be reached from this browser", timeout=PATIENCE_MS)
