@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
-FOLDER = Path(__file__).parent.parent / "docs" / "_ext"
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "docs" / "_ext"
 
 
 def module(name: str) -> ModuleType:
@@ -19,6 +21,29 @@ def module(name: str) -> ModuleType:
     sys.modules.setdefault(name, made)
     spec.loader.exec_module(made)
     return made
+
+
+def build(folder: Path) -> Path:
+    """Builds the guide below a folder, as `make guide` does; where it is then."""
+    words = ["--fail-on-warning", "--keep-going", "--quiet", "--builder", "html"]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "sphinx",
+            *words,
+            "--doctree-dir",
+            folder / "doctrees",
+            "docs",
+            folder / "html",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "html"
 
 
 MAKERS = module("reference").MAKERS

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from piranha_web.guide.further import FURTHER
+from tests.reference import build
 
-ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.thorough
 ELSEWHERE = ("http:", "https:", "mailto:")
 
@@ -40,26 +38,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The guide, built of what is there now."""
-    folder = tmp_path_factory.mktemp("guide")
-    words = ["--fail-on-warning", "--keep-going", "--quiet", "--builder", "html"]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "sphinx",
-            *words,
-            "--doctree-dir",
-            folder / "doctrees",
-            "docs",
-            folder / "html",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder / "html"
+    return build(tmp_path_factory.mktemp("guide"))
 
 
 @cache
