@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from piranha_web import installed
+from piranha_web.cli_alert import add_alert
 from piranha_web.cli_allow import add_allow
 from piranha_web.cli_audit import add_audit
 from piranha_web.cli_backup import add_backup
@@ -172,6 +173,7 @@ def parser() -> argparse.ArgumentParser:
     add_worker(add, PULSE_SOCKET)
 
     add_metrics(add, PULSE_SOCKET)
+    add_alert(add)
     add_audit(add)
     add_backup(add)
     add_enrol(add)

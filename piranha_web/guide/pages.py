@@ -71,6 +71,7 @@ PAGES: tuple[Page, ...] = (
         ("review", "Review and apply", "deploy confirm roll back pending"),
         ("routers", "Routers", "preflight rules parameters nftables"),
         ("history", "History", "revision compare undo take back"),
+        ("alerts", "Alerts and metrics", "mail notify message Prometheus Grafana monitoring webhook chat"),
         ("accounts", "Accounts, roles and the audit log", "user password viewer operator permission"),
     ),
     *_part(
@@ -116,6 +117,7 @@ OF_ADDRESSES: Mapping[str, str] = {
     "history": "history",
     "revision": "history",
     "import": "virtual-servers",
+    "alerts": "alerts",
     "audit": "accounts",
     "user": "accounts",
     "session": "accounts",

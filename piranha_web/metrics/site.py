@@ -66,11 +66,15 @@ ERRANDS = Metric(
 CERTIFICATE = Metric(
     "piranha_certificate_not_after_seconds", GAUGE, "When the site's certificate ends, since the epoch."
 )
+ALERTS = Metric("piranha_alerts", GAUGE, "Alerts that somebody was told of and that go on.", ("kind",))
+MESSAGES = Metric(
+    "piranha_alert_messages", GAUGE, "Messages of alerts within 30 days, by what became of them.", ("state",)
+)
 SCRAPE = Metric("piranha_scrape_seconds", GAUGE, "How long it took to gather this page.")
 
 OF_THE_SITE = (
     PART, MANAGER_AGE, QUEUE, ROUTER_UP, AGE, DRIFT, BEHIND, TASKS_REFUSED, CLUSTER_ALARMS, ACTIVE_ROUTERS,
-    REVISION, APPLIED, PENDING, DEPLOYMENTS, ERRANDS, CERTIFICATE, SCRAPE,
+    REVISION, APPLIED, PENDING, DEPLOYMENTS, ERRANDS, CERTIFICATE, ALERTS, MESSAGES, SCRAPE,
 )  # fmt: skip
 
 
@@ -82,6 +86,7 @@ def page() -> Page:
     try:
         names = list(models.Router.objects.order_by("name").values_list("name", flat=True))
         _add_database(made)
+        _add_alerts(made)
         made.add(PART, 1, "database")
     except DatabaseError as error:
         log.warning("metrics without the database: %s", error)
@@ -112,6 +117,16 @@ def _add_database(made: Page) -> None:
     errands = models.Errand.objects.order_by().values_list("router__name", "kind", "state")
     for name, kind, stage, count in errands.annotate(count=Count("pk")):
         made.add(ERRANDS, count, name, kind, stage)
+
+
+def _add_alerts(made: Page) -> None:
+    told = models.Alert.objects.order_by().filter(closed=False, told__isnull=False).values_list("kind")
+    for kind, count in told.annotate(count=Count("pk")):
+        made.add(ALERTS, count, kind)
+    for stage, count in (
+        models.AlertMessage.objects.order_by().values_list("state").annotate(count=Count("pk"))
+    ):
+        made.add(MESSAGES, count, stage)
 
 
 def _add_cluster(made: Page, cluster: models.Cluster) -> None:

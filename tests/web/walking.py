@@ -15,6 +15,7 @@ from django.utils import timezone
 from lvs import models, store
 from lvs.config.model import Redundancy
 from piranha_web.access import accounts, lockout
+from piranha_web.alerts import targets
 from piranha_web.forms.real_servers import seen_of
 from tests.web.answering import answering
 from tests.web.conftest import CONFIG, PASSWORD, SHOP, USER
@@ -232,6 +233,16 @@ def allow(site: Site) -> None:
     site.post("/access", network="192.0.2.0/24", note="the office")
 
 
+def remove_target(site: Site) -> None:
+    made = targets.add(settings.PIRANHA_ALERTS_FILE, "json://127.0.0.1/x", "", by="", at="")
+    site.post("/alerts/remove", target=made.id)
+
+
+def try_target(site: Site) -> None:
+    made = targets.add(settings.PIRANHA_ALERTS_FILE, "json://127.0.0.1:1/x", "", by="", at="")
+    site.post("/alerts/test", target=made.id)
+
+
 def allow_no_longer(site: Site) -> None:
     settings.PIRANHA_ALLOW_FILE.write_text("192.0.2.0/24\n")
     site.post("/access/remove", network="192.0.2.0/24")
@@ -411,6 +422,23 @@ WALK: dict[str, tuple[Step, Action, str]] = {
     "user-password": (give_password, Action.ACCOUNT, "gave anna another password"),
     "user-block": (block_account, Action.ACCOUNT, "blocked anna"),
     "user-remove": (remove_account, Action.ACCOUNT, "removed the account anna"),
+    "alerts": (
+        lambda site: site.post("/alerts", url="json://hooks.example.org/s3cr3t", note="the hall"),
+        Action.ALERT,
+        "alerts go to json://hooks.example.org/…",
+    ),
+    "alerts-choose": (
+        lambda site: site.post("/alerts/choose", told=["failover"], remind_hours="8", servers_after="30"),
+        Action.ALERT,
+        "a reminder every 8 h",
+    ),
+    "alerts-remove": (remove_target, Action.ALERT, "nobody is alerted by json://127.0.0.1/…"),
+    "alerts-test": (try_target, Action.ALERT, "test alert to json://127.0.0.1:1/…"),
+    "alerts-quiet": (
+        lambda site: site.post("/alerts/quiet", until="2h", reason="new cables"),
+        Action.ALERT,
+        "no alerts of lab until",
+    ),
     "access": (allow, Action.ALLOW, "allowed 192.0.2.0/24 “the office”"),
     "access-remove": (allow_no_longer, Action.ALLOW, "no longer allowed 192.0.2.0/24"),
     "session-end": (
