@@ -135,10 +135,15 @@ def read_manifest(archive: tarfile.TarFile) -> dict[str, Any]:
             f"the backup was made by version {manifest['version']}, which is newer than this one "
             f"({version('piranha-web')}): install that one first"
         )
-    names = [name.removeprefix(FILES) for name in manifest["contents"] if name != ROWS]
-    if ROWS not in manifest["contents"] or not all(map(NAME.fullmatch, names)):
+    if ROWS not in manifest["contents"] or not all(map(is_sound, manifest["contents"])):
         raise ValueError("its manifest names what no backup has")
     return manifest
+
+
+def is_sound(name: str) -> bool:
+    """Whether a backup may have a file of that name: none leads anywhere else."""
+    inner = name.removeprefix(FILES)
+    return name == ROWS or (inner != name and NAME.fullmatch(inner) is not None)
 
 
 def restore(

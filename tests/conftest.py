@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import hypothesis
@@ -22,6 +23,10 @@ _FOLDER = Path(tempfile.mkdtemp(prefix="piranha-redis-"))
 os.environ["PIRANHA_BROKER_URL"] = f"redis+socket://{_FOLDER}/redis.sock"
 # The manager's signing key and what else it keeps; Django has read its settings already.
 settings.VAR = _FOLDER / "var"
+
+if settings.DATABASES["default"]["ENGINE"] == "piranha_web.postgresql":
+    # A test is one transaction from its beginning to its end, however long it thinks.
+    import_module("piranha_web.postgresql.base").ABANDONED_SECONDS = 0
 
 # Whoever changes one thing is not to be stopped by a chance find about another: chance has its own call.
 hypothesis.settings.register_profile("same", derandomize=True)

@@ -20,7 +20,7 @@ from piranha_web.database_url import BUSY_SECONDS
 from piranha_web.postgresql.numbers import WRITING
 
 # A process that was stopped in the middle, or is behind a cut wire, does not keep everybody out for good.
-ABANDONED_SECONDS = 60
+ABANDONED_SECONDS = 300
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -82,12 +82,12 @@ def site(settings: Any, db: None, password_file: Path, monkeypatch: pytest.Monke
 
 
 def count_from_one() -> None:
-    """Has PostgreSQL number rows anew, as SQLite does after each test: addresses of pages have the numbers."""
+    """Has PostgreSQL number rows anew, as SQLite does after each test: pages' addresses have the numbers."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false) FROM pg_sequences "
-                "WHERE schemaname = current_schema() AND sequencename LIKE 'lvs%' "
+                "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false) "
+                "FROM pg_sequences WHERE schemaname = current_schema() AND sequencename LIKE 'lvs%' "
                 "AND sequencename NOT LIKE 'lvs_audit%'"
             )
 

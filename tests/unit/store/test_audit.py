@@ -23,28 +23,36 @@ def written(text: str = "applied revision 1", **more: str) -> AuditEntry:
     return audit.write(Action.APPLY, text, user="anna", address="192.168.1.5", cluster="lab", **more)
 
 
-COLUMNS = "id, at, user, address, cluster, action, target, outcome, text, details"
+COLUMNS = 'id, at, "user", address, cluster, action, target, outcome, text, details'
 FORGED = "at, 'bob', '', '', 'apply', '', 'done', '', '{}' FROM lvs_auditentry"
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "UPDATE lvs_auditentry SET user = 'bob'",
-        "UPDATE lvs_auditentry SET at = '1999-01-01'",
-        "DELETE FROM lvs_auditentry",
-        "DELETE FROM lvs_auditentry WHERE user = 'anna'",
+EVERYWHERE = (
+    "UPDATE lvs_auditentry SET \"user\" = 'bob'",
+    "UPDATE lvs_auditentry SET at = '1999-01-01'",
+    "DELETE FROM lvs_auditentry",
+    "DELETE FROM lvs_auditentry WHERE \"user\" = 'anna'",
+    f"INSERT INTO lvs_auditentry ({COLUMNS}) SELECT id, {FORGED} WHERE true "
+    "ON CONFLICT (id) DO UPDATE SET \"user\" = 'bob'",
+    f"INSERT INTO lvs_auditentry ({COLUMNS}) SELECT id - 1, {FORGED}",
+    f"INSERT INTO lvs_auditentry ({COLUMNS}) SELECT 0, {FORGED}",
+    f"INSERT INTO lvs_auditentry ({COLUMNS}) SELECT -7, {FORGED}",
+    f"INSERT INTO lvs_auditentry ({COLUMNS}) SELECT -1, {FORGED}",
+)
+OF_EACH = {
+    "sqlite": (
         f"INSERT OR REPLACE INTO lvs_auditentry ({COLUMNS}) SELECT id, {FORGED}",
         f"REPLACE INTO lvs_auditentry ({COLUMNS}) SELECT id, {FORGED}",
         "UPDATE OR REPLACE lvs_auditentry SET id = id + 1",
-        f"INSERT INTO lvs_auditentry ({COLUMNS}) SELECT id, {FORGED} WHERE true "
-        "ON CONFLICT (id) DO UPDATE SET user = 'bob'",
-        f"INSERT INTO lvs_auditentry ({COLUMNS}) SELECT id - 1, {FORGED}",
-        f"INSERT INTO lvs_auditentry ({COLUMNS}) SELECT 0, {FORGED}",
-        f"INSERT INTO lvs_auditentry ({COLUMNS}) SELECT -7, {FORGED}",
-        f"INSERT INTO lvs_auditentry ({COLUMNS}) SELECT -1, {FORGED}",
-    ],
-)
+    ),
+    "postgresql": (
+        "TRUNCATE lvs_auditentry",
+        f"INSERT INTO lvs_auditentry ({COLUMNS}) SELECT id + 1000, {FORGED}",
+    ),
+}
+
+
+@pytest.mark.parametrize("sql", [*EVERYWHERE, *OF_EACH[connection.vendor]])
 def test_the_database_itself_refuses_every_change_of_what_is_written(sql: str) -> None:
     entry = written()
     with pytest.raises(DatabaseError, match=r"only added to|audit_ids"), transaction.atomic():
