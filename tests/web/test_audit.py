@@ -83,7 +83,7 @@ def test_whatever_is_done_is_written_down_with_who_from_where_and_what(
     assert words in last.text
     assert (last.user, last.address) == (USER, "127.0.0.1")
     of_no_cluster = (Action.LOGIN, Action.LOGOUT, Action.PASSWORD, Action.ACCOUNT, Action.SECOND_FACTOR,
-                     Action.ALLOW, Action.LOCK)  # fmt: skip
+                     Action.ALLOW, Action.ALERT, Action.LOCK)  # fmt: skip
     of = "second" if action == Action.CLUSTER else "lab"
     assert last.cluster == ("" if action in of_no_cluster else of)
     assert timezone.now() - last.at < timedelta(minutes=1)

@@ -21,6 +21,7 @@ from tests.web.answering import answering
 from tests.web.conftest import CONFIG, PASSWORD, SHOP, USER
 from tests.web.enrolment import able, invited, knock
 from tests.web.factors import app_of, code_of, in_the_making
+from tests.web.listening import Webhook, served
 from tests.web.pages import fields_of
 from tests.web.redundant import redundant
 from tests.web.reports import report, status
@@ -239,8 +240,9 @@ def remove_target(site: Site) -> None:
 
 
 def try_target(site: Site) -> None:
-    made = targets.add(settings.PIRANHA_ALERTS_FILE, "json://127.0.0.1:1/x", "", by="", at="")
-    site.post("/alerts/test", target=made.id)
+    with served(Webhook()) as webhook:
+        made = targets.add(settings.PIRANHA_ALERTS_FILE, webhook.url, "", by="", at="")
+        site.post("/alerts/test", target=made.id)
 
 
 def allow_no_longer(site: Site) -> None:
