@@ -16,7 +16,7 @@ from typing import Any
 
 from redis.client import Pipeline
 
-from lvs import traffic
+from lvs import rates, traffic
 from lvs.summary import Part
 from lvs.traffic import COUNTED, SERVERS, SERVICES, Reading, Ring, Value
 
@@ -40,11 +40,13 @@ class Sampler:
         self._places: dict[str, str] = {}  # the address of each virtual server
         self._renewed: dict[str, float] = {}  # when each key was last made to expire
         self._writes: list[tuple[str, Ring, int, bytes]] = []
+        self._busy: dict[str, tuple[Value, Value]] | None = None  # None: said already
 
     def begin(self, now: float, role: str) -> None:
         """A report begins. now: Redis' time."""
         self._now, self._is_active = now, role == "active"
         self._writes.clear()
+        self._busy = None
 
     @property
     def is_due(self) -> bool:
@@ -56,6 +58,7 @@ class Sampler:
         at = self._clock()
         self._tick = SERVICES.tick(self._now)
         samples = []
+        busy: dict[str, tuple[Value, Value]] = {}
         for name, numbers in counted.items():
             if numbers is None:
                 self._services.pop(name, None)
@@ -65,9 +68,11 @@ class Sampler:
             self._services[name] = after
             sample = [*traffic.rates(before, after, SERVICES.longest), *self._open.get(name, (None, None))]
             samples.append(sample)
+            busy[name] = sample[0], sample[len(COUNTED)]
             self._note(traffic.key(self._router, name), SERVICES, sample)
         if samples:
             self._note(traffic.key(self._router), SERVICES, traffic.added(samples))
+        self._busy = busy if self._is_active else None  # a standby sees no traffic: that is no zero
 
     def take_parts(self, parts: Iterable[Part]) -> None:
         """Virtual servers as pulse's status has them."""
@@ -109,6 +114,8 @@ class Sampler:
 
     def write(self, pipeline: Pipeline) -> None:
         """What is to be written of this report."""
+        if self._busy is not None:
+            rates.write(pipeline, self._router, self._now, self._busy)
         for key, ring, offset, sample in self._writes:
             renewed = self._renewed.get(key)
             if renewed is None:

@@ -94,6 +94,15 @@ class Ring:
             for tick, stamp, word in zip(expected, stamps, found, strict=True)
         ]
 
+    def newest(self, raw: bytes, last: int, name: str, count: int) -> Value:
+        """The newest of the last count values of that name that is known; tick last is the newest of all."""
+        place = 1 + self.values.index(name)
+        for tick in range(last, last - count, -1):
+            words = struct.unpack_from(f"<{self.words}H", raw.ljust(self.length, b"\0"), self.offset(tick))
+            if words[0] == tick % WORDS and words[place]:
+                return _values()[words[place]]
+        return None
+
 
 SERVICES = Ring(step=10, places=360, values=(*COUNTED, "active", "inactive"))
 SERVERS = Ring(step=60, places=60, values=("connections", "bytes_in", "bytes_out", "active"))

@@ -81,18 +81,20 @@ class Asked:
     def columns(self, known: Mapping[str, tuple[str, str]]) -> list[Column]:
         """The heads of the columns: label, and in which way numbers and spare ones are shown.
 
-        A click sorts, a second one the other way round, a third as in lvs.cf.
+        A click sorts, a second one the other way round, a third as in lvs.cf. What is busy has the busiest
+        first.
         """
         found = []
         for name, (label, kind) in known.items():
             order = {name: "ascending", f"-{name}": "descending"}.get(self.sort, "")
-            after = {"": name, "ascending": f"-{name}", "descending": ""}[order]
+            ways = [f"-{name}", name] if kind == "busy" else [name, f"-{name}"]
+            after = [*ways, ""][ways.index(self.sort) + 1 if order else 0]
             found.append(
                 Column(
                     label,
                     order,
                     f"?{self.query(sort=after)}",
-                    is_number=kind == "number",
+                    is_number=kind in ("number", "busy"),
                     is_spare=kind == "spare",
                 )
             )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.http import HttpRequest
 
 from lvs import models, store
+from lvs.rates import Busy
 from lvs.standing import Standing
 from piranha_web.context import current_state
 from piranha_web.listing import Listing, Service, listing
 from piranha_web.states import CHANGED, Sign, serving, shown_state, signs, standings
+from piranha_web.traffic import busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """All of a cluster that the list shows, at one moment. changed: what the next revision would change."""
+    """All of a cluster that the list shows, at one moment. changed: what the next revision would change.
+
+    busy: reads how busy each virtual server is now.
+    """
 
     listing: Listing
     known: Mapping[str, Standing] | None
     changed: frozenset[str]
+    busy: Callable[[], Mapping[str, Busy]]
 
     def state(self, service: Service) -> str:
         """Its state in one word."""
@@ -68,7 +75,7 @@ class Scene:
 def scene_of(request: HttpRequest, cluster: models.Cluster) -> Scene:
     """What there is to see of the cluster now."""
     known = standings(cluster, current_state(request, cluster))
-    return Scene(listing(cluster), known, changed_names(cluster))
+    return Scene(listing(cluster), known, changed_names(cluster), partial(busy, cluster))
 
 
 def changed_names(cluster: models.Cluster) -> frozenset[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import redis
 
-from lvs import dispatch, models, traffic
+from lvs import dispatch, models, rates, traffic
 from lvs.reports import seconds
 from lvs.traffic import SERVERS, SERVICES, Figures, Ring, Series
 
@@ -56,6 +56,16 @@ class Rings:
         series = curves[0] if len(curves) == 1 else traffic.added(curves)
         # The newest is there only if it was taken already; if not, it is no gap.
         return series[1:] if series[-1] is not None else series[:-1]
+
+    def newest(self, name: str, virtual_server: str) -> float | None:
+        """A value as it is now, of all routers together."""
+        last = self.ring.tick(self.now)
+        known = [
+            value
+            for raw in self.found.get((virtual_server, ""), ())
+            if (value := self.ring.newest(raw, last, name, FRESH[self.ring] + 1)) is not None
+        ]
+        return sum(known) if known else None
 
     def line(self, name: str, what: str, virtual_server: str = "", real_server: str = "") -> Line:
         """The same with what it comes to."""
@@ -101,10 +111,25 @@ def read(ring: Ring, cluster: models.Cluster, targets: Collection[tuple[str, str
     return Rings(ring, seconds(now), found)
 
 
-def lines(cluster: models.Cluster, names: Collection[str]) -> dict[str, Line]:
-    """Connections a second of these virtual servers over the last hour, for a list."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Of a virtual server in a list: the curve of its connections a second, and how many are active now."""
+
+    line: Line
+    active: float | None
+
+
+def rows(cluster: models.Cluster, names: Collection[str]) -> dict[str, Row]:
+    """These virtual servers over the last hour, for a list."""
     rings = read(SERVICES, cluster, [(name, "") for name in names])
-    return {name: rings.line("connections", PER_SECOND, name) for name in names}
+    return {
+        name: Row(rings.line("connections", PER_SECOND, name), rings.newest("active", name)) for name in names
+    }
+
+
+def busy(cluster: models.Cluster) -> dict[str, rates.Busy]:
+    """How busy every virtual server is now, to sort thousands by it; {}: nobody knows."""
+    return rates.read(dispatch.broker(), [router.name for router in dispatch.routers_of(cluster)])
 
 
 def server_lines(

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from lvs import models
+from lvs.rates import UNKNOWN, Busy
 from piranha_web.access.roles import VIEWER, needs
 from piranha_web.asked import Asked, Choice, Filter, asked, is_part, sorted_by
 from piranha_web.context import current_state
@@ -19,7 +20,7 @@ from piranha_web.listing import Page, Service, page_of
 from piranha_web.scene import Scene, scene_of
 from piranha_web.searching import find
 from piranha_web.states import CHANGED, RANKS, WORDS
-from piranha_web.traffic import lines
+from piranha_web.traffic import rows
 from piranha_web.views.panel import panel
 
 LIVE_SECONDS = 10  # between two looks at the routers' reports
@@ -35,6 +36,14 @@ COLUMNS = {
     "scheduler": ("Scheduler", ""),
     "servers": ("Real servers", ""),
     "persistence": ("Persist.", "number"),
+    "active": ("Active", "busy"),
+    "rate": ("Conn/s", "busy"),
+}
+
+# What is read only where a list is sorted by it; what is not known comes below 0.
+BUSY: dict[str, Callable[[Busy], float]] = {
+    "active": lambda one: -1.0 if one.active is None else one.active,
+    "rate": lambda one: -1.0 if one.rate is None else one.rate,
 }
 
 
@@ -48,7 +57,12 @@ def matching(scene: Scene, wanted: Asked) -> list[Service]:
         and (not forwarding or scene.forwarding(one) == forwarding)
         and (not state or scene.has_state(one, state))
     ]
-    return sorted_by(found, wanted.sort, sort_keys(scene))
+    keys = sort_keys(scene)
+    column = wanted.sort.removeprefix("-")
+    if column in BUSY:
+        now, value = scene.busy(), BUSY[column]
+        keys[column] = lambda one: value(now.get(one.name, UNKNOWN))
+    return sorted_by(found, wanted.sort, keys)
 
 
 def sort_keys(scene: Scene) -> dict[str, Callable[[Service], Any]]:
@@ -110,7 +124,7 @@ def context_of(request: HttpRequest, cluster: models.Cluster) -> dict[str, Any]:
         "columns": wanted.columns(COLUMNS),
         "list_page": page,
         "rows": [scene.row(one) for one in page.rows],
-        "curves": lines(cluster, [one.name for one in page.rows]),
+        "curves": rows(cluster, [one.name for one in page.rows]),
         "addresses": addresses_of(wanted, page),
         "total": len(scene.listing.services),
         "is_known": scene.known is not None,

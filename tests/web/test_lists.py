@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from lvs import dispatch, models, store
+from lvs import dispatch, models, rates, store
 from lvs.config.model import FloatingAddress, Forwarding, LvsConfig, PortRange, Protocol, VirtualServer
 from piranha_web import states
 from tests.conftest import RedisServer
@@ -131,6 +131,35 @@ def test_each_column_sorts_both_ways(
     administrator: Client, several: models.Cluster, sort: str, order: list[str]
 ) -> None:
     assert names(administrator, sort=sort) == order
+
+
+def test_the_busiest_are_first_by_connections_a_second_or_open_now_of_both_routers_together(
+    administrator: Client, several: models.Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, now = dispatch.broker(), 100_000.0
+    monkeypatch.setattr(rates, "seconds", lambda time: now)
+
+    def say(router: str, at: float, **found: tuple[float | None, float | None]) -> None:
+        pipeline = client.pipeline()
+        rates.write(pipeline, router, at, {name.replace("_", " "): two for name, two in found.items()})
+        pipeline.execute()
+
+    in_the_file = ["shop", "mail", "Names 10", "names 9"]
+    assert names(administrator, sort="-rate") == in_the_file, "nobody knows"
+    say("r1", now, shop=(3.5, 900), mail=(80.0, 2), names_9=(None, 4))
+    say("r2", now, mail=(0.5, 0), shop=(None, None))
+    assert names(administrator, sort="-rate") == ["mail", "shop", "Names 10", "names 9"]
+    assert names(administrator, sort="rate") == ["Names 10", "names 9", "shop", "mail"]
+    assert names(administrator, sort="-active") == ["shop", "names 9", "mail", "Names 10"]
+    say("r2", now, shop=(100.0, 0))
+    assert names(administrator, sort="-rate")[0] == "shop"
+    say("r2", now - 60, shop=(100.0, 0))
+    assert names(administrator, sort="-rate")[0] == "mail", "a minute ago is not now"
+    client.set(rates.key("r1"), '{"at": 1, "rates": {"shop": "many"}}')
+    assert names(administrator, sort="-rate") == in_the_file
+    page = text_of(administrator.get("/virtual-servers"))
+    assert "?sort=-rate" in page, "the first click has the busiest first"
+    assert "?sort=rate" in text_of(administrator.get("/virtual-servers", {"sort": "-rate"}))
 
 
 def test_filters_narrow_the_list_and_the_search_together(

@@ -53,13 +53,15 @@ def sampled(redis_server: RedisServer, shop: models.VirtualServer) -> models.Vir
 
 
 def test_lines_add_up_both_routers(cluster: models.Cluster, sampled: models.VirtualServer):
-    found = shown.lines(cluster, ["shop", "nobody"])
-    line = found["shop"]
+    found = shown.rows(cluster, ["shop", "nobody"])
+    line = found["shop"].line
     assert [value for value in line.series if value is not None] == pytest.approx([100, 300, 212], rel=0.001)
     assert line.figures.now == pytest.approx(212, rel=0.001)
     assert said(line) == "now 212, peak 300 connections/s in the last hour"
-    assert not found["nobody"].is_known
-    assert shown.lines(cluster, []) == {}
+    assert found["shop"].active == pytest.approx(212, rel=0.001)
+    assert not found["nobody"].line.is_known
+    assert found["nobody"].active is None
+    assert shown.rows(cluster, []) == {}
 
 
 def test_real_servers_have_lines_of_minutes(cluster: models.Cluster, sampled: models.VirtualServer):
@@ -69,15 +71,16 @@ def test_real_servers_have_lines_of_minutes(cluster: models.Cluster, sampled: mo
 
 def test_a_redis_that_is_away_is_no_traffic_known(cluster: models.Cluster, redis_server: RedisServer):
     redis_server.stop()
-    assert not shown.lines(cluster, ["shop"])["shop"].is_known
+    assert not shown.rows(cluster, ["shop"])["shop"].line.is_known
     assert shown.whole(cluster).is_stale
 
 
 def test_samples_that_ended_are_stale_and_not_now(cluster: models.Cluster, redis_server: RedisServer):
     sample("r1", [40.0] * 10, ("shop", ""), back=20)
     sample("r1", [40.0] * 10, back=20)
-    line = shown.lines(cluster, ["shop"])["shop"]
+    line = shown.rows(cluster, ["shop"])["shop"].line
     assert line.figures.now is None
+    assert shown.rows(cluster, ["shop"])["shop"].active is None
     assert said(line) == "now not known, peak 40 connections/s in the last hour"
     whole = shown.whole(cluster)
     assert whole.is_stale
@@ -86,7 +89,7 @@ def test_samples_that_ended_are_stale_and_not_now(cluster: models.Cluster, redis
 
 def test_a_sparkline_is_a_picture_with_words(cluster: models.Cluster, sampled: models.VirtualServer):
     page = Template("{% load traffic %}{% sparkline line %}").render(
-        Context({"line": shown.lines(cluster, ["shop"])["shop"]})
+        Context({"line": shown.rows(cluster, ["shop"])["shop"].line})
     )
     words = "now 212, peak 300 connections/s in the last hour"
     assert f'role="img" aria-label="{words}"><title>{words}</title>' in page
@@ -193,7 +196,7 @@ def test_what_a_router_should_not_have_written_there_is_no_traffic(
     client.set(traffic.key("r1", "shop"), "x" * 20_000)
     client.sadd(traffic.key("r2", "shop", "web1"), "member")
     assert not shown.whole(cluster).connections.is_known
-    assert len(shown.lines(cluster, ["shop"])["shop"].series) == 359
+    assert len(shown.rows(cluster, ["shop"])["shop"].line.series) == 359
     assert administrator.get(f"/virtual-servers/{shop.pk}/traffic").status_code == 200
     assert administrator.get(f"/virtual-servers/{shop.pk}/traffic/figures").status_code == 200
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from lvs import report_parts, reports
+from lvs import rates, report_parts, reports
 from lvs.errors import RouterError
 from lvs.redis_users import grant, revoke, user_of
 from lvs.reporting import BATCH, SMALL, Reporter
@@ -292,6 +292,9 @@ def test_samples_are_written_where_their_time_is(client: redis.Redis):
     assert SERVICES.series(ring, SERVICES.tick(100_030.0), "active")[-4:] == pytest.approx([6] * 4, rel=0.001)
     assert raw(client, key("r1")) == ring, "of one virtual server all is the same"
     assert 3600 < client.ttl(key("r1")) <= EXPIRES
+    assert rates.read(client, ["r1"]) == {}, "that was said long ago"
+    said = json.loads(str(client.get(rates.key("r1"))))
+    assert said == {"at": 100_030.0, "rates": {"shop0": [5.0, 6]}}
     server = SERVERS.series(raw(client, key("r1", "shop0", "web1")), SERVERS.tick(100_030.0), "active")
     assert server[-1] == pytest.approx(3, rel=0.001)
 
@@ -311,6 +314,7 @@ def test_a_standby_that_sees_nothing_writes_nothing(client: redis.Redis):
         pipeline.execute()
         clock.now += 10
     assert client.keys("piranha:traffic:*") == []
+    assert client.get(rates.key("r2")) is None
 
 
 def test_a_worker_that_begins_anew_leaves_what_was_there_until_it_knows_better(client: redis.Redis):
