@@ -96,11 +96,13 @@ class Ring:
 
     def newest(self, raw: bytes, last: int, name: str, count: int) -> Value:
         """The newest of the last count values of that name that is known; tick last is the newest of all."""
-        place = 1 + self.values.index(name)
+        whole, offset = raw.ljust(self.length, b"\0"), 2 * (1 + self.values.index(name))
         for tick in range(last, last - count, -1):
-            words = struct.unpack_from(f"<{self.words}H", raw.ljust(self.length, b"\0"), self.offset(tick))
-            if words[0] == tick % WORDS and words[place]:
-                return _values()[words[place]]
+            at = self.offset(tick)
+            stamp: int = struct.unpack_from("<H", whole, at)[0]
+            word: int = struct.unpack_from("<H", whole, at + offset)[0]
+            if stamp == tick % WORDS and word:
+                return value_of(word)
         return None
 
 

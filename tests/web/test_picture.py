@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 
 from lvs import models
-from piranha_web.picture import MOST_ADDRESSES, MOST_MACHINES, Scene, Thing, drawn
+from piranha_web.drawing import Scene, Thing, drawn
+from piranha_web.picture import MOST_ADDRESSES, MOST_MACHINES
 from tests.conftest import RedisServer
 from tests.web.pages import text_of
 from tests.web.reports import real_server, report, status
