@@ -81,7 +81,7 @@ class RouterProcesses:
             serials.next_serial(settings.VAR),
         )
 
-    def spawn(self, what: str, *words: str) -> None:
+    def spawn(self, what: str, *words: str, environment: dict[str, str] | None = None) -> None:
         (self.folder / "etc").mkdir(exist_ok=True)
         (self.folder / "lib").mkdir(exist_ok=True)
         with (self.folder / f"{what}.log").open("ab") as log:
@@ -89,6 +89,7 @@ class RouterProcesses:
                 [PIRANHA, *words],
                 stdout=log,
                 stderr=log,
+                env=environment,
             )
 
     def stop(self, what: str, how: signal.Signals = signal.SIGTERM) -> None:

@@ -1,0 +1,132 @@
+"""A Redis that lost everything, its users too: they are put back, and nobody enrols anything anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from lvs import models, readmitting, redis_users, reports
+from lvs.worker_file import queue_of
+from tests.conftest import RedisServer, eventually
+from tests.databases.conftest import Site
+from tests.workers.conftest import RouterProcesses
+from tests.workers.test_apply import carry, edit, freeze, heard, start
+from tests.workers.test_apply import cluster as cluster
+
+Routers = dict[str, RouterProcesses]
+
+
+@pytest.fixture
+def manager(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    with reports.connect(redis_server.url) as client:
+        for name in redis_users.hashes(client):
+            redis_users.revoke(client, name)
+        yield client
+        for name in redis_users.hashes(client):
+            redis_users.revoke(client, name)
+
+
+def lose_everything(server: RedisServer) -> None:
+    """As a new Redis in the place of the one before: no key, no user."""
+    server.stop()
+    server.acl.write_text("")
+    server.start()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_redis_that_lost_its_users_in_the_middle_of_an_apply_gets_them_back_and_it_goes_on(
+    cluster: models.Cluster, manager: redis.Redis, routers: Routers, redis_server: RedisServer
+) -> None:
+    for router in routers.values():
+        router.enrol()
+    start(routers)
+    carry(freeze(cluster))
+    assert set(readmitting.readmit(manager).learnt) == {"r1", "r2"}  # of before there was such a column
+    edit(cluster, persistence=300)
+    revision = freeze(cluster)
+    lose_everything(redis_server)
+    assert redis_users.hashes(manager) == {}
+    assert set(readmitting.readmit(manager).put) == {"r1", "r2"}
+    assert readmitting.readmit(manager) == readmitting.Readmitted()
+    for name in routers:
+        eventually(lambda name=name: heard(name), f"the worker of {name} is in again", 60)
+    assert {one.state for one in carry(revision).values()} == {models.Deployment.State.APPLIED}
+    assert routers["r1"].client.running()["serial"] == 2
+
+
+@pytest.mark.django_db
+def test_who_was_revoked_stays_out_of_a_redis_that_remembers_it(
+    cluster: models.Cluster, manager: redis.Redis
+) -> None:
+    r1 = models.Router.objects.get(name="r1")
+    redis_users.grant(manager, "r1")
+    assert readmitting.readmit(manager).learnt == ("r1",)
+    r1.refresh_from_db()
+    old = r1.redis_hash
+    r1.shut_out()
+    assert readmitting.readmit(manager).removed == ("r1",)
+    assert readmitting.readmit(manager) == readmitting.Readmitted()
+    redis_users.put(manager, "r1", old)  # an aclfile from an older copy
+    assert readmitting.readmit(manager).removed == ("r1",)
+    assert not redis_users.has_user(manager, "r1")
+    redis_users.grant(manager, "r1")  # enrolled anew
+    assert readmitting.readmit(manager).learnt == ("r1",)
+
+
+@pytest.mark.django_db
+def test_users_that_are_no_routers_are_nobodys_business(
+    cluster: models.Cluster, manager: redis.Redis
+) -> None:
+    manager.execute_command("ACL", "SETUSER", "backup", "on", "#" + "ab" * 32, "+ping")
+    redis_users.put(manager, "stranger", "cd" * 32)
+    models.Router.objects.get(name="r2").admit("ef" * 32)
+    try:
+        assert readmitting.readmit(manager).put == ("r2",)
+        assert redis_users.hashes(manager) == {"stranger": "cd" * 32, "r2": "ef" * 32}
+        assert b"backup" in {str(one).encode() for one in manager.execute_command("ACL", "USERS")}
+    finally:
+        manager.execute_command("ACL", "DELUSER", "backup")
+
+
+PREPARE = """
+import sys
+from django.core.management import call_command
+from lvs import models, store
+from tests.workers.test_apply import CONFIG
+call_command("migrate", verbosity=0)
+cluster = store.create_cluster("lab", "r1")
+store.save(cluster, CONFIG)
+models.Router.objects.get().admit(sys.argv[1])
+"""
+APPLY = """
+from lvs import dispatch, models
+print(dispatch.apply(models.Cluster.objects.get(), author="anna", message="after the fire").number)
+"""
+
+
+def test_a_router_takes_orders_from_a_restored_manager_without_being_enrolled_anew(
+    manager: redis.Redis, redis_server: RedisServer, tmp_path: Path, settings: Any
+) -> None:
+    old = Site(tmp_path / "old")
+    settings.VAR = old.var
+    router = RouterProcesses("r1", "primary", tmp_path / "r1", redis_server.url)
+    try:
+        router.start_pulse()
+        router.start_worker()
+        old.python(PREPARE, redis_users.hashes(manager)["r1"])
+        old.run("backup", str(tmp_path / "kept"))
+        lose_everything(redis_server)  # it was on the same machine
+        new = Site(tmp_path / "new")
+        (new.var / "secret.key").unlink()
+        new.run("restore", str(tmp_path / "kept"))
+        assert new.python(APPLY) == "1\n"
+        router.spawn("manager", "worker", "--manager", environment=new.environment)
+        eventually(lambda: router.client.status()["serial"] == 1, "r1 has the new manager's revision", 90)
+        assert "shop" in router.client.running()["lvs_cf"]
+        assert manager.llen(queue_of("r1")) == 0
+    finally:
+        router.stop_all()
