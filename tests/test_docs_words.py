@@ -174,7 +174,7 @@ def test_the_reference_has_every_address_of_the_site() -> None:
     made = MAKERS["addresses"]()
     for pattern in urls.urlpatterns:
         address = "/" + re.sub(r"<\w+:(\w+)>", r"{\1}", str(pattern.pattern))
-        row = re.search(rf"^\| `{re.escape(address)}` \| .* \| .* \| (.+) \|$", made, re.MULTILINE)
+        row = re.search(rf"^\| `{re.escape(address)}` \| .+ \| (.+) \|$", made, re.MULTILINE)
         assert row, address
 
 

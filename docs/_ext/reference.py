@@ -139,14 +139,15 @@ def addresses() -> str:
     """Every address of the site, who may see and who may change, and what it is for."""
     from piranha_web import urls
 
-    lines = ["| address | see | change | what it is |", "| --- | --- | --- | --- |"]
+    lines = ["| address | who | what it is |", "| --- | --- | --- |"]
     for pattern in urls.urlpatterns:
         view = pattern.callback
         needs = getattr(view, "needs", None)
         see, change = (needs.read.label, needs.write.label) if needs else ("administrator", "administrator")
         text = (inspect.getdoc(view) or "").split("\n\n")[0].replace("\n", " ")
         path = re.sub(r"<\w+:(\w+)>", r"{\1}", str(pattern.pattern))
-        lines.append(f"| `/{path}` | {see} | {change} | {_cell(text)} |")
+        who = see if see == change else f"{see}; to change: {change}"
+        lines.append(f"| `/{path}` | {who} | {_cell(text)} |")
     return "\n".join(lines) + "\n"
 
 
