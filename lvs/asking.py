@@ -14,6 +14,7 @@ from kombu.exceptions import KombuError
 from lvs import answers, dispatch, models, reports, sending
 from lvs.answers import Answer
 from lvs.errors import NotPossible
+from lvs.redis_words import in_words
 from lvs.signing import UnusableKey
 
 
@@ -55,7 +56,8 @@ def ask_all(
         for name, task_id in asked.items():
             answers.unwant(client, name, task_id)
     except (KombuError, redis.RedisError, OSError, UnusableKey) as error:
-        return {router.name: NotPossible(f"{router.name} cannot be asked: {error}") for router in routers}
+        why = in_words(error)
+        return {router.name: NotPossible(f"{router.name} cannot be asked: {why}") for router in routers}
     for name in asked:
         said[name] = answers.fitting(found[name], task.name) if name in found else silent(name, limit)
     return said

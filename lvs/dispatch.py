@@ -23,6 +23,7 @@ from lvs.broker import url_in
 from lvs.config import document
 from lvs.config.model import LvsConfig, Severity
 from lvs.glance import once
+from lvs.redis_words import in_words
 from lvs.signing import UnusableKey
 from lvs.standing import Standing
 from lvs.summary import Part
@@ -118,9 +119,10 @@ def routers_of(cluster: models.Cluster) -> list[models.Router]:
 def state(cluster: models.Cluster, *, look: bool = True) -> ClusterState:
     """The last word of every router of the cluster, with its age. look: as of `reports.fetch`."""
     routers = routers_of(cluster)
+    notes: list[str] = []
     try:
         names = [router.name for router in routers]
-        found = reports.fetch(broker(), [reports.MANAGER, *names], look=look)
+        found = reports.fetch(broker(), [reports.MANAGER, *names], look=look, notes=notes)
         refused = refusals.fetch(broker(), names)
     except redis.RedisError as error:
         problem = f"Redis cannot be reached ({error}): the routers go on as they are, nothing new is known."
@@ -139,6 +141,7 @@ def state(cluster: models.Cluster, *, look: bool = True) -> ClusterState:
     return ClusterState(
         routers=states,
         alarms=(
+            *(witness.Alarm("danger", f"{note}.") for note in notes),
             *(witness.Alarm(one.level, one.sentence) for one in refused),
             *witnessed(cluster, states, standing),
         ),
@@ -247,7 +250,7 @@ def dry_runs(cluster: models.Cluster, config: LvsConfig) -> tuple[DryRun, ...]:
             sending.send(broker(), name, tasks.plan, [payload], task_id, within=DRY_RUN_SECONDS)
             asked[name] = task_id
         except (KombuError, redis.RedisError, OSError, UnusableKey) as error:
-            runs[name] = DryRun(router=router.router, problem=f"{name} cannot be asked: {error}")
+            runs[name] = DryRun(router=router.router, problem=f"{name} cannot be asked: {in_words(error)}")
     found = collect(asked, DRY_RUN_SECONDS)
     for router in now.routers:
         name = router.router.name

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import redis
-from redis.client import NEVER_DECODE
+
+from lvs import reading
 
 KEPT = 86_400  # seconds
 MOST_WORDS = 300  # signs of a reason
@@ -154,7 +155,7 @@ def fetch(client: redis.Redis, names: Iterable[str]) -> tuple[Refused, ...]:
     pipeline.time()
     for name in wanted:
         # These fields and no others, as bytes: what else a router has put there keeps nobody from the rest.
-        pipeline.execute_command("HMGET", key_of(name), *_FIELDS, **{NEVER_DECODE: True})  # type: ignore[no-untyped-call]
+        reading.ask_for_fields(pipeline, key_of(name), _FIELDS, _MOST_BYTES)
     (seconds, microseconds), *bodies = pipeline.execute(raise_on_error=False)
     now = seconds + microseconds / 1e6
     found = (one for name, body in zip(wanted, bodies, strict=True) for one in _read(name, body, now))
@@ -165,7 +166,7 @@ def _read(name: str, body: object, now: float) -> Iterator[Refused]:
     """What a router says; one that was taken over may say anything, in any shape."""
     if not isinstance(body, list):
         return
-    texts = ((value or b"")[:_MOST_BYTES].decode(errors="replace") for value in body)
+    texts = (value.decode(errors="replace") if isinstance(value, bytes) else "" for value in body)
     said = dict(zip(_FIELDS, texts, strict=True))
     for kind in Kind:
         try:

@@ -19,6 +19,7 @@ import redis
 from redis.client import Pipeline
 
 from lvs import broker, reading, report_shape
+from lvs.redis_words import FULL, is_full
 from lvs.report_parts import (
     FORGOTTEN_AFTER,
     LOOKED_SECONDS,
@@ -158,16 +159,19 @@ def put(pipeline: Pipeline, name: str, report: str, brief: str) -> None:
     pipeline.set(brief_key_of(name), brief, ex=FORGOTTEN_AFTER)
 
 
-def fetch(client: redis.Redis, names: Iterable[str], *, look: bool = True) -> dict[str, Report]:
+def fetch(
+    client: redis.Redis, names: Iterable[str], *, look: bool = True, notes: list[str] | None = None
+) -> dict[str, Report]:
     """The reports of these routers; one that never reported is absent. RedisError: Redis is away.
 
-    look: for a page, so that small clusters report all of themselves more often for a while.
+    look: for a page, so that small clusters report all of themselves more often for a while. notes: takes a
+    sentence where Redis answers but refuses to be written to.
     """
     return {
         name: Report(name=name, age=age, problem=str(said), is_understood=False)
         if isinstance(said, Misshapen)
         else Report(name=name, age=age, pulse=said["pulse"], problem=said["problem"])
-        for name, age, said in _read(client, names, report_key, report_shape.REPORT, look=look)
+        for name, age, said in _read(client, names, report_key, report_shape.REPORT, look=look, notes=notes)
     }
 
 
@@ -180,29 +184,43 @@ def briefs(client: redis.Redis, names: Iterable[str]) -> dict[str, Brief]:
         name: Brief(name=name, age=age)
         if isinstance(said, Misshapen)
         else Brief(name=name, age=age, **{word: said[word] for word in _WORDS if word in said})
-        for name, age, said in _read(client, names, brief_key_of, report_shape.BRIEF)
+        for name, age, said in _read(
+            client, names, brief_key_of, report_shape.BRIEF, most=reading.LARGEST_BRIEF
+        )
     }
 
 
 def _read(
-    client: redis.Redis, names: Iterable[str], key: Callable[[str], str], kind: Kind, *, look: bool = False
+    client: redis.Redis,
+    names: Iterable[str],
+    key: Callable[[str], str],
+    kind: Kind,
+    *,
+    look: bool = False,
+    notes: list[str] | None = None,
+    most: int = reading.LARGEST_REPORT,
 ) -> Iterator[tuple[str, float, dict[str, Any] | Misshapen]]:
-    """What stands under the routers' keys: (name, age in seconds, what is said). look: a page shows it."""
+    """What stands under the routers' keys: (name, age in seconds, what is said).
+
+    look: a page shows it. notes: as of `fetch`. most: bytes.
+    """
     wanted = list(names)
     pipeline = client.pipeline(transaction=False)
     pipeline.time()
     for name in wanted:
-        reading.ask_for(pipeline, key(name))
+        reading.ask_for(pipeline, key(name), most)
     if look:
         for name in wanted:
             pipeline.set(looked_at_all_key(name), 1, ex=LOOKED_SECONDS)
     time, *bodies = pipeline.execute(raise_on_error=False)
     if isinstance(time, Exception):
         raise time
+    if notes is not None:
+        notes += [FULL] if any(map(is_full, bodies[len(wanted) :])) else []
     now = seconds(time)
     for name, body in zip(wanted, bodies[: len(wanted)], strict=True):
         try:
-            said = reading.judged(body, kind)
+            said = reading.judged(body, kind, most=most)
         except Misshapen as error:
             yield name, 0.0, error
             continue

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from lvs import models
 from lvs.errors import LvsError, NotPossible
+from lvs.redis_words import in_words, is_full
 from piranha_web import audit, enrolling
 from piranha_web.audit_command import UNITS, console_user
 from piranha_web.console_database import ELSEWHERE, database_trouble
@@ -46,6 +47,9 @@ def enrol_command(arguments: Namespace) -> int:
         say(f"{error}")
         return 1
     except redis.RedisError as error:
+        if is_full(error):
+            say(f"{in_words(error)}.")
+            return 1
         say(
             f"Redis cannot be reached ({error}). If the web server has it elsewhere, run this again with its "
             "PIRANHA_BROKER_URL_FILE."

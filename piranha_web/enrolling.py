@@ -22,6 +22,7 @@ from django.conf import settings
 from lvs import broker, dispatch, invitation, models, redis_users, serials, signing
 from lvs.errors import LvsError, NotPossible
 from lvs.invitation import Invitation
+from lvs.redis_words import in_words
 from lvs.worker_file import NAME, queue_of
 from piranha_web.tls import authority
 from piranha_web.tls.certificates import TlsRefused, chain, described
@@ -176,7 +177,8 @@ def admit(secret: bytes, name: str, address: str, now: datetime) -> tuple[models
         document = document_for(router, now)
     except (redis.RedisError, LvsError, OSError) as error:
         raise NotAdmitted(
-            503, f"The router could not be let in: {str(error).rstrip('.')}. The token is used up. {again}"
+            503,
+            f"The router could not be let in: {in_words(error).rstrip('.')}. The token is used up. {again}",
         ) from error
     found.complete()
     return router, document
@@ -190,8 +192,8 @@ def be_ready() -> None:
     except (redis.RedisError, LvsError, OSError) as error:
         raise NotAdmitted(
             503,
-            f"The router cannot be let in yet: {str(error).rstrip('.')}. The token still counts: mend that "
-            "on the manager, then run this again.",
+            f"The router cannot be let in yet: {in_words(error).rstrip('.')}. The token still counts: mend "
+            "that on the manager, then run this again.",
         ) from error
 
 

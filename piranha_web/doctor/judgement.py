@@ -120,8 +120,8 @@ def redis(said: Mapping[str, Any], routers: Sequence[str]) -> Iterator[Finding]:
     if said["open"]:
         yield fault("Redis", "it lets everybody in without a password", "set one: docs/redis.md")
     if not config.get("aclfile") and routers:
-        remedy = "name an aclfile in redis.conf (docs/redis.md), restart it, and enrol the routers again"
-        yield fault("Redis", "it has no aclfile: the routers' users are gone when it starts again", remedy)
+        said_of = "it has no aclfile: after a restart the manager's worker has to put the users back"
+        yield note("Redis", said_of, "name an aclfile in redis.conf (docs/redis.md), and restart it")
     if config.get("maxmemory-policy") not in (None, "noeviction"):
         policy = config["maxmemory-policy"]
         remedy = "maxmemory-policy noeviction in redis.conf; at once by redis-cli CONFIG SET, too"
@@ -131,9 +131,8 @@ def redis(said: Mapping[str, Any], routers: Sequence[str]) -> Iterator[Finding]:
     yield memory(int(info.get("used_memory", 0)), int(config.get("maxmemory") or 0))
     for name in routers:
         if f"router.{name}" not in said["users"]:
-            yield fault(
-                "Redis", f"{name} has no user there any more", f"piranha enrol {name}, and join it again"
-            )
+            remedy = f"the manager's worker puts it back: {RESTART.format('piranha-manager')}"
+            yield fault("Redis", f"{name} has no user there any more", remedy)
 
 
 def memory(used: int, most: int) -> Finding:

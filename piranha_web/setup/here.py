@@ -26,9 +26,11 @@ def enrol(router: models.Router, path: Path, *, by: str, now: datetime) -> None:
     digest = invitation.digest(secrets.token_bytes(invitation.SECRET_BYTES))
     row = models.Enrolment.begin(router, digest, by=by, now=now, ends_at=now + timedelta(minutes=1))
     row.use(HERE, now)
+    password = redis_users.grant(client, router.name)
+    router.admit(redis_users.hash_of(password))
     file = WorkerFile(
         router=router.name,
-        broker_url=redis_users.url_for(url, router.name, redis_users.grant(client, router.name)),
+        broker_url=redis_users.url_for(url, router.name, password),
         manager_keys=tuple(signing.public_texts(settings.VAR)),
         ca=authority_for(url),
     )

@@ -7,6 +7,8 @@ all of them at once, until the head of its request is there whole; only then doe
 ARRIVE seconds for all that, and when there are too many of them the oldest goes. Also between two requests of
 a connection that is kept.
 
+The body of a request is read by its thread, which waits for it BODY seconds in all.
+
 What comes in plain HTTP where TLS is spoken gets an answer in words, and the way to the right address.
 """
 
@@ -17,6 +19,8 @@ import selectors
 import socket
 import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -28,6 +32,7 @@ from piranha_web.tls.serving import shown
 
 ARRIVE = 10.0  # seconds for the handshake and the head of a request
 ENDING = 2.0  # the same when the server is about to stop
+BODY = 90.0  # seconds for the body of a request: 16 MB, the most there may be, at 1.5 Mbit/s
 STALLED = 60.0  # seconds after which a body that does not come, or an answer that nobody takes, ends it
 MOST_HEAD = 64 * 1024
 CHUNK = 16 * 1024
@@ -41,17 +46,49 @@ _HOST = re.compile(
 
 
 class PatientSocket(socket.socket):
-    """A socket on which a thread does not wait for ever. gunicorn asks for that by setblocking."""
+    """A socket on which a thread does not wait for ever. gunicorn asks for that by setblocking.
+
+    until: the moment of the steady clock by which a request must be there whole, for who drips it would
+    never be found to have stalled; None: a thread does not read yet.
+    """
+
+    until: float | None = None
 
     def setblocking(self, flag: bool) -> None:
         self.settimeout(STALLED if flag else 0.0)
+
+    def recv(self, *words: int) -> bytes:
+        with in_time(self, self.until):
+            return super().recv(*words)
 
 
 class PatientTlsSocket(ssl.SSLSocket):
     """The same with TLS."""
 
+    until: float | None = None
+
     def setblocking(self, flag: bool) -> None:
         self.settimeout(STALLED if flag else 0.0)
+
+    def recv(self, *words: int) -> bytes:
+        with in_time(self, self.until):
+            return super().recv(*words)
+
+
+@contextmanager
+def in_time(sock: socket.socket, until: float | None) -> Iterator[None]:
+    """Has a call on the socket end by then; TimeoutError."""
+    if until is None:
+        yield
+        return
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError(f"the request was not there whole after {BODY:.0f} s")
+    sock.settimeout(min(STALLED, left))
+    try:
+        yield
+    finally:
+        sock.settimeout(STALLED)
 
 
 @dataclass(eq=False, slots=True)
@@ -77,6 +114,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         arrival = Arrival(conn, time.monotonic() + ARRIVE)
         if conn.initialized:
             arrival.head += conn.parser.unreader.take_buffered()
+            conn.sock.until = None
             conn.sock.setblocking(False)
         else:
             conn.initialized = True  # what TConn.init would do is done here
@@ -161,6 +199,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self.arrivals.pop(arrival)
         self.poller.unregister(conn.sock)
         conn.parser.unreader.unread(bytes(arrival.head))
+        conn.sock.until = time.monotonic() + BODY
         super().enqueue_req(conn)
 
     def drop(self, arrival: Arrival) -> None:

@@ -211,7 +211,7 @@ def test_a_body_that_is_larger_than_any_report_is_not_read(shown: models.Cluster
 
     found = reports.fetch(client, ["r1"])["r1"]
 
-    assert found.problem == "it has more than 16 MiB"
+    assert found.problem == "it has more than 4 MiB"
     assert not found.is_understood
 
 

@@ -33,6 +33,9 @@ def application(environ, start):
 """
 
 
+QUICK = b"GET /quick HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
 class Server:
     """A web server with a site that says how it was asked; two processes of two threads each."""
 
@@ -150,6 +153,47 @@ def test_clients_that_never_speak_keep_nobody_waiting(server: Server) -> None:
         for _ in range(5):
             assert server.ask("/quick") == "https /quick 0"
     assert "Traceback" not in server.text
+
+
+class Hurried(Server):
+    """One that waits for the body of a request for a moment only."""
+
+    site = "import piranha_web.tls.worker\npiranha_web.tls.worker.BODY = 2.0\n" + SITE
+
+
+def goes_on(one: socket.socket) -> bool:
+    """Sends a byte more of a body; whether the server still waits for the next one."""
+    one.settimeout(0.1)
+    try:
+        one.sendall(b"x")
+        one.recv(100)
+    except TimeoutError:
+        return True
+    except OSError:  # it was cut off
+        return False
+    return False
+
+
+@pytest.mark.parametrize("tls", ["on", "off"])
+def test_who_drips_a_body_byte_by_byte_holds_no_thread_for_ever(folder: Path, tls: str) -> None:
+    server = Hurried(folder, PIRANHA_TLS=tls, PIRANHA_WEB_WORKERS="1")
+    eventually(lambda: "Booting worker" in server.text, "the web server runs")
+    context = ssl._create_unverified_context()
+    head = b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+    try:
+        with ExitStack() as held:
+            drips = []
+            for _ in range(2):  # as many as there are threads
+                plain = held.enter_context(server.connect())
+                line = held.enter_context(context.wrap_socket(plain)) if tls == "on" else plain
+                line.sendall(head + b"x")
+                drips.append(line)
+            # A byte now and then, until the server has had enough of each.
+            eventually(lambda: not [one for one in drips if goes_on(one)], "nobody drips any more", 60)
+            asked = server.ask("/quick") if tls == "on" else server.said(QUICK).decode()
+        assert "/quick 0" in asked
+    finally:
+        server.stop()
 
 
 def test_what_is_no_tls_and_no_request_does_no_harm(server: Server) -> None:

@@ -22,8 +22,9 @@ from piranha_web.doctor.findings import (
 from piranha_web.doctor.limited import all_of
 
 GIB = 1024 * 1024 * 1024
-SOUND_REDIS = {
-    "config": {"aclfile": "/x/users.acl", "maxmemory": "1000000000", "maxmemory-policy": "noeviction"},
+CONFIG = {"aclfile": "/x/users.acl", "maxmemory": "1000000000", "maxmemory-policy": "noeviction"}
+SOUND_REDIS: dict[str, Any] = {
+    "config": CONFIG,
     "info": {"used_memory": 1000},
     "users": ["default", "router.r1"],
     "open": False,
@@ -67,8 +68,7 @@ def test_a_secret_is_for_its_owner_alone(mode: int, owner: str, remedies: list[s
     ("change", "said"),
     [
         ({"open": True}, "lets everybody in without a password"),
-        ({"config": {**SOUND_REDIS["config"], "aclfile": ""}}, "no aclfile"),  # type: ignore[dict-item]
-        ({"config": {**SOUND_REDIS["config"], "maxmemory-policy": "allkeys-lru"}}, "allkeys-lru"),  # type: ignore[dict-item]
+        ({"config": {**CONFIG, "maxmemory-policy": "allkeys-lru"}}, "allkeys-lru"),
         ({"info": {"used_memory": 960_000_000}}, "it refuses to take more"),
         ({"users": ["default"]}, "r1 has no user there any more"),
     ],
@@ -82,6 +82,8 @@ def test_what_is_wrong_with_redis_is_a_fault_with_its_remedy(change: dict[str, A
 
 def test_a_redis_as_it_should_be_is_well_and_one_without_a_limit_is_a_note() -> None:
     assert levels(judgement.redis(SOUND_REDIS, ["r1"])) == ["well"]
+    forgetful = {**SOUND_REDIS, "config": {**CONFIG, "aclfile": ""}}
+    assert levels(judgement.redis(forgetful, ["r1"])) == ["note", "well"]
     unlimited = {**SOUND_REDIS, "config": {"aclfile": "/x", "maxmemory": "0"}}
     assert levels(judgement.redis(unlimited, [])) == ["note"]
 
