@@ -24,6 +24,7 @@ import redis
 from lvs import broker, reports, serials, signing, worker_file
 from lvs.doorway import Doorway
 from lvs.errors import LvsError, RouterError
+from lvs.redis_words import in_words
 from lvs.refusals import Refusals
 from lvs.reporting import Reporter
 from lvs.tasks import pulse
@@ -63,7 +64,7 @@ class Repeater(threading.Thread):
             self.work()
         except (redis.RedisError, LvsError) as error:
             # redis-py puts the command before it, with what was to be written: another one each time.
-            return _COMMAND.sub("", str(error))
+            return _COMMAND.sub("", in_words(error))
         except Exception as error:
             # Whatever else it is (a database that stays locked, a fault of ours): the thread must go on, for
             # nobody starts it again, and its process would look alive without it.
