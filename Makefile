@@ -76,6 +76,17 @@ kernel-vm: .venv/.dev
 browser: .venv/.dev
 	.venv/bin/pytest tests/browser $(AGAIN)
 
+# What a database may do in its own way: the rows, the audit log, sessions, lists and searches, two who save at once.
+databases: .venv/.dev  ## backup, restore, and what is about the database against a real PostgreSQL
+	.venv/bin/pytest tests/databases
+	$(PY) -m tests.postgresql .venv/bin/pytest -m "not thorough" tests/unit/store tests/web/test_accounts.py tests/web/test_audit.py \
+	  tests/web/test_bulk.py tests/web/test_conflicts.py tests/web/test_lists.py tests/web/test_lockout.py tests/web/test_login.py \
+	  tests/web/test_panels.py tests/web/test_review.py tests/web/test_searching.py tests/web/test_second_factor.py tests/web/test_sessions.py
+
+postgresql: .venv/.dev  ## all tests of the site against a real PostgreSQL
+	.venv/bin/pytest tests/databases
+	$(PY) -m tests.postgresql .venv/bin/pytest -m "not thorough" tests/web tests/unit/store
+
 screenshots: .venv/.dev  ## every page in light and dark, wide and narrow, into screenshots/
 	PIRANHA_SCREENSHOTS=all .venv/bin/pytest tests/browser/test_accessible.py
 
@@ -108,4 +119,4 @@ lock: .venv/.dev  ## pin the dependencies anew
 clean:  ## remove the environment and everything that make run keeps
 	rm -rf .venv var build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup run check style types layers careless unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser screenshots bench guide audit format lock clean
+.PHONY: help setup run check style types layers careless unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser screenshots bench databases postgresql guide audit format lock clean

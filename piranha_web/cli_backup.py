@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import IO
 
-from piranha_web.django_ready import set_up_django
+from piranha_web.django_ready import set_up_or_say
 
 Command = Callable[[argparse.Namespace], int]
 Add = Callable[[str, Command, str], argparse.ArgumentParser]
@@ -59,21 +60,52 @@ def add_database(add: Add) -> None:
 
 
 def backup(arguments: argparse.Namespace) -> int:
-    set_up_django()
-    from piranha_web.backup_command import backup_command
+    from lvs.errors import LvsError
+    from piranha_web.backup_doors import Failed, as_site, passphrase, say, written
 
-    return backup_command(arguments)
+    def work(out: IO[bytes], phrase: str) -> int:
+        if not set_up_or_say():
+            return 1
+        from piranha_web.backup_command import backup_command
+
+        return backup_command(out, arguments.file, phrase)
+
+    try:
+        phrase = passphrase(arguments.passphrase_file, asked=arguments.passphrase, twice=True)
+        with written(arguments.file) as out:
+            if code := as_site(lambda: work(out, phrase)):
+                raise Failed(code)
+    except Failed as failed:
+        return failed.code
+    except (LvsError, OSError) as error:
+        say(f"piranha backup: {str(error).rstrip('.')}. Nothing was written.")
+        return 1
+    return 0
 
 
 def restore(arguments: argparse.Namespace) -> int:
-    set_up_django()
-    from piranha_web.backup_command import restore_command
+    from lvs.errors import LvsError
+    from piranha_web.backup_doors import as_site, passphrase, say, source_of
 
-    return restore_command(arguments)
+    def work(source: IO[bytes], phrase: str) -> int:
+        if not set_up_or_say():
+            return 1
+        from piranha_web.backup_command import restore_command
+
+        return restore_command(source, phrase, check=arguments.check, force=arguments.force)
+
+    try:
+        phrase = passphrase(arguments.passphrase_file, asked=arguments.passphrase, twice=False)
+        with source_of(arguments.file) as source:
+            return as_site(lambda: work(source, phrase))
+    except (LvsError, OSError) as error:
+        say(f"piranha restore: {str(error).rstrip('.')}.")
+        return 1
 
 
 def database(arguments: argparse.Namespace) -> int:
-    set_up_django()
+    if not set_up_or_say():
+        return 1
     from piranha_web.database_move import database_command
 
     return database_command(arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 
 def set_up_django() -> None:
@@ -11,3 +12,16 @@ def set_up_django() -> None:
     import django
 
     django.setup()
+
+
+def set_up_or_say() -> bool:
+    """The same; a sentence on the terminal in place of the error, and False."""
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        set_up_django()
+    except ImproperlyConfigured as error:
+        why = str(error).rstrip(".")
+        sys.stderr.write(f"{why}. Mend that in the environment, then try again. Nothing was changed.\n")
+        return False
+    return True
