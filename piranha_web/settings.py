@@ -26,6 +26,7 @@
 | PIRANHA_METRICS_REAL_SERVERS | the same of real servers; 0: none has | 0 |
 | PIRANHA_ALERTS_FILE | where alerts go; has passwords in it | `PIRANHA_VAR/alerts.targets` |
 | PIRANHA_LOG_LEVEL | least severity that is logged to stderr | INFO |
+| PIRANHA_LOG_FORMAT | json: each message is one line of JSON | as people read it, or the journal |
 """
 
 from __future__ import annotations
@@ -243,7 +244,9 @@ USE_TZ = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {"()": "lvs.logs.formatter", "plain": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("PIRANHA_LOG_LEVEL", "INFO").upper()},
     "loggers": {"django": {"handlers": [], "propagate": True}},

@@ -16,14 +16,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import redis
+from celery import signals
 
 from lvs import broker, reports, serials, signing, worker_file
 from lvs.doorway import Doorway
 from lvs.errors import LvsError, RouterError
+from lvs.logs import formatter, is_ours
 from lvs.redis_words import in_words
 from lvs.refusals import Refusals
 from lvs.reporting import Reporter
@@ -210,10 +213,19 @@ def alone(path: Path) -> IO[str] | None:
     return file
 
 
+def set_up_log(level: str, **_of_celery: Any) -> None:
+    """In the place of Celery's own lines. Django may have been here before, on the manager."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter("%(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
 def serve(hostname: str, queue: str, repeaters: Sequence[Repeater], log_level: str) -> int:
     """Runs the Celery worker in this process with the repeaters beside it."""
     # At the level debug Celery's pool writes each task's whole body, and the cluster's keys are in it.
     logging.getLogger("celery.pool").setLevel(logging.INFO)
+    if is_ours(os.environ):
+        signals.setup_logging.connect(partial(set_up_log, log_level), weak=False)
     life = Supervised(os.environ, repeaters)
     life.follow()
     threads: tuple[Repeater | Supervised, ...] = (*repeaters, life)

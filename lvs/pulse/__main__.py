@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from lvs.errors import LvsError
+from lvs.logs import formatter
 from lvs.pulse.daemon import Options, run
 from lvs.pulse.version import version
 from lvs.router.files import STATE
-
-# Levels of the journal (sd-daemon(3)).
-_JOURNAL = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,14 +43,6 @@ class Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         sys.stdout.write(f"pulse {version()}\n")
         parser.exit()
-
-
-class JournalFormatter(logging.Formatter):
-    """Each line with its level in front, so that the journal knows it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        prefix = f"<{_JOURNAL.get(record.levelno, 6)}>"
-        return "\n".join(prefix + line for line in super().format(record).splitlines())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -171,10 +161,7 @@ def options(arguments: argparse.Namespace) -> Options:
 
 def set_up_log(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    if os.environ.get("JOURNAL_STREAM"):
-        handler.setFormatter(JournalFormatter("%(message)s"))
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s pulse[%(process)d] %(levelname)s: %(message)s"))
+    handler.setFormatter(formatter("%(asctime)s pulse[%(process)d] %(levelname)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.getLogger("asyncio").setLevel(logging.WARNING)
 

@@ -7,9 +7,12 @@ reads it. What an issuer sends a browser back with (a code, the state) is no aff
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from gunicorn.glogging import Logger, SafeAtoms
+
+from lvs.logs import formatter, is_ours
 
 SECRET_QUERY = "/login/by/return"  # noqa: S105 - the address whose query has a code
 
@@ -26,6 +29,13 @@ class AccessLog(Logger):  # type: ignore[misc]
     """gunicorn's log with such words."""
 
     atoms_wrapper_class = HarmlessAtoms
+
+    def setup(self, cfg: Any) -> None:
+        """gunicorn calls it at the start, and whenever it reads its settings again."""
+        super().setup(cfg)
+        if is_ours(os.environ):
+            for handler in (*self.error_log.handlers, *self.access_log.handlers):
+                handler.setFormatter(formatter("%(message)s"))
 
     def atoms(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> dict[str, Any]:
         """What a line may say of a request. `r`, which is in ours, comes without a query that is secret."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import sys
 import time
+
+from lvs.logs import is_journal, is_json
 
 LONGEST = 2000  # bytes: a pipe that says it is writable takes PIPE_BUF, 4096, at once (pipe(7))
 _LEVELS = {"info": 6, "warning": 4, "error": 3}  # of the journal (sd-daemon(3))
@@ -13,11 +16,7 @@ _LEVELS = {"info": 6, "warning": 4, "error": 3}  # of the journal (sd-daemon(3))
 
 def log(level: str, text: str) -> None:
     """Writes a line, unless nobody reads: a heart that waited for a full pipe would miss its beat."""
-    if os.environ.get("JOURNAL_STREAM"):
-        line = f"<{_LEVELS.get(level, 6)}>heart: {text}"
-    else:
-        at = time.strftime("%Y-%m-%d %H:%M:%S")
-        line = f"{at} heart[{os.getpid()}] {level.upper()}: {text}"
+    line = _line(level, text)
     writable = select.poll()
     writable.register(sys.stderr.fileno(), select.POLLOUT)
     try:
@@ -25,3 +24,15 @@ def log(level: str, text: str) -> None:
             os.write(sys.stderr.fileno(), line.encode(errors="replace")[:LONGEST] + b"\n")
     except OSError:  # nobody reads any more, which is no reason to stop
         return
+
+
+def _line(level: str, text: str) -> str:
+    """As `lvs.logs` has it, which is for logging's records."""
+    prefix = f"<{_LEVELS.get(level, 6)}>" if is_journal(os.environ) else ""
+    if is_json(os.environ):
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        said = {"time": at, "level": level, "logger": "heart", "message": text, "process": os.getpid()}
+        return prefix + json.dumps(said, ensure_ascii=False)
+    if prefix:
+        return f"{prefix}heart: {text}"
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S')} heart[{os.getpid()}] {level.upper()}: {text}"
