@@ -38,6 +38,9 @@ ELSEWHERE = {"lvs-cf": "reference/directives"}  # what the guide has in another 
 OF_HELP = re.compile(r"/help/([a-z-]+)(#[\w-]+)?")
 # A heading has its anchor on the section around it, for the search it has to be on the heading.
 SECTION = re.compile(r'<section id="([^"]+)">\s*(?:<span id="[^"]*"></span>\s*)*<h([23])>')
+# Markdown's tables have heads in any case; an empty one says nothing to whoever has the page read to them.
+NO_HEADS = re.compile(r"<thead>\s*<tr[^>]*>(?:\s*<th[^>]*>\s*(?:<p></p>)?\s*</th>)+\s*</tr>\s*</thead>")
+NO_HEAD = re.compile(r"<th[^>]*>\s*(?:<p></p>)?\s*</th>")
 INDEX = "guide.json"
 TOPICS: dict[str, str] = {}  # of this build: page of the help -> page of the guide that has it
 PLACES: list[dict[str, Any]] = []  # and what stands where, for the search of the application
@@ -119,13 +122,14 @@ def rendered(template: str, context: dict[str, Any]) -> str:
     return render_to_string(template, context)
 
 
-def note_places(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
-    """Notes what a page says where, for the search of the application."""
+def finish(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Takes empty heads out of a page's tables, and notes what it says where, for the search."""
     from piranha_web.guide.pages import Page
     from piranha_web.guide.search import places_in
 
     if doctree is None:
         return
+    context["body"] = NO_HEAD.sub("<td></td>", NO_HEADS.sub("", context["body"]))
     page = Page(
         name=f"{pagename}{context['file_suffix']}",
         title=unescape(re.sub(r"<[^>]+>", "", context["title"])),
@@ -153,6 +157,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("help", Help)
     app.connect("builder-inited", find_topics)
     app.connect("source-read", generate)
-    app.connect("html-page-context", note_places)
+    app.connect("html-page-context", finish)
     app.connect("build-finished", write_places)
     return {"parallel_read_safe": False, "parallel_write_safe": False}
