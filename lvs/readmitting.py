@@ -28,20 +28,23 @@ class Readmitted:
     learnt: tuple[str, ...] = ()
 
 
-def readmit(client: redis.Redis) -> Readmitted:
-    """Puts Redis' users right. redis.RedisError: Redis is away, or this is not its administrator."""
+def readmit(client: redis.Redis, *, from_database: bool = False) -> Readmitted:
+    """Puts Redis' users right. redis.RedisError: Redis is away, or this is not its administrator.
+
+    from_database: also where Redis knows another password of a router than the database.
+    """
     known = redis_users.hashes(client)
     put, removed, learnt = [], [], []
     for router in models.Router.objects.order_by("name"):
         found = known.get(router.name)
-        if found is None:
-            if router.redis_hash:
-                redis_users.put(client, router.name, router.redis_hash)
-                put.append(router.name)
-        elif found == router.revoked_hash:
+        differs = found != router.redis_hash
+        if found and found == router.revoked_hash:
             redis_users.revoke(client, router.name)
             removed.append(router.name)
-        elif found != router.redis_hash:
+        elif router.redis_hash and differs and (found is None or from_database):
+            redis_users.put(client, router.name, router.redis_hash)
+            put.append(router.name)
+        elif found and differs:
             router.admit(found)
             learnt.append(router.name)
     if put:

@@ -34,6 +34,14 @@ def add_backup(add: Add) -> None:
 
     add_database(add)
 
+    text = "Give Redis the routers' users again that it lost; the manager's worker does so by itself."
+    one = add("redis", redis_users, text)
+    one.add_argument(
+        "--from-database",
+        action="store_true",
+        help="where both know a router's password, the database counts: after an old aclfile was put back",
+    )
+
 
 def add_passphrase(one: argparse.ArgumentParser, text: str) -> None:
     """Never an argument: others can read those."""
@@ -109,3 +117,11 @@ def database(arguments: argparse.Namespace) -> int:
     from piranha_web.database_move import database_command
 
     return database_command(arguments)
+
+
+def redis_users(arguments: argparse.Namespace) -> int:
+    if not set_up_or_say():
+        return 1
+    from piranha_web.redis_command import redis_command
+
+    return redis_command(from_database=arguments.from_database)

@@ -25,7 +25,9 @@ PLACE = Path("/usr/lib/piranha")  # of the packages' Python
 VAR = Path("/var/lib/piranha")
 USER = "piranha"
 # These write, or make, nothing but what is the site's; the others need root, or write elsewhere.
-AS_SITE = frozenset({"allow", "audit", "database", "enrol", "manage", "oidc", "passwd", "signing", "unlock"})
+AS_SITE = frozenset(
+    {"allow", "audit", "database", "enrol", "manage", "oidc", "passwd", "redis", "signing", "unlock"}
+)
 _LINE = re.compile(r"(PIRANHA_[A-Z0-9_]+|DATABASE_URL|TZ)=(.*)")
 
 

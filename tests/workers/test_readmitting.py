@@ -11,6 +11,7 @@ import redis
 
 from lvs import models, readmitting, redis_users, reports
 from lvs.worker_file import queue_of
+from piranha_web.redis_command import redis_command
 from tests.conftest import RedisServer, eventually
 from tests.databases.conftest import Site
 from tests.workers.conftest import RouterProcesses
@@ -90,6 +91,37 @@ def test_users_that_are_no_routers_are_nobodys_business(
         assert b"backup" in {str(one).encode() for one in manager.execute_command("ACL", "USERS")}
     finally:
         manager.execute_command("ACL", "DELUSER", "backup")
+
+
+@pytest.mark.django_db
+def test_the_command_says_what_it_put_right_and_who_is_still_out(
+    cluster: models.Cluster, manager: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    r1 = models.Router.objects.get(name="r1")
+    r1.admit("ab" * 32)
+    assert redis_command(from_database=False) == 0
+    said = capsys.readouterr().out
+    assert "r1 has its user again" in said
+    assert "r2 has no user: piranha enrol r2" in said
+    redis_users.put(manager, "r1", "cd" * 32)  # an older aclfile was put back
+    assert redis_command(from_database=True) == 0
+    assert redis_users.hashes(manager) == {"r1": "ab" * 32}
+    redis_users.put(manager, "r1", "cd" * 32)
+    assert redis_command(from_database=False) == 0
+    r1.refresh_from_db()
+    assert r1.redis_hash == "cd" * 32
+
+
+@pytest.mark.django_db
+def test_the_command_says_what_to_do_where_redis_is_away(
+    cluster: models.Cluster, redis_server: RedisServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    redis_server.stop()
+    try:
+        assert redis_command(from_database=False) == 1
+    finally:
+        redis_server.start()
+    assert "Redis cannot be asked for its users" in capsys.readouterr().err
 
 
 PREPARE = """
