@@ -22,7 +22,8 @@ def redis_command(*, from_database: bool) -> int:
     except redis.RedisError as error:
         sys.stderr.write(
             f"Redis cannot be asked for its users ({error}). If the web server has it elsewhere, run this "
-            "again with its PIRANHA_BROKER_URL_FILE; where it has no manager's user any more: docs/redis.md.\n"
+            "again with its PIRANHA_BROKER_URL_FILE; if Redis has no user of the manager's any more: "
+            "docs/redis.md.\n"
         )
         return 1
     for names, words in (
