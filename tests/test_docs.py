@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,17 @@ from lvs.config.model import Severity
 from lvs.config.services import _BOTH, _SCTP, _TCP, _UDP
 from lvs.config.values import Context
 
-LVS_CF = (Path(__file__).parent.parent / "docs" / "lvs.cf.md").read_text()
+PROJECT = Path(__file__).parent.parent
+LVS_CF = (PROJECT / "docs" / "lvs.cf.md").read_text()
+JOURNEYS = (
+    "first set-up",
+    "import an old lvs.cf and go live",
+    "add a server under traffic",
+    "drain and remove",
+    "a server dies: find out why",
+    "roll back",
+    "switch routers",
+)
 
 
 def row(keyword):
@@ -47,3 +58,13 @@ def test_the_examples_in_lvs_cf_md_may_be_installed():
     assert examples
     for text in examples:
         assert [str(p) for p in check(text).problems if p.severity is Severity.ERROR] == []
+
+
+@pytest.mark.parametrize("journey", JOURNEYS)
+def test_contributing_says_which_test_is_a_journey_and_its_name_begins_with_it(journey):
+    rows = re.findall(
+        rf"^\| {re.escape(journey)} \| (\w+\.py) \|$", (PROJECT / "CONTRIBUTING.md").read_text(), re.M
+    )
+    assert len(rows) == 1
+    name = "test_" + re.sub(r"\W+", "_", journey)
+    assert len(re.findall(rf"^def {name}_", (PROJECT / "tests/browser" / rows[0]).read_text(), re.M)) == 1

@@ -142,8 +142,11 @@ def log_in(page: Page, tool: Tool) -> None:
 
 
 def shot(page: Page, name: str) -> None:
-    """Screenshots, light and dark, wide and narrow, for somebody to look at."""
+    """A screenshot for somebody to look at; with PIRANHA_SCREENSHOTS light and dark, wide and narrow."""
     SCREENSHOTS.mkdir(exist_ok=True)
+    if not os.environ.get("PIRANHA_SCREENSHOTS"):
+        page.screenshot(path=SCREENSHOTS / f"{name}-light-1400.png", full_page=True)
+        return
     for scheme in ("light", "dark"):
         for width in (1400, 390):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]

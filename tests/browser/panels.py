@@ -104,6 +104,21 @@ def on_router(page: Page, router: str) -> Locator:
     return page.get_by_role("region", name=re.compile(f"On {router}"))
 
 
+def until_both_say(page: Page, words: str, button: str = "") -> None:
+    """Looks again, or presses the button again, until both routers say so: a slow one may miss its time."""
+
+    def both_say() -> bool:
+        if all(words in on_router(page, router).inner_text() for router in ("r1", "r2")):
+            return True
+        if button:
+            page.get_by_role("button", name=button).click()
+        else:
+            page.get_by_role("link", name="Look again").click()
+        return False
+
+    eventually(both_say, f"both routers say {words!r}", LIVE_MS / 1000)
+
+
 def watch(page: Page, tool: Tool) -> None:
     """CONTROL, updating itself as often as it can."""
     page.goto(tool.url)

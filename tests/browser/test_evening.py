@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Tool, log_in, shot
-from tests.browser.panels import add_real_server, add_virtual_server, apply_pending, comes, import_sample
-from tests.browser.test_checks import APPLY_MS, LIVE_MS, START_MS, answers, open_list, row_of
+from tests.browser.lab import answers
+from tests.browser.panels import APPLY_MS, LIVE_MS, apply_pending, attention, comes, open_shop, row_of, serve
 from tests.conftest import eventually
 
 pytestmark = pytest.mark.browser
@@ -44,14 +44,19 @@ virtual legacy {
          active = 1
          weight = 1
      }
+     server web2 {
+         address = 10.11.12.2
+         active = 1
+         weight = 1
+     }
 }
 """
 
 
-def set_service(page: Page, tool: Tool, **values: str) -> None:
-    """Fields of shop, the folded ones as well."""
+def set_service(page: Page, tool: Tool, service: str, **values: str) -> None:
+    """Fields of a virtual server, the folded ones as well."""
     page.goto(f"{tool.url}/virtual-servers")
-    page.get_by_role("link", name="shop", exact=True).click()
+    page.get_by_role("link", name=service, exact=True).click()
     for name, value in values.items():
         field = page.locator(f"#id_{name}")
         if not field.is_visible():
@@ -68,23 +73,16 @@ def applied(page: Page) -> None:
 
 def trouble(page: Page) -> Locator:
     """What needs attention of the whole of shop."""
-    rows = page.get_by_role("region", name="Needs attention").get_by_role("row")
-    return rows.filter(has=page.get_by_role("rowheader", name="shop", exact=True))
+    return attention(page).filter(has=page.get_by_role("rowheader", name="shop", exact=True))
 
 
 def test_a_wrong_check_costs_no_answer_and_control_says_what_holds_why_and_what_to_do(
     tool: Tool, page: Page
 ) -> None:
     log_in(page, tool)
-    import_sample(page, tool)
-    add_virtual_server(page, tool)
-    set_service(page, tool, timeout="2", reentry="4", protection="50")
-    add_real_server(page, "web1", "10.11.12.1")
-    add_real_server(page, "web2", "10.11.12.2")
+    serve(page, tool, 2)
+    set_service(page, tool, "shop", protection="50")
     applied(page)
-    open_list(page, tool)
-    for name in ("web1", "web2"):
-        expect(row_of(page, name)).to_contain_text("healthy", timeout=START_MS)
 
     page.get_by_role("link", name="Monitoring scripts", exact=True).click()
     page.locator("input[name=kind][value=http]").check()
@@ -111,7 +109,7 @@ def test_without_protection_nobody_serves_and_the_revision_before_brings_all_bac
     tool: Tool, page: Page
 ) -> None:
     log_in(page, tool)
-    set_service(page, tool, protection="0", sorry_server="192.168.26.11")
+    set_service(page, tool, "shop", protection="0", sorry_server="192.168.26.11")
     applied(page)
     page.goto(tool.url)
     expect(trouble(page)).to_contain_text("only the sorry server serves it", timeout=LIVE_MS)
@@ -124,13 +122,13 @@ def test_without_protection_nobody_serves_and_the_revision_before_brings_all_bac
     page.get_by_role("button", name="Take this revision back").click()
     page.get_by_role("button", name=re.compile("^Apply to")).click()
     expect(page.locator("#deployments").get_by_text("applied")).to_have_count(2, timeout=APPLY_MS)
-    open_list(page, tool)
+    open_shop(page, tool)
     for name in ("web1", "web2"):
         expect(row_of(page, name)).to_contain_text("healthy", timeout=LIVE_MS)
     assert set(answers(tool)) == {"s1", "s2"}
 
 
-def test_an_old_file_is_read_with_each_problem_at_its_line_and_refused_where_its_programs_are_not(
+def test_import_an_old_lvs_cf_and_go_live_once_what_no_router_has_is_out_of_it(
     tool: Tool, page: Page, tmp_path: Path
 ) -> None:
     (tmp_path / "lvs.cf").write_text(OLD)
@@ -164,6 +162,17 @@ def test_an_old_file_is_read_with_each_problem_at_its_line_and_refused_where_its
     expect(deployments).to_contain_text("Not sent: r2 refused this revision.")
     shot(page, "evening-refused")
     assert set(answers(tool)) == {"s1", "s2"}
-    deployments.get_by_role("link", name="review and apply").click()
-    page.get_by_role("button", name=re.compile("^Discard [0-9]+ change")).click()
-    expect(page.get_by_text("no pending changes")).to_be_visible()
+
+    set_service(page, tool, "legacy", load_monitor="none")
+    page.get_by_role("link", name="Monitoring scripts", exact=True).click()
+    page.locator("input[name=kind][value=http]").check()
+    page.locator("#id_body").fill("")
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("Saved the monitoring script of legacy.")).to_be_visible()
+    applied(page)
+    page.goto(tool.url)
+    for name in ("web1", "web2"):
+        drawn = page.get_by_role("link", name=f"legacy / {name}: healthy")
+        expect(drawn).to_be_visible(timeout=LIVE_MS)
+    assert set(answers(tool)) == {"s1", "s2"}
+    shot(page, "evening-live")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import urllib.request
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Tool, log_in, shot
+from tests.browser.lab import is_answered
 from tests.conftest import eventually
 
 pytestmark = pytest.mark.browser
@@ -69,7 +69,7 @@ def describe(page: Page) -> None:
     page.locator("form.form-page button.btn-primary").click()
 
 
-def test_the_first_set_up_leads_from_the_routers_own_addresses_to_a_balanced_request(
+def test_first_set_up_leads_from_the_routers_own_addresses_to_a_balanced_request(
     tool: Tool, page: Page
 ) -> None:
     log_in(page, tool)
@@ -90,14 +90,7 @@ def test_the_first_set_up_leads_from_the_routers_own_addresses_to_a_balanced_req
         expect(row.get_by_text("healthy")).to_be_visible(timeout=SERVE_MS)
         expect(row.get_by_role("link", name=re.compile(rf"Set up this machine ?: {name}"))).to_be_visible()
 
-    def is_answered() -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{tool.vip_port}/", timeout=5) as answer:
-                return answer.status == 200
-        except OSError:  # the election may not be over yet
-            return False
-
-    eventually(is_answered, "a request to the virtual address is answered", SERVE_MS / 1000)
+    eventually(lambda: is_answered(tool), "a request to the virtual address is answered", SERVE_MS / 1000)
     expect(page.get_by_text("It works:")).to_be_visible(timeout=SERVE_MS)
     expect(page.get_by_text("a request to http://192.168.26.10/ was balanced")).to_be_visible()
     shot(page, "first-works")

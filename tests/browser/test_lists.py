@@ -8,8 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Tool, log_in, shot
-from tests.browser.panels import add_real_server, add_virtual_server, apply_pending, import_sample
-from tests.browser.test_checks import APPLY_MS, LIVE_MS, START_MS
+from tests.browser.panels import LIVE_MS, START_MS, serve
 
 pytestmark = pytest.mark.browser
 
@@ -86,12 +85,7 @@ def drained_together(page: Page, tool: Tool) -> None:
 
 def test_lists_are_worked_with_by_keyboard_in_the_row_and_together(tool: Tool, page: Page) -> None:
     log_in(page, tool)
-    import_sample(page, tool)
-    add_virtual_server(page, tool)
-    add_real_server(page, "web1", "10.11.12.1")
-    add_real_server(page, "web2", "10.11.12.2")
-    apply_pending(page)
-    expect(page.locator("#deployments").get_by_text("applied")).to_have_count(2, timeout=APPLY_MS)
+    serve(page, tool, 2)
 
     page.goto(f"{tool.url}/virtual-servers")
     opened_row(page, "shop")

@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-import urllib.request
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Tool, log_in, shot
-from tests.browser.panels import add_real_server, add_virtual_server, apply_pending, import_sample
+from tests.browser.lab import answers
+from tests.browser.panels import hide, serve
 from tests.conftest import eventually
 
 pytestmark = pytest.mark.browser
 
-APPLY_MS = 120_000
 SAMPLES = 120.0  # seconds: the first checks, two readings of the counters, a slow machine
-
-
-def ask(tool: Tool, count: int = 10) -> None:
-    """So many connections through the virtual address."""
-    for _ in range(count):
-        with urllib.request.urlopen(f"http://127.0.0.1:{tool.vip_port}/", timeout=10) as answer:
-            answer.read()
-
-
-def hide(page: Page, *, hidden: bool) -> None:
-    """Has the page believe that nobody sees it, or that somebody does again."""
-    page.evaluate(
-        """hidden => {
-            Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-            document.dispatchEvent(new Event("visibilitychange"));
-        }""",
-        hidden,
-    )
 
 
 def test_connections_are_seen_as_a_chart_that_goes_on(tool: Tool, page: Page) -> None:
     log_in(page, tool)
-    import_sample(page, tool)
-    add_virtual_server(page, tool)
-    page.goto(f"{tool.url}/virtual-servers")
-    page.get_by_role("link", name="shop", exact=True).click()
-    add_real_server(page, "web1", "10.11.12.1")
-    add_real_server(page, "web2", "10.11.12.2")
-    apply_pending(page)
-    expect(page.locator("#deployments").get_by_text("applied")).to_have_count(2, timeout=APPLY_MS)
-
-    page.goto(f"{tool.url}/virtual-servers")
-    page.get_by_role("link", name="shop", exact=True).click()
+    serve(page, tool, 2)
     page.get_by_role("link", name="Traffic", exact=True).click()
     peak = page.locator("tr[data-figures=connections] td").nth(2)
 
     def is_seen() -> bool:
         try:
-            ask(tool)
+            answers(tool, 10)
         except OSError:
             return False  # no real server serves yet
         return peak.inner_text() not in ("–", "0")
