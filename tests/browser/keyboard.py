@@ -62,4 +62,5 @@ def by_keyboard(page: Page) -> list[str]:
             break
         page.keyboard.press("Tab")
     found: list[str] = page.evaluate(FOUND)
+    page.evaluate("document.activeElement.blur()")
     return found

@@ -85,7 +85,7 @@ WIDER = """() => document.scrollingElement.scrollWidth > document.scrollingEleme
   ? [...document.querySelectorAll('body *')]
     .filter(one => one.getBoundingClientRect().right > innerWidth + 1)
     .filter(one => !one.closest('.table-responsive, pre'))
-    .slice(0, 5).map(one => one.outerHTML.slice(0, 120)) : []"""
+    .slice(0, 5).map(one => one.outerHTML.slice(0, 120)).concat("or a word in it") : []"""
 
 
 @pytest.fixture(autouse=True)
