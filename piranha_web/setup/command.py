@@ -8,6 +8,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lvs.errors import LvsError, RouterError
 from lvs.invitation import Invitation, NoInvitation, read
 from lvs.joining import STDIN, join_command
 from piranha_web import installed
-from piranha_web.setup.answers import Answers, Kind
+from piranha_web.setup.answers import SQLITE, Answers, Kind
 from piranha_web.setup.asking import Asked, NobodyAnswers, Terminal, is_terminal
 from piranha_web.setup.own_redis import CONFIGURATION, FOLDER
 from piranha_web.setup.place import NotSetUp, Place
@@ -69,6 +70,8 @@ def set_up(place: Place, arguments: Namespace, whom: Asked | None) -> int:
     networks, password = questions.networks(), questions.password()
     if password.text is not None:
         present = present_of(place, password.text)
+    if answers.database != (present.database or SQLITE):
+        present = in_other_database(place, present, answers)
     manager = Manager(place, present, answers, networks, password)
     steps = manager.steps()
     units = services(place, kind, has_own_redis=answers.has_own_redis, changed=manager.changes_settings)
@@ -108,6 +111,21 @@ def present_of(place: Place, password: str | None = None) -> Present:
         database=place.secret("database.url") if "PIRANHA_DATABASE_URL_FILE" in settings else "",
         redis=place.secret("broker.url"),
         redis_configuration=conf.read_text(encoding="utf-8") if conf.exists() else "",
+    )
+
+
+def in_other_database(place: Place, present: Present, answers: Answers) -> Present:
+    """The same, with what is in the database that is to be used from now on."""
+    url = None if answers.database == SQLITE else answers.database
+    settings = {**present.settings, "PIRANHA_DATABASE_URL_FILE": None, "PIRANHA_VAR": str(place.var)}
+    found = place.state(state_settings({**settings, "DATABASE_URL": url}))
+    if present.state["routers"] and not found["routers"]:
+        say(
+            "Note: nothing is set up in the other database. What is in the one of now stays there; to "
+            "take it along, stop here, and begin with: piranha database move"
+        )
+    return replace(
+        present, state={**present.state, "migrated": found["migrated"], "routers": found["routers"]}
     )
 
 

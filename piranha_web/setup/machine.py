@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from piranha_web.access.networks import Address, Network, address_of
+from piranha_web.tls.binds import is_socket
 
 ROUTES = Path("/proc/net/route")
 IF_INET6 = Path("/proc/net/if_inet6")
@@ -81,4 +84,25 @@ def connection_of_parents(process: int, proc: Path = PROC) -> str:
             if name == SSH.encode():
                 return value.decode("ascii", "replace")
         process = int(status.rpartition(")")[2].split()[1])  # proc(5): the name may have blanks and brackets
+    return ""
+
+
+def trouble_at(binds: Sequence[str], port: int) -> str:
+    """Why a server cannot listen there now, in a sentence; "": it can."""
+    for bind in binds:
+        if is_socket(bind):
+            continue
+        try:
+            family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+            with socket.socket(family) as one:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                one.bind((bind, port))
+                one.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return f"Something listens at port {port} already (ss -ltnp shows what): take another one."
+            if error.errno == errno.EADDRNOTAVAIL:
+                return f"{bind} is no address of this machine now."
+            if error.errno == errno.EACCES and not os.geteuid():
+                return f"Port {port} cannot be taken: {error.strerror}."
     return ""

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import redis
 
 from lvs import broker, reports
+from piranha_web import installed
 from piranha_web.setup.answers import Answers, Kind
 from piranha_web.setup.place import NotSetUp, Place
 from piranha_web.tls import authority
@@ -109,12 +110,17 @@ def running(place: Place, broker_url: str, ca: Path | None) -> Iterator[None]:
         yield
         return
     folder = place.var / FOLDER
+    # As its user, for what that user wrote into a configuration is not to be done by root.
+    user = installed.site_user() if place.is_real else None
     process = subprocess.Popen(  # noqa: S603 - a list of words, none of them a stranger's
         [program(), str(folder / CONFIGURATION)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         umask=0o077,
+        user=user.pw_uid if user else None,
+        group=user.pw_gid if user else None,
+        extra_groups=[] if user else None,
     )
     try:
         wait_for(process, broker_url, ca)
@@ -122,8 +128,6 @@ def running(place: Place, broker_url: str, ca: Path | None) -> Iterator[None]:
     finally:
         process.terminate()
         process.communicate(timeout=START_SECONDS)
-        if (folder / USERS).exists():
-            place.give(folder / USERS)
 
 
 def wait_for(process: subprocess.Popen[str], broker_url: str, ca: Path | None) -> None:

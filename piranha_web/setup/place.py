@@ -90,6 +90,8 @@ class Place:
     def write(self, path: Path, text: str, mode: int = 0o600) -> None:
         """Puts a file in its place in one step; below the manager's folder it is its user's."""
         folder = path.parent
+        if path.is_relative_to(self.var) and (path.is_symlink() or folder.is_symlink()):
+            raise NotSetUp(f"{path} is behind a link: root writes no secret there. Put that in its place.")
         if not folder.exists():
             folder.mkdir(mode=0o700 if folder.is_relative_to(self.var) else 0o755, parents=True)
             self.give(folder)

@@ -5,7 +5,9 @@ They are judged by `piranha_web.setup.answers`; a database and a Redis are tried
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +17,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
+from piranha_web import installed
 from piranha_web.access import networks as allowed
 from piranha_web.access.passwords import fault_of
 from piranha_web.setup import answers as judged
 from piranha_web.setup import networks, own_redis
 from piranha_web.setup.answers import OWN, SQLITE, Answers, Kind, Odd
 from piranha_web.setup.asking import Asked, until_understood
-from piranha_web.setup.machine import console_address, own_networks
+from piranha_web.setup.machine import console_address, own_networks, trouble_at
 from piranha_web.setup.place import NotSetUp, Place
 from piranha_web.tls import names
 from piranha_web.tls.binds import is_local
@@ -105,7 +108,7 @@ class Questions:
         binds = self.ask(
             "Address", given.bind, settings.get("PIRANHA_BIND") or judged.EVERYWHERE, judged.binds_of
         )
-        port = self.ask("Port", given.port, settings.get("PIRANHA_PORT") or str(judged.PORT), judged.port_of)
+        port = self.port(binds)
         certificate, key = self.certificate(binds)
         database = self.database()
         redis, ca = self.redis()
@@ -116,6 +119,19 @@ class Questions:
             kind=kind, cluster=cluster, routers=routers, binds=binds, port=port, certificate=certificate,
             key=key, database=database, redis=redis, redis_ca=ca, redis_port=redis_port, reached_at=reached,
         )  # fmt: skip
+
+    def port(self, binds: Sequence[str]) -> int:
+        """The port of the pages; it is ours, or nobody listens there."""
+        before = self.present.settings.get("PIRANHA_PORT", "")
+
+        def free(text: str) -> int:
+            port = judged.port_of(text)
+            why = "" if str(port) == before else trouble_at(binds, port)
+            if why:
+                raise Odd(why)
+            return port
+
+        return self.ask("Port", self.given.port, before or str(judged.PORT), free)
 
     def routers(self, kind: Kind) -> tuple[tuple[str, ...], str]:
         """The routers' names, and their cluster's."""
@@ -160,6 +176,9 @@ class Questions:
 
         def pair(text: str) -> Path | None:
             key = None if text in ("", "same") else Path(text)
+            for path in (certificate, key or certificate):
+                if not may_read(path):
+                    raise Odd(f"The user {installed.USER} may not read {path}: chgrp it to {installed.USER}.")
             try:
                 usable(certificate, key or certificate, datetime.now(UTC))
             except TlsRefused as error:
@@ -294,3 +313,19 @@ def said(url: str | None, file: Path | None, flag: str) -> str | None:
 def path_or_own(text: str) -> Path | None:
     """A file, or OWN."""
     return None if text in ("", OWN) else Path(text).absolute()
+
+
+def may_read(path: Path) -> bool:
+    """Whether the site's user may, where that is another one."""
+    user = installed.site_user()
+    if user is None or not path.exists():
+        return True  # the reading itself says what is wrong
+    groups = os.getgrouplist(user.pw_name, user.pw_gid)
+    done = subprocess.run(  # noqa: S603 - a list of words
+        ["/usr/bin/test", "-r", str(path)],
+        user=user.pw_uid,
+        group=user.pw_gid,
+        extra_groups=groups,
+        check=False,
+    )
+    return done.returncode == 0

@@ -130,7 +130,7 @@ class Manager:
     def rows(self) -> Iterator[Step]:
         """The tables, and the cluster with its routers."""
         state, place = self.present.state, self.place
-        if not state["migrated"] or self.answers.database != (self.present.database or SQLITE):
+        if not state["migrated"]:
             what = (
                 "an SQLite file" if self.answers.database == SQLITE else judged.shown(self.answers.database)
             )

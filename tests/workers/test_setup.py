@@ -54,7 +54,7 @@ def everything_in(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_single_machine_is_set_up_at_a_terminal_and_a_second_time_nothing_changes(tmp_path: Path) -> None:
-    root, port = tmp_path / "root", free_port()
+    root, port, pages = tmp_path / "root", free_port(), free_port()
     terminal = Terminal(
         [PIRANHA, "setup", "--root", str(root), "--redis-port", str(port)],
         environment(SSH_CONNECTION="198.51.100.9 50000 192.0.2.1 22"),
@@ -66,7 +66,7 @@ def test_a_single_machine_is_set_up_at_a_terminal_and_a_second_time_nothing_chan
     terminal.until("Router [")
     terminal.type("r1")
     for prompt, answer in (
-        ("Cluster [main]: ", ""), ("Address [0.0.0.0]: ", ""), ("Port [3636]: ", "4636"),
+        ("Cluster [main]: ", ""), ("Address [0.0.0.0]: ", ""), ("Port [3636]: ", str(pages)),
         ("Certificate [own]: ", ""),
         ("Database [sqlite]: ", "mysql://h/d"), ("Database [sqlite]: ", ""), ("Redis [own]: ", ""),
         ("Networks [those with a *]: ", "10.1.2.0/24"), ("piranha, who may do everything.", None),
@@ -99,16 +99,17 @@ def test_a_single_machine_is_set_up_at_a_terminal_and_a_second_time_nothing_chan
     ):
         assert (var / secret).stat().st_mode & 0o077 == 0, secret
     settings = installed.parsed((root / "etc/piranha/web.env").read_text())[0]
-    assert settings["PIRANHA_PORT"] == "4636"
+    assert settings["PIRANHA_PORT"] == str(pages)
 
     before = everything_in(root)
     again = setup("--root", str(root), "--yes", "--password-stdin", typed=f"{PASSWORD}\n")
     assert again.returncode == 0, again.stderr
     assert again.stderr.startswith("Nothing to do: all of it is set up so already.")
     assert everything_in(root) == before
-    other = setup("--root", str(root), "--yes", "--dry-run", "--port", "4637")
+    other_port = free_port()
+    other = setup("--root", str(root), "--yes", "--dry-run", "--port", str(other_port))
     assert "Write" in other.stderr
-    assert "PIRANHA_PORT=4637" in other.stderr
+    assert f"PIRANHA_PORT={other_port}" in other.stderr
     assert everything_in(root) == before
 
 
@@ -232,7 +233,7 @@ def test_a_manager_prints_a_token_by_which_a_router_is_set_up_once(
     ],
 )
 def test_what_cannot_be_taken_changes_nothing(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
-    done = setup("--root", str(tmp_path / "root"), *words)
+    done = setup("--root", str(tmp_path / "root"), "--port", str(free_port()), *words)
 
     assert done.returncode == 1
     assert said in done.stderr

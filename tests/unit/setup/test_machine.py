@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -68,3 +69,14 @@ def test_a_console_of_nobody_elses_has_no_address(tmp_path: Path) -> None:
 
     assert machine.connection_of_parents(30, tmp_path) == ""
     assert machine.connection_of_parents(99, tmp_path) == ""
+
+
+def test_a_port_at_which_somebody_listens_is_said_to_be_taken() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen(1)
+        port = other.getsockname()[1]
+
+        assert "Something listens at port" in machine.trouble_at(["unix:/x", "127.0.0.1"], port)
+    assert machine.trouble_at(["127.0.0.1"], port) == ""
+    assert machine.trouble_at(["203.0.113.9"], port) == "203.0.113.9 is no address of this machine now."
