@@ -45,6 +45,7 @@ def commands(text: str) -> Iterator[tuple[str, bool]]:
 
 def words_of(line: str) -> list[str]:
     """The words of a command, without what explains it and the brackets of what may be left out."""
+    line = re.sub(r"\$\([^)]*\)", "MADE", line)  # what a shell would put there
     line = re.split(r"\s{2,}|\s#\s|\s#$|\s(?:\||>|<|&&|2>)", line)[0]
     line = re.sub(r"[\[\]…]|, …", " ", line)
     return [OWN.get(word, word) for word in shlex.split(line)][1:]
