@@ -84,7 +84,7 @@ def _fresh(router: str, body: reading.Found, now: float) -> Mapping[str, tuple[V
     except Misshapen as error:
         log.warning("how busy the virtual servers of %s are is not understood: %s", router, error)
         return {}
-    if said is None or not -STALE <= now - said["at"] <= STALE:
+    if said is None or now - said["at"] > STALE:
         return {}
     rates: Mapping[str, tuple[Value, Value]] = said["rates"]
     return rates

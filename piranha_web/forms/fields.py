@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import BaseValidator
 
 from lvs.config.addresses import Mask, device_faults, parse_address
 from lvs.config.model import ANY_SUCCESS, Address, PortRange, StatusRange
@@ -50,6 +51,41 @@ class WordsField(forms.Field):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, **kwargs)
         self.widget.attrs |= TECHNICAL
+
+
+class WholeField(forms.IntegerField):
+    """A whole number; what is wrong with one says what may be written."""
+
+    def __init__(self, *, min_value: int | None = None, max_value: int | None = None, **kwargs: Any) -> None:
+        messages = {
+            "required": "This cannot be blank: write a whole number.",
+            "invalid": "Write a whole number, in digits alone.",
+        }
+        super().__init__(min_value=min_value, max_value=max_value, **{"error_messages": messages, **kwargs})
+        if min_value is not None:
+            allowed = f"{min_value} or more" if max_value is None else f"{min_value} to {max_value}"
+            for validator in self.validators:
+                if isinstance(validator, BaseValidator):
+                    validator.message = f"%(show_value)s is out of range: write {allowed}."
+
+
+class SecondsField(forms.FloatField):
+    """A length of time in seconds, with decimals."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        messages = {
+            "required": "This cannot be blank: write seconds, such as 6 or 0.5.",
+            "invalid": "Write seconds, such as 6 or 0.5.",
+        }
+        super().__init__(**{"error_messages": messages, **kwargs})
+
+
+class NameField(forms.CharField):
+    """What an administrator calls something."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        messages = {"required": "It needs a name: write one of your own."}
+        super().__init__(**{"max_length": 100, "error_messages": messages, **kwargs})
 
 
 class AddressField(WordsField):

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from lvs.config.model import FloatingAddress, Forwarding, LvsConfig, Service
-from piranha_web.forms.fields import AddressField, DeviceField, MaskField
+from piranha_web.forms.fields import AddressField, DeviceField, MaskField, WholeField
 from piranha_web.forms.layout import Group, More, Row, column, helper, unit
 from piranha_web.forms.panel import PanelForm
 
@@ -59,7 +59,7 @@ class GlobalSettingsForm(PanelForm):
     nat_router = AddressField(
         label="NAT router IP",
         help_text="The floating address that NAT real servers use as their default gateway; it moves on "
-        "failover.",
+        "failover. Needed as soon as one virtual server uses NAT, kept while none does.",
     )
     nat_mask = MaskField(
         label="NAT router netmask", help_text="Its netmask: /24 or 255.255.255.0; blank: /32."
@@ -68,13 +68,13 @@ class GlobalSettingsForm(PanelForm):
         label="NAT router device",
         help_text="The interface to the real servers' network, with a label: eth1:1.",
     )
-    tcp_timeout = forms.IntegerField(
+    tcp_timeout = WholeField(
         label="TCP timeout", help_text=f"How long an idle TCP connection is remembered. {KERNEL_TIMEOUT}"
     )
-    tcpfin_timeout = forms.IntegerField(
+    tcpfin_timeout = WholeField(
         label="TCP FIN timeout", help_text=f"The same after one side has closed it. {KERNEL_TIMEOUT}"
     )
-    udp_timeout = forms.IntegerField(
+    udp_timeout = WholeField(
         label="UDP timeout", help_text=f"How long a UDP exchange is remembered. {KERNEL_TIMEOUT}"
     )
     nat_router6 = AddressField(

@@ -22,7 +22,7 @@ from lvs.config.model import (
     Problem,
     VirtualServer,
 )
-from piranha_web.forms.fields import StatusesField, TextOrNothing
+from piranha_web.forms.fields import StatusesField, TextOrNothing, WholeField
 from piranha_web.forms.layout import Group, Kinds, Row, column, helper, unit
 from piranha_web.forms.panel import PanelForm
 from piranha_web.forms.virtual_servers import with_virtual_server
@@ -57,6 +57,7 @@ DEFAULT = HealthCheck()
 BLANK = {name: getattr(DEFAULT, name) for name in ("http_method", "http_status", "tls_expiry", "dns_type")}
 CHOICES = {"http_method": HttpMethod, "dns_type": DnsType}
 REGEX = "Treat it as a regular expression"
+REGEX_HELP = "Else the text is found as it is written, capitals included."
 
 
 class MonitoringForm(PanelForm):
@@ -68,7 +69,7 @@ class MonitoringForm(PanelForm):
         widget=forms.RadioSelect,
         help_text="One check of a real server is shared by all virtual servers that want the same.",
     )
-    check_port = forms.IntegerField(
+    check_port = WholeField(
         required=False,
         min_value=1,
         max_value=65535,
@@ -84,7 +85,7 @@ class MonitoringForm(PanelForm):
     send = TextOrNothing(
         label="Send",
         help_text=r"What is sent once connected; \n, \r, \t and \\ are translated. Empty, with an empty "
-        r"Expect: connecting is enough (on port 80: GET / and HTTP).",
+        r"Expect: connecting is enough (on port 80: GET / and HTTP). At most 255 bytes.",
     )
     expect = TextOrNothing(
         label="Expect",
@@ -96,7 +97,10 @@ class MonitoringForm(PanelForm):
         help_text="Found anywhere in the answer, up to 64 KiB.",
     )
     http_method = forms.ChoiceField(
-        required=False, label="Method", choices=[(one.value, one.value) for one in HttpMethod]
+        required=False,
+        label="Method",
+        choices=[(one.value, one.value) for one in HttpMethod],
+        help_text="HEAD asks for no body, which costs less; there is no text in it to look for then.",
     )
     http_path = TextOrNothing(label="Path", help_text="With its query, if it needs one; blank: /")
     http_host = TextOrNothing(label="Host", help_text="The site's name; blank: the real server's address.")
@@ -107,7 +111,7 @@ class MonitoringForm(PanelForm):
     body = TextOrNothing(
         label="Text in the body", help_text="Found anywhere in its first 64 KiB; blank: any."
     )
-    body_regex = forms.BooleanField(required=False, label=REGEX)
+    body_regex = forms.BooleanField(required=False, label=REGEX, help_text=REGEX_HELP)
     tls_verify = forms.BooleanField(
         required=False,
         label="Verify the certificate",
@@ -116,7 +120,7 @@ class MonitoringForm(PanelForm):
     tls_name = TextOrNothing(
         label="Name in the certificate", help_text="Asked for with SNI; blank: Host, if that is a name."
     )
-    tls_expiry = forms.IntegerField(
+    tls_expiry = WholeField(
         required=False,
         min_value=0,
         max_value=3650,
@@ -125,13 +129,16 @@ class MonitoringForm(PanelForm):
     )
     dns_name = TextOrNothing(label="Name", help_text="What is asked for; blank: the root.")
     dns_type = forms.ChoiceField(
-        required=False, label="Record type", choices=[(one.value, one.value) for one in DnsType]
+        required=False,
+        label="Record type",
+        choices=[(one.value, one.value) for one in DnsType],
+        help_text="A for IPv4 addresses, AAAA for IPv6, SOA for whether a zone is served at all.",
     )
     record = TextOrNothing(
         label="Text in a record",
         help_text="Of the answer, such as an address; blank: any answer without error.",
     )
-    record_regex = forms.BooleanField(required=False, label=REGEX)
+    record_regex = forms.BooleanField(required=False, label=REGEX, help_text=REGEX_HELP)
 
     helper = helper(
         Group("Check", "kind"),

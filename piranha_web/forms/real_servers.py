@@ -8,8 +8,8 @@ from typing import Any
 from django import forms
 
 from lvs.config.model import LvsConfig, RealServer, VirtualServer
-from piranha_web.forms.fields import AddressField
-from piranha_web.forms.layout import Group, More, Row, column, helper
+from piranha_web.forms.fields import AddressField, NameField, WholeField
+from piranha_web.forms.layout import Group, More, Row, column, helper, unit
 from piranha_web.forms.panel import PanelForm, fingerprint
 from piranha_web.forms.virtual_servers import with_virtual_server
 
@@ -19,30 +19,30 @@ NEW = RealServer(name="")
 class RealServerForm(PanelForm):
     """Name, address, port and weight of a real server of `owner`."""
 
-    name = forms.CharField(max_length=100, label="Name", help_text="A label of your own; blanks are kept.")
+    name = NameField(label="Name", help_text="A label of your own; blanks are kept.")
     active = forms.BooleanField(
         required=False, label="Active", help_text="Only active real servers are checked and get requests."
     )
     address = AddressField(label="Address", help_text="Its own address, without a port.")
-    port = forms.IntegerField(
+    port = WholeField(
         required=False,
         min_value=1,
         max_value=65535,
         label="Port",
         help_text="Blank: the virtual server's. Only NAT can change it.",
     )
-    weight = forms.IntegerField(
+    weight = WholeField(
         min_value=0,
         max_value=65535,
         label="Weight",
         help_text="Its share beside the others, as a ratio; 0: no new connections.",
     )
-    upper_threshold = forms.IntegerField(
+    upper_threshold = WholeField(
         min_value=0,
         label="Upper threshold",
         help_text="With this many connections it gets no further ones; 0: no limit.",
     )
-    lower_threshold = forms.IntegerField(
+    lower_threshold = WholeField(
         min_value=0,
         label="Lower threshold",
         help_text="Below this many it gets connections again; 0: at three quarters of the upper one.",
@@ -54,7 +54,12 @@ class RealServerForm(PanelForm):
             Row(column("name"), column("active")),
             Row(column("address"), column("port"), column("weight")),
         ),
-        More("More: connection limits", Row(column("upper_threshold"), column("lower_threshold"))),
+        More(
+            "More: connection limits",
+            Row(
+                column(unit("upper_threshold", "connections")), column(unit("lower_threshold", "connections"))
+            ),
+        ),
     )
 
     def __init__(self, data: Any, *, config: LvsConfig, owner: VirtualServer, value: RealServer) -> None:

@@ -9,7 +9,7 @@ from django import forms
 
 from lvs.config.model import LvsConfig, Redundancy
 from lvs.config.values import Context, Seconds
-from piranha_web.forms.fields import AddressField, DeviceField
+from piranha_web.forms.fields import AddressField, DeviceField, SecondsField, WholeField
 from piranha_web.forms.layout import Group, More, Row, column, helper, unit
 from piranha_web.forms.panel import PanelForm
 
@@ -39,16 +39,16 @@ class RedundancyForm(PanelForm):
         help_text="Its address on the second heartbeat link; needs the primary's private address in "
         "GLOBAL SETTINGS. With two links, one may break and nothing moves.",
     )
-    keepalive = forms.FloatField(
+    keepalive = SecondsField(
         label="Heartbeat interval",
         help_text="Time between two heartbeats; fractions of a second are allowed (0.1).",
     )
-    deadtime = forms.FloatField(
+    deadtime = SecondsField(
         label="Assume dead after",
         help_text="Silence on every link for this long makes the standby take over: at least three "
         "intervals. It is also how long clients wait when a router dies.",
     )
-    heartbeat_port = forms.IntegerField(
+    heartbeat_port = WholeField(
         label="Heartbeat runs on port", help_text="UDP port of the heartbeats, 539 unless it is taken."
     )
     monitor_links = forms.BooleanField(
@@ -62,7 +62,7 @@ class RedundancyForm(PanelForm):
         help_text="A router on the public network that both can reach. One that cannot reach it does not "
         "take over, and one that hears neither it nor the other router stands down; blank: none is asked.",
     )
-    failback = forms.FloatField(
+    failback = SecondsField(
         label="Give the role back after",
         help_text="How long the primary must have been well again before it is active again by itself; 0: it "
         "stays standby until somebody switches.",
@@ -79,19 +79,19 @@ class RedundancyForm(PanelForm):
         help_text="The interface that carries those copies, of the same name on both routers. They are "
         "neither signed nor encrypted: take the private link.",
     )
-    syncd_id = forms.IntegerField(
+    syncd_id = WholeField(
         label="Sync daemon ID",
         help_text="0 to 255; both routers use the same, and no other pair on that network may.",
     )
     syncd_group = AddressField(
         label="Multicast group", help_text="Where the copies are sent to; blank: 224.0.0.81."
     )
-    syncd_port = forms.IntegerField(label="UDP port", help_text="Of the copies; 0: 8848.")
-    syncd_ttl = forms.IntegerField(
+    syncd_port = WholeField(label="UDP port", help_text="Of the copies; 0: 8848.")
+    syncd_ttl = WholeField(
         label="Time to live",
         help_text="How many routers the copies may pass; 0: 1, they stay on the segment.",
     )
-    syncd_maxlen = forms.IntegerField(
+    syncd_maxlen = WholeField(
         label="Longest message", help_text="Of the copies; 0: one connection in each. Busy clusters: 1472."
     )
 

@@ -20,9 +20,11 @@ from piranha_web.forms.fields import (
     AddressField,
     DeviceField,
     MaskField,
+    NameField,
     PortsField,
     SuggestingInput,
     TextOrNothing,
+    WholeField,
 )
 from piranha_web.forms.global_settings import FORWARDING, floating
 from piranha_web.forms.layout import Group, More, Row, column, helper, unit
@@ -60,7 +62,7 @@ LOAD_MONITORS = [("none", "none"), ("agent", "a weight agent on each"), ("uptime
 class VirtualServerForm(PanelForm):
     """Everything of a virtual server but its real servers and its monitoring script."""
 
-    name = forms.CharField(max_length=100, label="Name", help_text="A label of your own; blanks are kept.")
+    name = NameField(label="Name", help_text="A label of your own; blanks are kept.")
     active = forms.BooleanField(
         required=False,
         label="Active",
@@ -77,11 +79,14 @@ class VirtualServerForm(PanelForm):
         label="Device",
         help_text="The public interface, with a label of its own for each address: eth0:1, eth0:2.",
     )
-    port = forms.IntegerField(
+    port = WholeField(
         min_value=1, max_value=65535, label="Application port", help_text="The port that clients connect to."
     )
     protocol = forms.ChoiceField(
-        label="Protocol", choices=[(protocol.value, protocol.value.upper()) for protocol in Protocol]
+        label="Protocol",
+        choices=[(protocol.value, protocol.value.upper()) for protocol in Protocol],
+        help_text="Of the application port; a service of two protocols is one virtual server, the other in "
+        "Further ports.",
     )
     scheduler = forms.ChoiceField(
         label="Scheduling",
@@ -94,7 +99,7 @@ class VirtualServerForm(PanelForm):
         choices=[("", "as in GLOBAL SETTINGS"), *FORWARDING],
         help_text="How its requests reach the real servers.",
     )
-    persistence = forms.IntegerField(
+    persistence = WholeField(
         min_value=0,
         required=False,
         label="Persistence",
@@ -105,16 +110,17 @@ class VirtualServerForm(PanelForm):
         label="Persistence network mask",
         help_text="Clients of one such network count as one client; blank: each by itself.",
     )
-    timeout = forms.IntegerField(
+    timeout = WholeField(
         label="Service timeout",
         help_text="Time between two checks of a real server, and the longest that one check may take.",
     )
-    reentry = forms.IntegerField(
+    reentry = WholeField(
         label="Re-entry time",
         help_text="How long a real server that failed must answer well before it is used again.",
     )
-    failures = forms.IntegerField(
-        label="Failed checks in a row", help_text="So many take a real server out; Piranha: 1."
+    failures = WholeField(
+        label="Failed checks in a row",
+        help_text="So many take a real server out; 1, as in Piranha: the first.",
     )
     quiesce = forms.BooleanField(
         required=False,
@@ -124,14 +130,14 @@ class VirtualServerForm(PanelForm):
     sorry_server = AddressField(
         label="Sorry server", help_text="Serves while no real server can; a machine beside the real servers."
     )
-    sorry_port = forms.IntegerField(
+    sorry_port = WholeField(
         required=False,
         min_value=1,
         max_value=65535,
         label="Sorry server port",
         help_text="Blank: the application port.",
     )
-    fwmark = forms.IntegerField(
+    fwmark = WholeField(
         required=False,
         min_value=0,
         label="Firewall mark",
@@ -162,7 +168,7 @@ class VirtualServerForm(PanelForm):
         help_text="What weights follow: none; agent, which each real server answers for itself; or a program "
         "of the folder checks beside lvs.cf that prints a load average.",
     )
-    agent_port = forms.IntegerField(
+    agent_port = WholeField(
         required=False,
         min_value=1,
         max_value=65535,
@@ -172,31 +178,31 @@ class VirtualServerForm(PanelForm):
     agent_send = TextOrNothing(
         label="Agent send", help_text=r"What the agent is sent first; \n is translated. Blank: nothing."
     )
-    weight_floor = forms.IntegerField(
+    weight_floor = WholeField(
         required=False,
         min_value=0,
         max_value=100,
         label="Least weight",
         help_text="Of the weight, whatever the load; blank: 0 by an agent, 100 by a program.",
     )
-    weight_ceiling = forms.IntegerField(
+    weight_ceiling = WholeField(
         min_value=100,
         max_value=1000,
         label="Greatest weight",
         help_text="Of the weight, however idle it is.",
     )
-    slow_start = forms.IntegerField(
+    slow_start = WholeField(
         min_value=0,
         label="Slow start",
         help_text="A real server that returns reaches its weight in this time, from a 32nd; 0: at once.",
     )
-    protection = forms.IntegerField(
+    protection = WholeField(
         min_value=0,
         max_value=100,
         label="Pool protection",
         help_text="Checks alone never leave fewer of the real servers in, whatever they say; 0: off.",
     )
-    drain_time = forms.IntegerField(
+    drain_time = WholeField(
         min_value=0,
         label="Drain time",
         help_text="A real server that you delete or deactivate keeps its connections for so long at most; 0: "
@@ -225,7 +231,11 @@ class VirtualServerForm(PanelForm):
         More("More: hashing", Row(column("scheduler_flags"), column("one_packet"))),
         More(
             "More: what checks do, weights by load",
-            Row(column("failures"), column(unit("slow_start", "s")), column(unit("protection", "%"))),
+            Row(
+                column(unit("failures", "checks")),
+                column(unit("slow_start", "s")),
+                column(unit("protection", "%")),
+            ),
             Row(column(unit("drain_time", "s")), column("load_monitor"), column("agent_port")),
             Row(
                 column("agent_send"),

@@ -80,6 +80,7 @@ def addresses() -> list[Asked]:
         Asked("virtual servers", servers, LIST),
         Asked("virtual servers, searched by name", f"{servers}?q=virtual49", LIST),
         Asked("virtual servers, the failed ones", f"{servers}?state=failed", LIST),
+        Asked("virtual servers, the busiest", f"{servers}?sort=-rate", LIST),
         Asked("virtual servers, page 50", f"{servers}?page=50", LIST),
         Asked("real servers of one", reverse("real-server-list", args=[pk]), LIST),
         Asked("real servers of one, live part", reverse("real-server-list-live", args=[pk]), FRAGMENT),

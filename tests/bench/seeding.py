@@ -27,7 +27,7 @@ from typing import Any
 
 import redis
 
-from lvs import traffic
+from lvs import rates, traffic
 from lvs.config.model import LvsConfig
 from lvs.nanny.health import Verdict
 from lvs.pulse import status
@@ -232,6 +232,11 @@ def sample(client: redis.Redis, config: LvsConfig) -> None:
         for one in virtual_server.real_servers:
             rings[traffic.key("r1", virtual_server.name, one.name)] = chance.choice(servers)
         client.mset({**rings})
+    pipeline = client.pipeline()
+    names = [virtual_server.name for virtual_server in config.virtual_servers]
+    rates.write(pipeline, "r1", now + AHEAD, {name: (chance.uniform(0, 900), 40.0) for name in names})
+    pipeline.persist(rates.key("r1"))
+    pipeline.execute()
 
 
 def keep_new(client: redis.Redis, key: str) -> None:

@@ -103,7 +103,7 @@ def test_what_is_in_error_as_well_is_still_there_after_the_notice(
 
     assert "Somebody else saved first" in page
     assert fields_in(page)["reentry"] == "many"
-    assert "Enter a whole number" in page
+    assert "Write a whole number" in page
 
 
 @pytest.mark.parametrize(

@@ -114,10 +114,10 @@ def test_an_answer_that_piranha_expected_is_not_looked_for_in_a_body(
         ({"kind": "dns", "record": "(", "record_regex": "on"}, "record", "not a regular expression"),
         ({"kind": "dns", "dns_name": "a b"}, "dns_name", "no name of the DNS"),
         ({"kind": "https", "tls_name": "a b"}, "tls_name", "no host name"),
-        ({"kind": "https", "tls_expiry": "9999"}, "tls_expiry", "less than or equal to 3650"),
+        ({"kind": "https", "tls_expiry": "9999"}, "tls_expiry", "9999 is out of range: write 0 to 3650"),
         ({"kind": "auto", "send_program": 'check "'}, "send_program", "quote"),
         ({"kind": "eat"}, "kind", "valid choice"),
-        ({"kind": "connect", "check_port": "0"}, "check_port", "greater than or equal to 1"),
+        ({"kind": "connect", "check_port": "0"}, "check_port", "0 is out of range: write 1 to 65535"),
     ],
 )
 def test_a_senseless_check_is_refused_at_its_field(

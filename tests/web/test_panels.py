@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from ipaddress import IPv4Address
 
 import pytest
+from django import forms
 from django.test import Client
 
 from lvs import models, store
 from lvs.config.model import FloatingAddress, Forwarding, HealthCheck
+from piranha_web.forms.fields import SecondsField, WholeField
+from piranha_web.forms.panel import PanelForm
 from tests.web.pages import fields_of, text_of
 
 
@@ -242,3 +246,20 @@ def test_somebody_elses_change_elsewhere_makes_no_form_stale(
     )
 
     assert administrator.post(f"/virtual-servers/{shop.pk}", mine).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "name", ["virtual_servers", "global_settings", "redundancy", "real_servers", "monitoring"]
+)
+def test_every_field_of_a_panel_has_help_and_every_number_says_what_may_be_written(name: str) -> None:
+    module = importlib.import_module(f"piranha_web.forms.{name}")
+    forms_here = [
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, PanelForm) and one.__module__ == module.__name__
+    ]
+    for form in forms_here:
+        for label, field in form.base_fields.items():
+            assert label == "seen" or field.help_text, f"{label}: no help"
+            if isinstance(field, forms.IntegerField | forms.FloatField):
+                assert isinstance(field, WholeField | SecondsField), f"{label}: Django's own words"
