@@ -42,7 +42,7 @@ class ChoiceForm(forms.Form):
     told = forms.MultipleChoiceField(
         choices=[(name, kind.says) for name, kind in KINDS.items()],
         required=False,
-        label="What is told",
+        label="Tell when",
         widget=forms.CheckboxSelectMultiple(),
     )
     remind_hours = forms.IntegerField(
