@@ -133,6 +133,7 @@ def test_import_an_old_lvs_cf_and_go_live_once_what_no_router_has_is_out_of_it(
 ) -> None:
     (tmp_path / "lvs.cf").write_text(OLD)
     log_in(page, tool)
+    serve(page, tool, 2)
     page.goto(f"{tool.url}/import")
     page.get_by_label(re.compile("file", re.I)).first.set_input_files(tmp_path / "lvs.cf")
     page.get_by_role("button", name="Check it").click()
