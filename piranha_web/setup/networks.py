@@ -106,7 +106,8 @@ def meant(word: str, offered: Sequence[Offer]) -> Offer:
     """One word of an answer: a number of the list, or a network."""
     if word.isascii() and word.isdecimal():
         if len(word) > 4 or not 1 <= int(word) <= len(offered):
-            raise OddAnswer(f"There is no number {shown(word)}: they are 1 to {len(offered)}.")
+            known = f"they are 1 to {len(offered)}" if offered else "write networks"
+            raise OddAnswer(f"There is no number {shown(word)}: {known}.")
         return offered[int(word) - 1]
     if word.lower() == NOBODY:
         raise OddAnswer(f"{NOBODY} stands alone, or not at all.")

@@ -231,18 +231,6 @@ def doing(call: Callable[..., None], *words: object) -> Callable[[], str]:
     return done
 
 
-def services(place: Place, kind: Kind, *, has_own_redis: bool, changed: bool) -> list[list[str]]:
-    """The commands that have the services run; none, where they all do as they should."""
-    wanted = [one for one in SERVICES[kind] if has_own_redis or one != "piranha-redis"]
-    if not place.has_services:
-        return [["systemctl", "enable", "--now", *wanted]]
-    idle = [one for one in wanted if not (systemctl("is-active", one) and systemctl("is-enabled", one))]
-    found = [["systemctl", "enable", "--now", *idle]] if idle else []
-    if again := [one for one in wanted if changed and one in RESTARTED and one not in idle]:
-        found.append(["systemctl", "restart", *again])
-    return found
-
-
 def systemctl(verb: str, unit: str) -> bool:
     """What systemd says of a unit."""
     return not subprocess.run(  # noqa: S603 - a list of words, none of them a stranger's
@@ -251,6 +239,28 @@ def systemctl(verb: str, unit: str) -> bool:
         capture_output=True,
         timeout=30,
     ).returncode
+
+
+def services(
+    place: Place,
+    kind: Kind,
+    *,
+    has_own_redis: bool,
+    changed: bool,
+    says: Callable[[str, str], bool] = systemctl,
+) -> list[list[str]]:
+    """The commands that have the services run; none, where they all do as they should.
+
+    changed: the settings are others than before. says: what systemd says to a verb and a unit.
+    """
+    wanted = [one for one in SERVICES[kind] if has_own_redis or one != "piranha-redis"]
+    if not place.has_services:
+        return [["systemctl", "enable", "--now", *wanted]]
+    idle = [one for one in wanted if not (says("is-active", one) and says("is-enabled", one))]
+    found = [["systemctl", "enable", "--now", *idle]] if idle else []
+    if again := [one for one in wanted if changed and one in RESTARTED and one not in idle]:
+        found.append(["systemctl", "restart", *again])
+    return found
 
 
 def carry_out(command: list[str]) -> None:

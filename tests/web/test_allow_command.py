@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -154,3 +155,53 @@ def test_it_works_without_a_database_and_says_what_it_could_not_write_down(tmp_p
     assert "run this again with its PIRANHA_VAR" in added.stderr
     assert not (tmp_path / "none.sqlite3").exists()
     assert "203.0.113.0/24\t" in piranha().stdout
+
+
+def networks_in(file: Path) -> list[str]:
+    return [line.split()[0] for line in file.read_text().splitlines() if not line.startswith("#")]
+
+
+def test_the_whole_list_is_set_at_once_and_what_stays_keeps_its_note(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSH_CONNECTION", "203.0.113.9 50000 192.0.2.1 22")
+    assert run(file, "set", "203.0.113.0/24", "10.0.0.0/8") == 0
+    file.write_text(file.read_text().replace("10.0.0.0/8", "10.0.0.0/8  # ours, no longer") + "# by hand\n")
+
+    assert run(file, "set", "10.0.0.0/8", "2001:db8::/32") == 0
+
+    assert networks_in(file) == ["10.0.0.0/8", "2001:db8::/32", "203.0.113.9/32"]
+    assert "10.0.0.0/8  # ours, no longer" in file.read_text()
+    assert "# by hand" in file.read_text()
+    assert "203.0.113.9/32 is added: you come from there by SSH" in capsys.readouterr().err
+    newest = models.AuditEntry.objects.filter(action="allow").first()
+    assert newest is not None
+    assert newest.text == "chose the allowed networks: 10.0.0.0/8, 2001:db8::/32, 203.0.113.9/32"
+    assert run(file, "set", "10.0.0.0/8", "2001:db8::/32", "203.0.113.9") == 0
+    assert "May reach the pages, as before" in capsys.readouterr().err
+    assert run(file, "set", "none") == 0
+    assert networks_in(file) == ["203.0.113.9/32"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("set", "0.0.0.0/0"), "Nothing was changed."),
+        (("set", "1"), "There is no number '1'"),
+        (("set", "10.0.0.5/8"), "write 10.0.0.0/8 for the whole network"),
+        (("ask",), "There is no terminal to ask at. Nothing was changed. What counts:"),
+    ],
+)
+def test_a_list_that_cannot_be_meant_is_not_set(
+    file: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    said: str,
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+    assert run(file, *words) == 1
+
+    assert said in capsys.readouterr().err
+    assert not file.exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.terminal import Terminal
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[2]
 # As `make run` does it, twice: the second time there is an answer already.
 STARTS = """
 from deploy.run import ask_who_may_come

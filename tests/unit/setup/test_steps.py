@@ -1,0 +1,90 @@
+"""Which services a set-up starts, restarts, or leaves alone; and our own Redis' configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from piranha_web.setup import own_redis
+from piranha_web.setup.answers import Answers, Kind
+from piranha_web.setup.place import NotSetUp, Place
+from piranha_web.setup.steps import services
+
+
+@dataclass(frozen=True)
+class Systemd:
+    """One in which these units run, and will after a boot."""
+
+    running: tuple[str, ...] = ()
+    has_services: bool = True
+
+    def says(self, _verb: str, unit: str) -> bool:
+        return unit in self.running
+
+
+def commands(systemd: Systemd, kind: Kind, *, own: bool = True, changed: bool = False) -> list[str]:
+    place: Any = systemd
+    found = services(place, kind, has_own_redis=own, changed=changed, says=systemd.says)
+    return [" ".join(one) for one in found]
+
+
+ALL = ("piranha-redis", "piranha-web", "piranha-manager", "pulse", "piranha-worker")
+
+
+def test_what_does_not_run_is_started_and_enabled() -> None:
+    assert commands(Systemd(), Kind.SINGLE) == [f"systemctl enable --now {' '.join(ALL)}"]
+    assert commands(Systemd(), Kind.MANAGER, own=False) == [
+        "systemctl enable --now piranha-web piranha-manager"
+    ]
+    assert commands(Systemd(running=("pulse",)), Kind.ROUTER) == ["systemctl enable --now piranha-worker"]
+
+
+def test_where_all_runs_nothing_is_done() -> None:
+    assert commands(Systemd(running=ALL), Kind.SINGLE) == []
+
+
+def test_other_settings_restart_the_site_and_never_pulse() -> None:
+    assert commands(Systemd(running=ALL), Kind.SINGLE, changed=True) == [
+        "systemctl restart piranha-redis piranha-web piranha-manager"
+    ]
+
+
+def test_without_systemd_the_command_is_said() -> None:
+    assert commands(Systemd(has_services=False), Kind.ROUTER) == [
+        "systemctl enable --now pulse piranha-worker"
+    ]
+
+
+def test_redis_of_a_single_machine_listens_on_loopback_and_for_routers_elsewhere_by_tls_alone() -> None:
+    single = own_redis.configuration(Path("/x"), Kind.SINGLE, 6390).splitlines()
+    manager = own_redis.configuration(Path("/x"), Kind.MANAGER, 6380).splitlines()
+
+    assert {"bind 127.0.0.1", "port 6390", "maxmemory-policy noeviction"} <= set(single)
+    assert {"port 0", "tls-port 6380", 'tls-key-file "/x/redis.key"'} <= set(manager)
+    assert own_redis.port_in("\n".join(single)) == 6390
+    assert own_redis.port_in("\n".join(manager)) == 6380
+
+
+def test_our_own_redis_keeps_its_password_and_its_routers() -> None:
+    answers = Answers(kind=Kind.SINGLE, cluster="c", routers=("r1",), binds=("127.0.0.1",), port=1)
+    text = own_redis.configuration(Path("/x"), Kind.SINGLE, 6390)
+    first = own_redis.wanted_url(answers, "", "")
+
+    assert own_redis.wanted_url(answers, first, text) == first
+    assert own_redis.wanted_url(answers, "redis://:x@10.0.0.1:6390/0", text) != first
+    users = own_redis.users("user default on nopass ~* +@all\nuser router.r1 on #ab -@all\n", "secret")
+    assert users.splitlines()[1] == "user router.r1 on #ab -@all"
+    assert "nopass" not in users
+    assert "secret" not in users
+
+
+def test_root_writes_no_secret_behind_a_link(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.var.mkdir(parents=True)
+    (place.var / "redis").symlink_to(tmp_path)
+
+    with pytest.raises(NotSetUp, match="behind a link"):
+        place.write(place.var / "redis" / "redis.conf", "x")
