@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from piranha_web import audit
+from piranha_web.busy import answer_to
 
 
 @login_not_required
@@ -22,8 +25,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """A fault of ours. The page uses nothing that could fail again."""
-    return HttpResponse(
+    """A fault of ours, or a database that was away before any view was asked. It uses nothing that could fail
+    again."""
+    answer = answer_to(request, sys.exc_info()[1])
+    return answer or HttpResponse(
         "Piranha Web failed to answer; the routers go on as they are. The cause is in the web server's "
         "log.\n",
         status=500,
