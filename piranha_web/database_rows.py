@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import IO, Any, NoReturn
 
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.core.management.color import no_style
 from django.db import DatabaseError, connections, models, transaction
 from django.db.migrations.executor import MigrationExecutor
@@ -192,7 +193,9 @@ def put(alias: str, historical: Any, lines: Iterator[str]) -> tuple[list[Table],
     connection = connections[alias]
     tables: list[Table] = []
     batch: list[Any] = []
-    append_only.let_insert(connection)
+    has_audit = append_only.TABLE in connection.introspection.table_names()
+    if has_audit:
+        append_only.let_insert(connection)
     for line in lines:
         said = json_line(line)
         if isinstance(said, list):
@@ -203,7 +206,8 @@ def put(alias: str, historical: Any, lines: Iterator[str]) -> tuple[list[Table],
             insert(alias, tables[-1], batch)
         batch = []
         if isinstance(said, dict) and "end" in said:
-            append_only.refuse_insert(connection)
+            if has_audit:
+                append_only.refuse_insert(connection)
             return tables, dict(said["end"])
         if isinstance(said, dict):
             tables.append(Table(historical.get_model(said["model"]), list(said["columns"])))
@@ -217,10 +221,13 @@ def insert(alias: str, table: Table, batch: list[list[Any]]) -> None:
     if set(names) != set(known):
         refuse(model, "has other columns here")
     fields = [known[name] for name in names]
-    made = [
-        model(**{field.attname: value_of(field, value) for field, value in zip(fields, row, strict=True)})
-        for row in batch
-    ]
+    try:
+        made = [
+            model(**{field.attname: value_of(field, value) for field, value in zip(fields, row, strict=True)})
+            for row in batch
+        ]
+    except (ValueError, TypeError, ValidationError) as error:
+        refuse(model, f"has a row that does not fit: {error}")
     step = min(BATCH, connections[alias].ops.bulk_batch_size(fields, made) or BATCH)
     for start in range(0, len(made), step):
         query = InsertQuery(model)
