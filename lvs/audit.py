@@ -91,7 +91,7 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
         if user:
             found = found.of_user(user)
         if address:
-            found = found.filter(address__startswith=address)
+            found = found.filter(address__istartswith=address)
         if action:
             found = found.filter(action=action)
         if since:
