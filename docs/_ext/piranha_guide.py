@@ -41,6 +41,9 @@ SECTION = re.compile(r'<section id="([^"]+)">\s*(?:<span id="[^"]*"></span>\s*)*
 # Markdown's tables have heads in any case; an empty one says nothing to whoever has the page read to them.
 NO_HEADS = re.compile(r"<thead>\s*<tr[^>]*>(?:\s*<th[^>]*>\s*(?:<p></p>)?\s*</th>)+\s*</tr>\s*</thead>")
 NO_HEAD = re.compile(r"<th[^>]*>\s*(?:<p></p>)?\s*</th>")
+# A table with this many columns is moved sideways on a phone, by keyboard as well.
+_HEAD = r"(?:(?!</thead>|</table>).)*?"
+WIDE = re.compile(rf"<table{_HEAD}(?:<t[hd]\b{_HEAD}){{5}}</thead>.*?</table>", re.DOTALL)
 INDEX = "guide.json"
 TOPICS: dict[str, str] = {}  # of this build: page of the help -> page of the guide that has it
 PLACES: list[dict[str, Any]] = []  # and what stands where, for the search of the application
@@ -129,7 +132,10 @@ def finish(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any
 
     if doctree is None:
         return
-    context["body"] = NO_HEAD.sub("<td></td>", NO_HEADS.sub("", context["body"]))
+    whole = NO_HEAD.sub("<td></td>", NO_HEADS.sub("", context["body"]))
+    context["body"] = WIDE.sub(
+        r'<div class="table-scroll" tabindex="0" role="region" aria-label="Wide table">\g<0></div>', whole
+    )
     page = Page(
         name=f"{pagename}{context['file_suffix']}",
         title=unescape(re.sub(r"<[^>]+>", "", context["title"])),
