@@ -7,6 +7,7 @@ site's own files and database is done as the site's user, in a process of its ow
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ from typing import IO
 
 from lvs.errors import NotPossible
 from piranha_web import installed
+
+
+log = logging.getLogger("piranha.site")
 
 
 class Failed(Exception):
@@ -38,6 +42,9 @@ def as_site(work: Callable[[], int]) -> int:
             installed.become(os.environ)
             code = work()
             sys.stdout.flush()
+        except Exception:
+            # Nothing of the parent's must run on in here, so what went wrong is said at once.
+            log.exception("it ended in an unexpected error")
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
