@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields
 from enum import Enum, StrEnum
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, TypeVar, get_type_hints
 
+from lvs.config.address import address_of
 from lvs.config.model import (
     Address,
     CheckKind,
@@ -86,7 +87,7 @@ def _port_range(column: list[Any]) -> PortRange:
 
 
 _UNPACK: dict[Any, Callable[[Any], Any]] = {
-    Address | None: lambda text: ip_address(text) if text else None,
+    Address | None: lambda text: address_of(text) if text else None,
     Service: Service,
     Forwarding: Forwarding,
     Forwarding | None: lambda text: Forwarding(text) if text else None,
@@ -111,7 +112,7 @@ def from_columns(kind: type[T], row: Any, **others: Any) -> T:
             continue
         column = getattr(row, name)
         if device is not None:
-            address = ip_address(column) if column else None
+            address = address_of(column) if column else None
             attributes[name] = (
                 FloatingAddress(address=address, device=getattr(row, device)) if address else None
             )

@@ -7,6 +7,7 @@ shelf. Whatever is kept must be frozen, and its name must change when what it wa
 
 from __future__ import annotations
 
+import gc
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,6 +19,35 @@ from django.core.cache import cache
 ROOM = 24  # values; each cluster that somebody looks at has about three
 _EPOCH = "shelf-epoch"
 Made = TypeVar("Made")
+
+
+class Patient:
+    """While something is made that stays, nobody looks for garbage.
+
+    Of hundreds of thousands of new objects the collector takes each tenth for a reason to look through all of
+    them: two of five seconds, for 50,000 real servers, and it finds nothing.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._collects = True
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._collects = gc.isenabled()
+                gc.disable()
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside and self._collects:
+                gc.enable()
+
+
+PATIENT = Patient()
 
 
 class Shelf:
@@ -44,7 +74,8 @@ class Shelf:
                     made = self._kept[key]
                     return made
             try:
-                made = make()
+                with PATIENT:
+                    made = make()
                 self._put(key, made)
                 return made
             finally:

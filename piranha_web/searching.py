@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol, TypeVar
 
+from lvs.config.address import address_of
+
 MOST_SIGNS = 200  # of what is typed; the rest is no search any more
 MOST_WORDS = 8
 Ranges = tuple[tuple[int, int], ...]
@@ -116,7 +118,7 @@ def _within(network: IPv4Network | IPv6Network) -> Callable[[Sought], bool]:
 
 
 def _is_in(network: IPv4Network | IPv6Network, text: str) -> bool:
-    address = ip_address(text)
+    address = address_of(text)
     return address.version == network.version and address in network
 
 
@@ -141,5 +143,5 @@ def address_order(text: str | None) -> tuple[int, int]:
     """An address for sorting: IPv4 first, then IPv6, each by number; none at all last."""
     if not text:
         return (9, 0)
-    address = ip_address(text)
+    address = address_of(text)
     return (address.version, int(address))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 
+from lvs.config.address import address_of
 from lvs.config.model import Address, FloatingAddress
 from lvs.config.text import BadValue, bare, shown
 from lvs.config.values import Context, Kind, want
@@ -18,13 +20,9 @@ _PREFIX_OF_MASK = {dotted: length for length, dotted in enumerate(_DOTTED_MASKS)
 
 def parse_address(word: str) -> Address:
     """An IPv4 address with all four numbers, or an IPv6 address without a zone."""
-    try:
-        if ":" not in word:
-            return IPv4Address(word)
-        if "%" not in word:
-            return IPv6Address(word)
-    except AddressValueError:
-        pass  # the sentence below says more than the exception
+    if "%" not in word:
+        with suppress(ValueError):  # the sentence below says more than the exception
+            return address_of(word)
     raise BadValue(f"{shown(word)} {_address_remedy(word)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from dataclasses import replace
 
@@ -88,3 +89,28 @@ def test_a_loaded_candidate_has_the_same_objects_again_save_for_what_changed(
         assert after[0] is before[0]
         assert after[1] != before[1]
     assert (mail.active, after[1].active, len(after[1].real_servers)) == (True, False, 1)
+
+
+def test_nobody_looks_for_garbage_while_something_is_made_and_as_before_afterwards() -> None:
+    shelf, seen = Shelf(), []
+
+    def make() -> int:
+        seen.append(gc.isenabled())
+        return shelf.get("inside", lambda: 1) if len(seen) == 1 else 2
+
+    def fail() -> int:
+        raise ValueError("no")
+
+    before = gc.isenabled()
+    gc.enable()
+    try:
+        shelf.get("a", make)
+        with pytest.raises(ValueError, match="no"):
+            shelf.get("b", fail)
+        assert seen == [False]
+        assert gc.isenabled()
+        gc.disable()
+        shelf.get("c", make)
+        assert not gc.isenabled()
+    finally:
+        (gc.enable if before else gc.disable)()
