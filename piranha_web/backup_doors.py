@@ -18,7 +18,6 @@ from typing import IO
 from lvs.errors import NotPossible
 from piranha_web import installed
 
-
 log = logging.getLogger("piranha.site")
 
 
