@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from lvs import dispatch, models
+from lvs.audit import harmless
 from lvs.dispatch import ClusterState, RouterState, duration
 from lvs.standing import UNSERVED, Standing
 from lvs.witness import BOTH_ACTIVE, HEART, NONE_ACTIVE_KIND, STRANGER
@@ -27,7 +28,7 @@ from piranha_web.tls.serving import Serving
 log = logging.getLogger("piranha.alerts")
 
 CLOCK_SECONDS = 5.0  # that a router's clock may differ, the time of its report included
-LONGEST_KEY = 400
+LONGEST_KEY, LONGEST_SENTENCE = 400, 600
 MOST_NAMES = 5  # of real servers in one sentence
 MOST_EVENTS = 50  # of one kind at one look: a flood is told of as such
 ENDS = {
@@ -46,9 +47,15 @@ class Look:
 
     @property
     def seen(self) -> Seen:
-        """For the rules; keys as long as the database takes them."""
-        conditions = tuple(replace(one, key=one.key[:LONGEST_KEY]) for one in self.conditions)
-        return Seen(conditions, tuple(self.events), frozenset(self.unknown))
+        """For the rules, with nothing in it that a router could do to a mailbox, a chat or a terminal."""
+        return Seen(
+            tuple(map(_plain, self.conditions)), tuple(map(_plain, self.events)), frozenset(self.unknown)
+        )
+
+
+def _plain(one: Condition) -> Condition:
+    """Routers wrote some of its words. Its key is as long as the database takes."""
+    return replace(one, key=one.key[:LONGEST_KEY], sentence=harmless(one.sentence, LONGEST_SENTENCE))
 
 
 def look(now: float) -> Seen:

@@ -126,6 +126,16 @@ def test_a_service_that_no_real_server_serves_is_worse(running: models.Revision)
     assert "clients get no answer (web1: timeout; web2: x)" in kinds["service_down"]
 
 
+def test_what_a_router_calls_a_reason_is_plain_text_in_a_message(running: models.Revision) -> None:
+    evil = real_server("web1", "10.11.12.1", "failed", "x\r\nBcc: all@example.org\x1b[31m" + "y" * 900)
+
+    both(running, virtual_servers=shop_with(evil, real_server("web2", "10.11.12.2"))["virtual_servers"])
+
+    sentence = seen_kinds()["servers_out"]
+    assert sentence.isprintable()
+    assert len(sentence) <= 1200
+
+
 def test_a_router_that_is_silent_says_nothing_of_its_servers_and_that_is_known(
     running: models.Revision, redis_server: RedisServer
 ) -> None:

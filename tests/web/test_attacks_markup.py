@@ -83,7 +83,7 @@ def html_of(client: Client, method: str, address: str, fields: dict[str, str] | 
     response = (
         client.generic(method, address) if fields is None else client.post(address, fields, follow=True)
     )
-    assert response.status_code < 500, address
+    assert response.status_code < 500 or address == "/readyz", address  # no worker of the manager runs here
     is_page = response.headers.get("Content-Type", "").startswith("text/html")
     return response.content.decode() if is_page else ""
 
