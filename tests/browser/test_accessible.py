@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 State = models.Deployment.State
 # What is there for a program or a library and is no page.
 NO_PAGES = re.compile(
-    r"(/lvs\.cf|/script|/download|/export|/live|/figures|/status-line|/preflight|/rules|/deployments|^/review/routers|^/login.*"
+    r"(/lvs\.cf|/script|/download|/export|/live|/figures|/status-line|/confirmation|/preflight|/rules|/deployments|^/review/routers|^/login.*"
     r"|^/healthz|^/readyz|^/metrics|^/guide/.*)$"
 )
 # What a page must be asked for, and further pages that the table has once.
