@@ -102,8 +102,12 @@ bench: .venv/.dev  ## the figures of docs/benchmarks.md
 guide: .venv/.dev  ## the guide, into build/guide; the application shows it under /guide/
 	$(PY) -m sphinx --fail-on-warning --keep-going --fresh-env --quiet --builder html docs build/guide --doctree-dir build/guide-doctrees
 
-deb: .venv/.runtime  ## the Debian packages, into build/deb
+deb: guide  ## the Debian packages, into build/deb
 	@$(PY) -m deploy.deb.build
+
+packages-test: .venv/.dev  ## install, set up, upgrade and purge them on a clean Debian 12 with systemd (root)
+	@deploy/setup packages
+	.venv/bin/pytest tests/packages
 
 audit: .venv/.dev  ## ask whether anything it is installed with has a known vulnerability (takes the internet)
 	@$(PY) deploy/audit.py

@@ -59,6 +59,6 @@ def cleared(kernel: Kernel, state: Path) -> list[str]:
         raise RouterError(ledger.problem)
     report = reconcile(kernel, KernelState(), ledger, Names())
     if report.refused:
-        raise RouterError("; ".join(f"{one.change}: {one.reason}" for one in report.refused))
+        raise RouterError("; ".join(f"{one.change.text}: {one.reason}" for one in report.refused))
     (state / saved_rules.NAME).unlink(missing_ok=True)
-    return [str(change) for change in report.changes] or ["There was nothing left to take out."]
+    return [change.text for change in report.changes] or ["There was nothing left to take out."]

@@ -38,7 +38,9 @@ def test_all_that_pulse_put_there_goes_and_is_named(tmp_path: Path, capsys: pyte
     assert not kernel.addresses
     assert not kernel.netfilter
     assert not (tmp_path / NAME).exists()
-    assert "remove" in capsys.readouterr().out.lower()
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) >= 3
+    assert all(line.startswith("remove ") for line in said)
 
 
 def test_a_second_time_there_is_nothing_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -1,0 +1,196 @@
+"""A Debian 12 that was just installed, booted with systemd in namespaces; what it changes is thrown away."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+KEPT = PROJECT / "var" / "packages"
+SUITE = "bookworm"
+PACKAGES = (
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "iproute2",
+    "nftables",
+    "kmod",
+    "python3",
+    "adduser",
+    "redis-server",
+    "curl",
+    "procps",
+    "man-db",
+    "media-types",
+    "tzdata",
+)
+# The root is an overlay whose changes are in memory; devices are this machine's, a few of them.
+BOOT = """
+set -e
+mount --make-rprivate /
+mount -t tmpfs -o size=2g tmpfs "$PLACE"
+mkdir "$PLACE/upper" "$PLACE/work" "$PLACE/root"
+mount -t overlay -o "lowerdir=$LOWER,upperdir=$PLACE/upper,workdir=$PLACE/work" overlay "$PLACE/root"
+cd "$PLACE/root"
+mkdir -p exchange
+mount --bind "$EXCHANGE" exchange
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs tmpfs run
+mount -t tmpfs -o mode=1777 tmpfs tmp
+mount -t tmpfs -o mode=755 dev dev
+for name in null zero full random urandom tty; do touch dev/$name; mount --bind /dev/$name dev/$name; done
+ln -s /proc/self/fd dev/fd
+mkdir dev/shm dev/pts
+mount -t tmpfs -o mode=1777 shm dev/shm
+mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+hostname router1
+ip link set lo up
+pivot_root . mnt
+umount -l /mnt
+exec env -i container=piranha-test PATH=/usr/sbin:/usr/bin /sbin/init --log-target=console --show-status=0
+"""
+ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LC_ALL": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
+
+
+def clean_debian() -> Path:
+    """A minimal Debian 12 in a folder, made at the first call (a minute) from this machine's apt sources."""
+    root = KEPT / f"{SUITE}-{hashlib.sha256(' '.join(PACKAGES).encode()).hexdigest()[:12]}"
+    if root.is_dir():
+        return root
+    KEPT.mkdir(parents=True, exist_ok=True)
+    part = root.with_name(f"part-{os.getpid()}")
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, part, ignore_errors=True)
+        subprocess.run(
+            ["mmdebstrap", "--quiet", "--variant=minbase", "--format=directory",
+             f"--include={','.join(PACKAGES)}", SUITE, str(part)],
+            check=True,
+        )  # fmt: skip
+        (part / "etc/hostname").write_text("router1\n")
+        (part / "etc/hosts").write_text("127.0.0.1 localhost router1\n")
+        for unit in ("redis-server.service", "man-db.timer", "apt-daily.timer", "apt-daily-upgrade.timer"):
+            (part / "etc/systemd/system" / unit).unlink(missing_ok=True)
+            (part / "etc/systemd/system" / unit).symlink_to("/dev/null")
+        part.rename(root)
+    return root
+
+
+def wait_until(holds: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
+    """Waits for a condition; AssertionError when it does not come."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"{what} did not come within {seconds:.0f} s"
+        time.sleep(0.2)
+
+
+class Machine:
+    """One of them. exchange: a folder of ours that it sees as /exchange."""
+
+    def __init__(self, place: Path, exchange: Path) -> None:
+        self._place, self._exchange = place, exchange
+        self._group = cgroups() / f"piranha-packages-{os.getpid()}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._init = 0
+
+    def start(self) -> None:
+        """Boots it, and waits until all that it starts by itself runs."""
+        self._place.mkdir(exist_ok=True)
+        self._group.mkdir(exist_ok=True)
+        with (self._exchange / "boot.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--fork",
+                 "--kill-child=SIGKILL", "sh", "-c", BOOT],
+                env={**os.environ, **self._places(clean_debian())},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=self._join_group,
+            )  # fmt: skip
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        wait_until(lambda: bool(children.read_text().split()), "the first process", 20)
+        self._init = int(children.read_text().split()[0])
+        comm = Path(f"/proc/{self._init}/comm")
+        wait_until(lambda: comm.read_text().strip() == "systemd", "systemd", 20)
+        wait_until(lambda: self.said("systemctl", "is-system-running") in ("running", "degraded"), "the boot")
+
+    def _join_group(self) -> None:
+        (self._group / "cgroup.procs").write_text(str(os.getpid()))
+
+    def _places(self, lower: Path) -> dict[str, str]:
+        return {"LOWER": str(lower), "PLACE": str(self._place), "EXCHANGE": str(self._exchange)}
+
+    def stop(self) -> None:
+        """Ends all of it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        with contextlib.suppress(OSError):  # something in it is still on its way out
+            self._group.rmdir()
+
+    def run(self, *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        """A command as root in there. text: for its standard input."""
+        return subprocess.run(
+            ["nsenter", "--target", str(self._init), "--all", *words],
+            env=ENVIRONMENT,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def said(self, *words: str) -> str:
+        """What it prints, whatever comes of it."""
+        return self.run(*words).stdout.strip()
+
+    def done(self, *words: str, text: str | None = None) -> str:
+        """What it prints; AssertionError with all of it where it fails."""
+        ran = self.run(*words, text=text)
+        assert ran.returncode == 0, (
+            f"{' '.join(words)} ended with {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
+        )
+        return ran.stdout
+
+    def is_active(self, unit: str) -> bool:
+        return self.said("systemctl", "is-active", unit) == "active"
+
+    def files(self) -> set[str]:
+        """Every file, but for what every run of dpkg, systemd and man leaves behind."""
+        passed = ("/proc", "/sys", "/dev", "/run", "/tmp", "/exchange", "/var/log", "/var/cache", "/var/tmp")
+        passed += ("/var/lib/dpkg", "/var/lib/apt", "/var/lib/systemd", "/root", "/mnt")
+        words = [word for path in passed for word in ("-path", path, "-prune", "-o")]
+        return set(self.done("find", "/", "-xdev", *words, "-print").splitlines())
+
+
+def cgroups() -> Path:
+    """Where this machine's cgroups of version 2 are."""
+    for folder in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified")):
+        if (folder / "cgroup.procs").exists() and not (folder / "tasks").exists():
+            return folder
+    raise RuntimeError("There are no cgroups of version 2 here: mount -t cgroup2 cgroup2 /sys/fs/cgroup")
+
+
+@contextlib.contextmanager
+def booted(folder: Path) -> Iterator[Machine]:
+    """A machine, as long as the block lasts; folder/exchange is its /exchange."""
+    exchange = folder / "exchange"
+    exchange.mkdir(exist_ok=True)
+    machine = Machine(folder / "place", exchange)
+    try:
+        machine.start()
+        yield machine
+    finally:
+        machine.stop()
