@@ -70,9 +70,7 @@ class Made:
     left_out: tuple[str, ...]
 
 
-def backup(
-    out: IO[bytes], var: Path, environment: Mapping[str, str], now: datetime, passphrase: str = ""
-) -> Made:
+def backup(out: IO[bytes], var: Path, environment: Mapping[str, str], now: datetime, passphrase: str) -> Made:
     """Writes a backup into out; the site may be in use meanwhile. passphrase "": it is not sealed."""
     files, left_out = collected(var, environment)
     # In the manager's own folder: what is in there on its way is in there anyway.

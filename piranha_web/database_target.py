@@ -17,7 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.db import connections, transaction
+from django.db.models import QuerySet
 
 from lvs.errors import NotPossible
 from piranha_web import database_rows
@@ -25,6 +27,9 @@ from piranha_web.access.private import keep_private
 from piranha_web.access.whole_file import give_to_folders_owner
 from piranha_web.database_url import ENGINE, described
 from piranha_web.database_ways import TARGET, opened
+
+# A database that was only just migrated has no row of these.
+MADE_BY_SOMEBODY = ("lvs.cluster", "lvs.revision", "lvs.account", "lvs.auditentry", "auth.user")
 
 log = logging.getLogger("piranha.database")
 
@@ -54,14 +59,10 @@ class Target:
             tables = set(connections[alias].introspection.table_names())
             if not tables:
                 return True
-            with connections[alias].cursor() as cursor:
-                for table in ("lvs_cluster", "lvs_revision", "lvs_account", "lvs_auditentry", "auth_user"):
-                    if table not in tables:
-                        return False  # somebody else's
-                    cursor.execute(f"SELECT 1 FROM {table} LIMIT 1")  # noqa: S608 - names of ours
-                    if cursor.fetchone():
-                        return False
-        return True
+            ours = [apps.get_model(label) for label in MADE_BY_SOMEBODY]
+            if not {model._meta.db_table for model in ours} <= tables:
+                return False  # somebody else's, or of a version long ago
+            return not any(QuerySet(model, using=alias).values("pk").exists() for model in ours)
 
     @contextmanager
     def filled(self, lines: Iterable[str]) -> Iterator[None]:
