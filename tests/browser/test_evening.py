@@ -84,6 +84,7 @@ def test_a_wrong_check_costs_no_answer_and_control_says_what_holds_why_and_what_
     set_service(page, tool, "shop", protection="50")
     applied(page)
 
+    open_shop(page, tool)
     page.get_by_role("link", name="Monitoring scripts", exact=True).click()
     page.locator("input[name=kind][value=http]").check()
     page.locator("#id_body").fill("wrong text")
