@@ -246,10 +246,16 @@ def test_systemd_is_told_when_pulse_is_ready_alive_and_stopping(tmp_path: Path) 
         systemd.bind(str(tmp_path / "notify"))
         environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "100000"}
         with pulse(tmp_path, environment=environment) as process:
-            heard = {systemd.recv(100) for _ in range(3)}
-            assert heard == {b"READY=1", b"WATCHDOG=1"}
+            heard: list[str] = []
+            while not {"READY=1", "WATCHDOG=1"} <= set(heard):
+                heard += systemd.recv(1000).decode().split("\n")
+            assert heard.index("READY=1") < heard.index("WATCHDOG=1")  # else a slow start would be ended
+            assert any(line.startswith("STATUS=") for line in heard)
+            process.popen.send_signal(signal.SIGHUP)
+            until(lambda: b"RELOADING=1" in systemd.recv(1000))
+            until(lambda: b"READY=1" in systemd.recv(1000))
             assert process.end() == 0
-            until(lambda: systemd.recv(100) == b"STOPPING=1")
+            until(lambda: b"STOPPING=1" in systemd.recv(1000))
 
 
 def test_pulse_is_small(tmp_path: Path) -> None:

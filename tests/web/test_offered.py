@@ -63,6 +63,7 @@ def offers(page: str, own: str) -> set[tuple[str, str]]:
 
 
 def address_in_table(address: str) -> str:
+    address = re.sub(r"^/guide/.+$", "/guide/index.html", address)
     return re.sub(r"\d+", "1", re.sub(r"^/help/[\w-]+$", "/help/forwarding", address))
 
 
