@@ -106,6 +106,13 @@ def test_commands_are_looked_for_where_they_stand() -> None:
     assert parses(["check", "FILE", "--json"])
 
 
+def test_every_link_of_the_pages_beside_the_guide_holds() -> None:
+    for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+            assert (ROOT / link).exists(), f"{name}: {link}"
+
+
 def test_the_readmes_two_commands_are_there() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     told = re.findall(r"^make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)

@@ -24,14 +24,8 @@ from sphinx.util.osutil import relative_uri
 
 from piranha_web.django_ready import set_up_django
 
-MAYBE = re.compile(r"^\?([\w-]+)\n", re.MULTILINE)  # a page in the contents that need not be there
-TO_MAYBE = re.compile(
-    r"\[([^\]]+)\]\((?:\.\./)?(installing|set-up|databases|backup|redis|monitoring)\.md[^)]*\)"
-)
 GENERATED = re.compile(r"^```\{generated\} ([a-z-]+)\n```$", re.MULTILINE)
-TO_HELP = re.compile(
-    r"\[([^\]]+)\]\(help:([a-z-]+)(#[\w-]+)?\)"
-)  # Markdown knows no anchors inside of {help}
+TO_HELP = re.compile(r"\[([^\]]+)\]\(help:([a-z-]+)(#[\w-]+)?\)")  # Markdown sees no anchors inside of {help}
 HELP = re.compile(r"^```\{help\} ([a-z-]+)\n```$", re.MULTILINE)
 LINK = re.compile(r'<a href="(/[^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 ELSEWHERE = {"lvs-cf": "reference/directives"}  # what the guide has in another form
@@ -53,14 +47,7 @@ def generate(app: Sphinx, docname: str, source: list[str]) -> None:
     """Puts what the program says of itself in its place."""
     import reference
 
-    folder = Path(app.srcdir)
-    source[0] = MAYBE.sub(
-        lambda found: f"{found[1]}\n" if (folder / f"{found[1]}.md").is_file() else "", source[0]
-    )
     source[0] = GENERATED.sub(lambda found: reference.MAKERS[found[1]](), source[0])
-    source[0] = TO_MAYBE.sub(
-        lambda found: found[0] if (folder / f"{found[2]}.md").is_file() else found[1], source[0]
-    )
     source[0] = TO_HELP.sub(
         lambda found: f'<a href="{address_of(docname, found[2], found[3] or "")}">{found[1]}</a>', source[0]
     )
