@@ -5,23 +5,30 @@ What processes that have ended counted stays there, and counts on; it begins ane
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+PREFIX = "piranha-metrics-"
 
 
-def prepare(environment: Mapping[str, str]) -> Path:
+def prepare(environment: Mapping[str, str], memory: Path = MEMORY) -> Path:
     """An empty folder: in systemd's RuntimeDirectory of this service, else in memory."""
     given = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    if not given:
-        return Path(tempfile.mkdtemp(prefix="piranha-metrics-", dir=MEMORY if MEMORY.is_dir() else None))
-    folder = Path(given) / "metrics"
-    clear(folder)
-    folder.mkdir(mode=0o700)
-    return folder
+    if given:
+        folder = Path(given) / "metrics"
+        clear(folder)
+        folder.mkdir(mode=0o700)
+        return folder
+    place = memory if memory.is_dir() else Path(tempfile.gettempdir())
+    for old in place.glob(f"{PREFIX}*"):
+        process = old.name.removeprefix(PREFIX).partition("-")[0]
+        if process.isdecimal() and not Path("/proc", process).exists():  # it was killed
+            clear(old)
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))
 
 
 def clear(folder: Path) -> None:

@@ -16,6 +16,7 @@ from lvs.exposition import GAUGE, Metric, Page, number
 from lvs.metrics import Limits
 from lvs.report_shape import COUNTED
 from lvs.standing import Standing
+from piranha_web.metrics.folder import prepare
 from tests.web.redundant import redundant
 from tests.web.reports import real_server, shop_with
 
@@ -184,6 +185,24 @@ def test_labels_of_strangers_stay_labels() -> None:
 )
 def test_numbers_are_written_as_prometheus_reads_them(given: float, written: str) -> None:
     assert number(given) == written
+
+
+def test_a_server_begins_with_an_empty_folder_and_clears_away_what_a_killed_one_left(tmp_path: Path) -> None:
+    killed = tmp_path / "piranha-metrics-4194305-x"  # no process has a number above 2^22
+    living = tmp_path / f"piranha-metrics-{os.getpid()}-x"
+    for folder in (killed, living):
+        folder.mkdir()
+        (folder / "counter_1.db").write_text("x")
+
+    made = prepare({}, tmp_path)
+
+    assert not killed.exists()
+    assert living.exists()
+    assert list(made.iterdir()) == []
+    given = {"RUNTIME_DIRECTORY": f"{tmp_path}:/other"}
+    (prepare(given) / "counter_1.db").write_text("x")
+    assert list(prepare(given).iterdir()) == []
+    assert prepare(given) == tmp_path / "metrics"
 
 
 COUNTING = """
