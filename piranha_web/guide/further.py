@@ -32,8 +32,9 @@ FURTHER: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("enrolling.html", "TLS, and bringing a router to its manager"),
         ("operations/replace-router.html", "Replacing a router"),
     ),
-    "history": (("operations/upgrade.html", "Upgrading"),),
+    "history": (("backup.html", "Backup and restore"), ("operations/upgrade.html", "Upgrading")),
     "accounts": (("security.html", "Who may use it, in depth"),),
+    "alerts": (("monitoring.html", "Metrics, alerts, health and logs, in depth"),),
     "clients-cannot-connect": (("operations/clients-cannot-connect.html", "The same at a router's console"),),
     "flapping": (("operations/flapping.html", "The same at a router's console"),),
     "both-active": (
