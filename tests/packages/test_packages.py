@@ -119,7 +119,7 @@ def test_a_machine_is_set_up_and_what_is_applied_in_the_panels_reaches_its_pulse
     assert all(machine.is_active(unit) for unit in UNITS)
     panel = ["/usr/bin/python3", "/exchange/first/panel.py", "3636", PASSWORD, "/exchange/lvs.cf", "seen"]
     assert re.search(r"/\w+/\d+", machine.done(*panel))
-    wait_until(lambda: "lvs.cf serial" in machine.said("piranha", "status"), "the lvs.cf")
+    wait_until(lambda: "serial_no 1," in machine.said("piranha", "status"), "the lvs.cf")
     assert "shop" in machine.done("cat", "/etc/piranha/lvs.cf")
     again = machine.done("piranha", "setup", "--kind", "single", "--yes", "--bind", "127.0.0.1")
     assert "nothing" in again.lower(), again
