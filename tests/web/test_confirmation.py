@@ -80,6 +80,9 @@ def test_a_revision_that_waits_counts_down_and_offers_both_verdicts(
     assert "Keep it" in page
     assert "Roll back now" in page
     assert page.count("Keep it") == 1
+    assert '<div id="confirm-bar" data-of="2">' in page, (
+        "so that no script puts a second pair of buttons there"
+    )
     assert "Keep it" not in text_of(administrator.get("/history/1/deployments"))
 
 
