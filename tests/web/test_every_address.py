@@ -45,8 +45,6 @@ def test_without_login_no_method_gets_anything(anonymous: Client, cluster: model
                 assert response.status_code == (503 if method in ("GET", "HEAD") else 405), where
             elif name == "metrics":
                 assert response.status_code == (401 if method in ("GET", "HEAD") else 405), where
-            elif name == "metrics":
-                assert response.status_code == (401 if method in ("GET", "HEAD") else 405), where
             elif name in OFF or name == "enrol":  # open to whoever has a token, and nobody has
                 assert response.status_code in (404, 405), where
             elif name == "login-code":  # open to whoever has given the right password, and nobody has
