@@ -97,6 +97,7 @@ bench: .venv/.dev  ## the figures of docs/benchmarks.md
 	$(PY) -m tests.bench.rules
 	$(PY) -m tests.bench.reports
 	$(PY) -m tests.bench.pages
+	$(PY) -m tests.bench.metrics
 	deploy/lab/guest uml --timeout 1800 -- $(PY) -m tests.bench.failover
 
 guide: .venv/.dev  ## the guide, into build/guide; the application shows it under /guide/
