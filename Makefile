@@ -55,7 +55,7 @@ test: .venv/.dev  ## every test, on real kernels and in a real browser; installs
 kernel: kernel-uml kernel-vm  ## the tests in booted kernels with IPVS
 
 unit-domain: .venv/.dev
-	.venv/bin/pytest tests/unit tests/test_docs.py tests/test_docs_words.py -m "not thorough"
+	.venv/bin/pytest tests/unit tests/test_docs.py tests/test_docs_words.py tests/test_monitoring.py -m "not thorough"
 
 unit-site: .venv/.dev
 	.venv/bin/pytest tests/web -m "not thorough"
@@ -124,4 +124,4 @@ lock: .venv/.dev  ## pin the dependencies anew
 clean:  ## remove the environment and everything that make run keeps
 	rm -rf .venv var build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup run check style types layers careless unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser screenshots bench databases postgresql guide audit format lock clean
+.PHONY: help setup run check style types layers careless unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser screenshots bench databases postgresql guide deb packages-test audit format lock clean
