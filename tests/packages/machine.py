@@ -137,8 +137,11 @@ class Machine:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        with contextlib.suppress(OSError):  # something in it is still on its way out
-            self._group.rmdir()
+            events = self._group / "cgroup.events"
+            wait_until(lambda: "populated 0" in events.read_text(), "the end of all in it", 20)
+        for folder in sorted((self._group, *self._group.rglob("*/")), reverse=True):
+            with contextlib.suppress(FileNotFoundError):  # it was never booted
+                folder.rmdir()
 
     def run(self, *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """A command as root in there. text: for its standard input."""
