@@ -435,7 +435,7 @@ WALK: dict[str, tuple[Step, Action, str]] = {
         "a reminder every 8 h",
     ),
     "alerts-remove": (remove_target, Action.ALERT, "nobody is alerted by json://127.0.0.1/…"),
-    "alerts-test": (try_target, Action.ALERT, "test alert to json://127.0.0.1:1/…"),
+    "alerts-test": (try_target, Action.ALERT, "test alert to json://127.0.0.1:"),
     "alerts-quiet": (
         lambda site: site.post("/alerts/quiet", until="2h", reason="new cables"),
         Action.ALERT,
