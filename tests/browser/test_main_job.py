@@ -37,7 +37,7 @@ def test_an_administrator_sets_up_a_cluster_and_its_clients_get_answers_from_bot
 
     page.get_by_role("link", name="Review and apply").first.click()
     expect(page.get_by_text("add virtual server shop").first).to_be_visible()
-    dry_run = page.get_by_role("region", name=re.compile("On r1")).get_by_text("web2")
+    dry_run = page.get_by_role("region", name=re.compile("On r1")).get_by_text("add real server web2")
     eventually(
         lambda: comes(page, dry_run), "r1's dry run comes within the time that a page waits for it", 90
     )

@@ -40,6 +40,8 @@ OPERATORS_PAGES = (
 # What is there for a program, and would be saved instead of shown.
 FILES = re.compile(r"/lvs\.cf$|/script$|/download$|/export$")
 
+GUIDE = "/guide/"  # the same for everybody, and built by whoever needs it (test_guide)
+
 # A form without a button that can be pressed is one to read.
 FORMS = """() => [...document.querySelectorAll('button:not([type=button]), input[type=submit]')]
   .filter(one => one.form && one.form.method === 'post' && !one.matches(':disabled'))
@@ -87,7 +89,7 @@ def walk(page: Page, tool: Tool) -> Iterator[str]:
         address = todo.pop(0)
         path = urlsplit(address).path
         kind = ONE_OF_EACH.sub("*", path)
-        if not address.startswith(tool.url) or kind in seen:
+        if not address.startswith(tool.url) or kind in seen or path.startswith(GUIDE):
             continue
         seen.add(kind)
         if FILES.search(path):
