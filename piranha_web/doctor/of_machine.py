@@ -11,14 +11,13 @@ import socket
 import ssl
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from piranha_web import installed
 from piranha_web.doctor import judgement
 from piranha_web.doctor.findings import Finding, fault, from_document, note, well
-from piranha_web.setup.place import Place
+from piranha_web.setup.place import Place, python
 from piranha_web.setup.steps import systemctl
 from piranha_web.tls.binds import is_local, is_socket
 from piranha_web.tls.certificates import TlsRefused, chain, described
@@ -159,8 +158,8 @@ def site(place: Place) -> Iterator[Finding]:
         yield judgement.key("")
         return
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "piranha_web.cli", "manage", "doctor_looks"],
+        done = subprocess.run(  # noqa: S603 - our own command, by a list of words
+            [*python(), "-m", "piranha_web.cli", "manage", "doctor_looks"],
             env=place.environment(place.settings()),
             capture_output=True,
             text=True,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import piranha_web
 from lvs import worker_file
 from lvs.errors import LvsError
 from piranha_web import installed
@@ -19,6 +20,17 @@ from piranha_web.tls import making
 COMMAND_SECONDS = 300  # the tables of a large database that is new; everything else takes moments
 SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 UNITS = tuple(map(Path, ("/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system")))
+
+
+CODE = Path(piranha_web.__file__).resolve().parents[1]
+
+
+def python() -> list[str]:
+    """Python for a child of ours: it imports nothing from the folder that root happens to stand in.
+
+    Of the packages' Python nothing else counts either; a checkout's finds its own code by PYTHONPATH.
+    """
+    return [sys.executable, "-I" if installed.is_installed() else "-P"]
 
 
 class NotSetUp(LvsError):
@@ -112,12 +124,12 @@ class Place:
         }
         said = {name: value for name, value in settings.items() if value is not None}
         more = {worker_file.VARIABLE: str(self.worker_file), installed.VARIABLE: str(self.env_file)}
-        return {**kept, **said, **more}
+        return {**kept, **said, **more, "PYTHONPATH": str(CODE)}
 
     def run(self, settings: Mapping[str, str | None], *words: str, typed: str = "") -> str:
         """Runs a `piranha` command; what it prints. NotSetUp with what it says when it fails."""
         done = subprocess.run(  # noqa: S603 - our own command, by a list of words
-            [sys.executable, "-m", "piranha_web.cli", *words],
+            [*python(), "-m", "piranha_web.cli", *words],
             env=self.environment(settings),
             input=typed,
             capture_output=True,

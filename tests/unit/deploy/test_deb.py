@@ -255,3 +255,14 @@ def test_templates_and_static_files_are_packed_with_the_code():
     for folder in ("lvs", "piranha_web", "templates", "static"):
         assert len(tracked(folder)) > 5
     assert not any("__pycache__" in name for name in tracked("lvs"))
+
+
+def test_below_piranhas_folder_no_script_makes_or_gives_away_anything():
+    text = (PROJECT / SCRIPTS / "piranha-common.postinst").read_text(encoding="utf-8")
+    done = [line.split() for line in text.splitlines() if re.match(r"\s*(mkdir|chown|chmod|install)\b", line)]
+    assert [(words[0], words[-1]) for words in done] == [
+        ("mkdir", "/var/lib/piranha"),
+        ("chown", "/var/lib/piranha"),
+    ]
+    assert "/var/lib/piranha/" not in text
+    assert all("-h" in words for words in done if words[0] == "chown")
