@@ -113,8 +113,11 @@ class Target:
         path = self.path.with_name(f".{self.path.name}.new")
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            give_to_folders_owner(str(path), path)
+            made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                give_to_folders_owner(made, path)
+            finally:
+                os.close(made)
         return path
 
     def _before(self) -> str:

@@ -200,4 +200,3 @@ def _change(path: Path, edit: Callable[[list[Target]], Sequence[Target]]) -> Non
     with locked(path):
         made = [asdict(one) for one in edit(read(path))]
         replace(path, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
-        path.chmod(0o600)

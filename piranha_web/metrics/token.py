@@ -21,7 +21,6 @@ def make(path: Path) -> str:
     made = PREFIX + secrets.token_urlsafe(32)
     path.parent.mkdir(parents=True, exist_ok=True)
     replace(path, f"{_hash(made)}\n".encode())
-    path.chmod(0o600)
     return made
 
 

@@ -81,3 +81,9 @@ def test_a_command_takes_the_folder_of_the_site_from_its_settings(
 
     assert list((tmp_path / "kept").glob("signing*"))
     assert "does not sign yet" in capsys.readouterr().out
+
+
+def test_targets_of_alerts_and_the_token_of_the_metrics_are_written_as_the_sites_user() -> None:
+    assert installed.belongs_to_site(["alert", "add"])
+    assert installed.belongs_to_site(["metrics", "token", "--revoke"])
+    assert not installed.belongs_to_site(["metrics"])
