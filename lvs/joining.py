@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lvs import signing, worker_file
+from lvs import rights, signing, worker_file
 from lvs.errors import LvsError, RouterError
 from lvs.invitation import Invitation, NoInvitation, read
 from lvs.pulse.terminal import harmless
@@ -58,9 +58,10 @@ def join_command(token: str, path: Path, *, anyway: bool, owner: str = "") -> in
     try:
         invitation = read(sys.stdin.readline() if token == STDIN else token)
         refuse_other(path, invitation.router, anyway=anyway)
+        user = user_of(path, owner) if owner else None
         joined = join(invitation, path, time.time())
-        if owner:
-            give(path, owner)
+        if user:
+            give(path, user)
     except NoInvitation as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -81,23 +82,31 @@ def join_command(token: str, path: Path, *, anyway: bool, owner: str = "") -> in
 def refuse_other(path: Path, router: str, *, anyway: bool) -> None:
     """NotJoined where this machine is another router already, or the file could not be written: found out
     before the token is used up."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise NotJoined(f"{path.parent} cannot be made: {error.strerror}. Run this as root.") from error
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise NotJoined(f"{path.parent} cannot be written. Run this as root, or as the worker's user.")
-    if not path.exists() or anyway:
+    before = rights.below(path, lambda: router_by(path), NotJoined)
+    if not before or anyway:
         return
-    try:
-        before = worker_file.read(path).router
-    except RouterError:
-        return  # what is there is of no use to anybody
     if before != router:
         raise NotJoined(
             f"it is the router {before} by {path}, and the token is for {router}. If it is to be that from "
             "now on: piranha join --anyway TOKEN. Nothing was asked of the manager."
         )
+
+
+def router_by(path: Path) -> str:
+    """The router that the file at path is for, "": none; NotJoined: no file could be written there."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotJoined(f"{path.parent} cannot be made: {error.strerror}. Run this as root.") from error
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise NotJoined(
+            f"{path.parent} cannot be written by user id {os.geteuid()}. Run this as "
+            "root, or as the worker's user, whose folder that must be."
+        )
+    try:
+        return worker_file.read(path).router
+    except RouterError:
+        return ""  # there is none, or it is of no use to anybody
 
 
 def join(invitation: Invitation, path: Path, now: float) -> Joined:
@@ -119,7 +128,7 @@ def join(invitation: Invitation, path: Path, now: float) -> Joined:
         ) from error
     if file.router != invitation.router:
         raise NotJoined(f"the manager answered for {file.router}, and the token is for {invitation.router}.")
-    worker_file.write(path, file, serial)
+    rights.below(path, lambda: worker_file.write(path, file, serial), NotJoined)
     return Joined(file, tuple(remarks_on(file, at, now)))
 
 
@@ -209,13 +218,25 @@ def answer(line: ssl.SSLSocket, address: str, invitation: Invitation) -> Mapping
     return said
 
 
-def give(path: Path, owner: str) -> None:
-    """Makes the worker's user the owner of its files and their folder."""
+def user_of(path: Path, owner: str) -> pwd.struct_passwd:
+    """Who the worker is; NotJoined: there is no such user, or somebody else has the folder in his hand."""
     try:
         found = pwd.getpwnam(owner)
     except KeyError as error:
+        raise NotJoined(f"there is no user {owner}. Nothing was asked of the manager.") from error
+    before = rights.owner_on_the_way(path)
+    if os.geteuid() == 0 and before not in (None, found.pw_uid):
         raise NotJoined(
-            f"there is no user {owner}. The file is written; give it to the worker's user: chown USER {path}"
-        ) from error
-    for one in (path.parent, path, worker_file.serials_of(path)):
-        os.chown(one, found.pw_uid, found.pw_gid)
+            f"on the way to {path} is a folder or a link of another user than {owner}, who could put "
+            "anything in its place: look at it with namei -l. Nothing was asked of the manager."
+        )
+    return found
+
+
+def give(path: Path, owner: pwd.struct_passwd) -> None:
+    """Makes the worker's user the owner of its files and their folder."""
+    if os.geteuid() == 0 and rights.owner_on_the_way(path) is not None:
+        return  # they were made as that user
+    # The folder last: from then on the names in it are that user's.
+    for one in (worker_file.serials_of(path), path, path.parent):
+        os.chown(one, owner.pw_uid, owner.pw_gid, follow_symlinks=False)

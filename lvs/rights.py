@@ -116,3 +116,12 @@ def open_lock(path: Path) -> int:
         os.close(descriptor)
         raise OSError(f"{path} is no plain file with one name: remove it")
     return descriptor
+
+
+def open_plain(path: Path) -> int:
+    """A descriptor to read a file by. OSError: it is none, such as a pipe, which would hang us."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path} is no plain file")
+    return descriptor

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lvs import serials, signing
 from lvs.errors import RouterError
+from lvs.rights import open_plain
 from lvs.router.files import write_private
 
 VARIABLE = "PIRANHA_WORKER_FILE"
@@ -53,7 +54,7 @@ def read(path: Path) -> WorkerFile:
     """The file at path. RouterError says what is wrong with it, and what to do."""
     again = f"enrol this router again: piranha enrol ROUTER on the manager, then piranha join here ({path})"
     try:
-        with path.open(encoding="utf-8") as file:
+        with open(open_plain(path), encoding="utf-8") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             said = json.load(file)
     except FileNotFoundError as error:
