@@ -114,6 +114,9 @@ def running(place: Place, broker_url: str, ca: Path | None) -> Iterator[None]:
     user = installed.site_user() if place.is_real else None
     process = subprocess.Popen(  # noqa: S603 - a list of words, none of them a stranger's
         [program(), str(folder / CONFIGURATION)],
+        # Neither root's terminal nor its session: another user's process could type into them (TIOCSTI).
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

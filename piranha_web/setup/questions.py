@@ -326,6 +326,8 @@ def may_read(path: Path) -> bool:
         user=user.pw_uid,
         group=user.pw_gid,
         extra_groups=groups,
+        stdin=subprocess.DEVNULL,  # nor is root's terminal that user's
+        start_new_session=True,
         check=False,
     )
     return done.returncode == 0
