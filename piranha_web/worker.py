@@ -26,7 +26,8 @@ from celery import signals
 from lvs import broker, reports, serials, signing, worker_file
 from lvs.doorway import Doorway
 from lvs.errors import LvsError, RouterError
-from lvs.logs import formatter, is_ours
+from lvs.log_form import is_ours
+from lvs.logs import formatter
 from lvs.redis_words import in_words
 from lvs.refusals import Refusals
 from lvs.reporting import Reporter

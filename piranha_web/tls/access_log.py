@@ -12,7 +12,8 @@ from typing import Any
 
 from gunicorn.glogging import Logger, SafeAtoms
 
-from lvs.logs import formatter, is_ours
+from lvs.log_form import is_ours
+from lvs.logs import formatter
 
 SECRET_QUERY = "/login/by/return"  # noqa: S105 - the address whose query has a code
 

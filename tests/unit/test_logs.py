@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lvs.logs import JournalFormatter, JsonFormatter, formatter, is_journal, prefix_of
+from lvs.log_form import is_journal
+from lvs.logs import JournalFormatter, JsonFormatter, formatter, prefix_of
 from lvs.pulse.heart import log as heart_log
 
 ROOT = Path(__file__).parent.parent.parent

@@ -149,11 +149,13 @@ def test_what_a_router_that_was_taken_over_writes_of_its_refusals_harms_no_page(
     }
     taken_over.hset(refusals.key_of("r1"), mapping=senseless)
     assert refusals.fetch(manager, ["r1"]) == ()
-    hostile = {"forged": "3", "forged.at": "1", "forged.why": "\x1b[2J\u202e" + "x" * 9999}
+    hostile = {"forged": "3", "forged.at": "1", "forged.why": "\x1b[2J\u202e" + "x" * 999}
     taken_over.hset(refusals.key_of("r1"), mapping=hostile)
     (told,) = refusals.fetch(manager, ["r1"])
     assert told.why.startswith("?[2J?xx")
     assert len(told.why) == refusals.MOST_WORDS
+    taken_over.hset(refusals.key_of("r1"), "forged.why", "x" * 9999)  # too long to be asked for
+    assert [one.why for one in refusals.fetch(manager, ["r1"])] == [""]
     taken_over.delete(refusals.key_of("r1"))
     taken_over.set(refusals.key_of("r1"), "no hash")
     assert refusals.fetch(manager, ["r1"]) == ()

@@ -8,7 +8,7 @@ import select
 import sys
 import time
 
-from lvs.logs import is_journal, is_json
+from lvs.log_form import is_journal, is_json
 
 LONGEST = 2000  # bytes: a pipe that says it is writable takes PIPE_BUF, 4096, at once (pipe(7))
 _LEVELS = {"info": 6, "warning": 4, "error": 3}  # of the journal (sd-daemon(3))
