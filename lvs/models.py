@@ -54,6 +54,9 @@ __all__ = [
 ]
 
 
+NO_HASH = "unknown"  # of a router that was revoked before the database knew what it got in by
+
+
 class Router(models.Model):
     """A machine that runs IPVS; its name is the name of its worker's queue."""
 
@@ -75,13 +78,18 @@ class Router(models.Model):
         return self.name
 
     def admit(self, redis_hash: str) -> None:
-        """Notes the hash of the password by which it reaches Redis."""
-        self.redis_hash, self.revoked_hash = redis_hash, ""
-        self.save(update_fields=["redis_hash", "revoked_hash"])
+        """Notes the hash of the password by which it reaches Redis; one that was revoked stays so."""
+        self.redis_hash = redis_hash
+        self.save(update_fields=["redis_hash"])
+
+    @property
+    def is_shut_out(self) -> bool:
+        """Whether it was revoked, and not enrolled since: no password counts."""
+        return bool(self.revoked_hash) and not self.redis_hash
 
     def shut_out(self) -> None:
-        """Notes that the password that it has counts no more."""
-        self.redis_hash, self.revoked_hash = "", self.redis_hash or self.revoked_hash
+        """Notes that the password that it has counts no more, also where nobody knew its hash."""
+        self.redis_hash, self.revoked_hash = "", self.redis_hash or self.revoked_hash or NO_HASH
         self.save(update_fields=["redis_hash", "revoked_hash"])
 
     def take_in(self, sha256: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -41,11 +41,13 @@ def user_of(router: str) -> str:
     return f"router.{router}"
 
 
-def grant(client: redis.Redis, router: str) -> str:
+def grant(client: redis.Redis, router: str, *, note: Callable[[str], object] | None = None) -> str:
     """Makes the router's user in Redis anew; its password, of which Redis keeps a hash.
 
-    Who is connected by an older password is cut off. It is kept over a restart of Redis where that has an
-    aclfile. NotPossible: that is no name of a router; redis.RedisError: Redis is away.
+    note is given the hash before Redis is: whoever compares the two in between (`lvs.readmitting`) must not
+    take the new user for one that nobody made. Who is connected by an older password is cut off. It is kept
+    over a restart of Redis where that has an aclfile. NotPossible: that is no name of a router;
+    redis.RedisError: Redis is away.
     """
     if not NAME.fullmatch(router):
         raise NotPossible(
@@ -54,6 +56,8 @@ def grant(client: redis.Redis, router: str) -> str:
     password = secrets.token_urlsafe(32)
     # Whoever is connected by the older one goes.
     _acl(client, "DELUSER", user_of(router))
+    if note:
+        note(hash_of(password))
     put(client, router, hash_of(password))
     return password
 

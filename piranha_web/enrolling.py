@@ -211,8 +211,7 @@ def document_for(router: models.Router, now: datetime) -> dict[str, Any]:
     """What a router's worker needs, with a new user of Redis."""
     url = url_for_routers()
     ca = authority_for(url)
-    password = redis_users.grant(dispatch.broker(), router.name)
-    router.admit(redis_users.hash_of(password))
+    password = redis_users.grant(dispatch.broker(), router.name, note=router.admit)
     return {
         "router": router.name,
         "broker_url": redis_users.url_for(url, router.name, password),

@@ -28,7 +28,7 @@ def redis_command(*, from_database: bool) -> int:
         return 1
     for names, words in (
         (found.put, "has its user again"),
-        (found.removed, "was revoked, and is not let in any more"),
+        (found.removed, "was revoked or removed, and is not let in any more"),
         (found.learnt, "has a user that the database did not know: it does now"),
     ):
         sys.stdout.writelines(f"{name} {words}\n" for name in names)

@@ -26,8 +26,7 @@ def enrol(router: models.Router, path: Path, *, by: str, now: datetime) -> None:
     digest = invitation.digest(secrets.token_bytes(invitation.SECRET_BYTES))
     row = models.Enrolment.begin(router, digest, by=by, now=now, ends_at=now + timedelta(minutes=1))
     row.use(HERE, now)
-    password = redis_users.grant(client, router.name)
-    router.admit(redis_users.hash_of(password))
+    password = redis_users.grant(client, router.name, note=router.admit)
     file = WorkerFile(
         router=router.name,
         broker_url=redis_users.url_for(url, router.name, password),

@@ -207,7 +207,7 @@ def test_when_redis_is_away_the_token_is_used_up_and_the_next_one_counts(
 ) -> None:
     one = invited(r1)
 
-    def away(*_words: object) -> str:
+    def away(*_words: object, **_more: object) -> str:
         raise redis.ConnectionError("Connection refused")
 
     with monkeypatch.context() as patch:

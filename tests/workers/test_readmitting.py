@@ -74,20 +74,53 @@ def test_who_was_revoked_stays_out_of_a_redis_that_remembers_it(
     redis_users.put(manager, "r1", old)  # an aclfile from an older copy
     assert readmitting.readmit(manager).removed == ("r1",)
     assert not redis_users.has_user(manager, "r1")
-    redis_users.grant(manager, "r1")  # enrolled anew
-    assert readmitting.readmit(manager).learnt == ("r1",)
+    password = redis_users.grant(manager, "r1", note=r1.admit)  # enrolled anew
+    assert readmitting.readmit(manager) == readmitting.Readmitted()
+    redis_users.put(manager, "r1", old)  # the older copy once more
+    assert readmitting.readmit(manager) == readmitting.Readmitted(put=("r1",), removed=("r1",))
+    assert redis_users.hashes(manager) == {"r1": redis_users.hash_of(password)}
 
 
 @pytest.mark.django_db
-def test_users_that_are_no_routers_are_nobodys_business(
+def test_who_was_revoked_stays_out_by_whatever_password_an_older_copy_has(
+    cluster: models.Cluster, manager: redis.Redis
+) -> None:
+    r1, r2 = models.Router.objects.order_by("name")
+    r1.admit("ab" * 32)
+    r1.shut_out()
+    r2.shut_out()  # before its hash was known
+    redis_users.put(manager, "r1", "cd" * 32)
+    redis_users.put(manager, "r2", "ef" * 32)
+    assert readmitting.readmit(manager) == readmitting.Readmitted(removed=("r1", "r2"))
+    assert redis_users.hashes(manager) == {}
+
+
+@pytest.mark.django_db
+def test_the_row_of_who_is_enrolled_is_there_before_its_user(
+    cluster: models.Cluster, manager: redis.Redis
+) -> None:
+    r1 = models.Router.objects.get(name="r1")
+    r1.shut_out()
+
+    def note(hashed: str) -> None:
+        assert not redis_users.has_user(manager, "r1")
+        r1.admit(hashed)
+
+    redis_users.grant(manager, "r1", note=note)
+    assert readmitting.readmit(manager) == readmitting.Readmitted()
+    assert redis_users.has_user(manager, "r1")
+
+
+@pytest.mark.django_db
+def test_a_router_that_was_removed_is_not_let_in_and_users_that_are_no_routers_are_nobodys_business(
     cluster: models.Cluster, manager: redis.Redis
 ) -> None:
     manager.execute_command("ACL", "SETUSER", "backup", "on", "#" + "ab" * 32, "+ping")
-    redis_users.put(manager, "stranger", "cd" * 32)
+    redis_users.put(manager, "removed", "cd" * 32)
     models.Router.objects.get(name="r2").admit("ef" * 32)
     try:
-        assert readmitting.readmit(manager).put == ("r2",)
-        assert redis_users.hashes(manager) == {"stranger": "cd" * 32, "r2": "ef" * 32}
+        assert readmitting.readmit(manager) == readmitting.Readmitted(put=("r2",), removed=("removed",))
+        assert redis_users.hashes(manager) == {"r2": "ef" * 32}
         assert b"backup" in {str(one).encode() for one in manager.execute_command("ACL", "USERS")}
     finally:
         manager.execute_command("ACL", "DELUSER", "backup")
