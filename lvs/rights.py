@@ -125,3 +125,9 @@ def open_plain(path: Path) -> int:
         os.close(descriptor)
         raise OSError(f"{path} is no plain file")
     return descriptor
+
+
+def read_text(path: Path) -> str:
+    """The whole text of such a file. OSError, UnicodeError."""
+    with open(open_plain(path), encoding="utf-8") as file:
+        return file.read()

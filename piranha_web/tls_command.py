@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lvs import rights
 from lvs.errors import LvsError
 from lvs.pulse.terminal import harmless
 from piranha_web.tls import authority, names, own
@@ -24,18 +25,23 @@ def tls_command(arguments: Namespace) -> int:
     try:
         if arguments.verb == "redis":
             return redis(var, arguments.folder, arguments.names, now)
-        serving = Serving.current(var)
-        if arguments.verb == "renew":
-            return renew(serving, now)
-        if not serving.tls:
-            say("These pages are served without TLS, on this machine alone or behind a proxy that speaks it.")
-            return 0
-        if arguments.verb == "check":
-            return check(serving, now)
-        show(described(chain(serving.files[0])[0]), serving, now)
+        return rights.below(var, lambda: of_pages(arguments.verb, var, now), TlsRefused)
     except (LvsError, OSError) as error:
         sys.stderr.write(f"{harmless(str(error))}\n")
         return 1
+
+
+def of_pages(verb: str, var: Path, now: datetime) -> int:
+    """What is asked of the pages' certificate, as the user whose the manager's folder is."""
+    serving = Serving.current(var)
+    if verb == "renew":
+        return renew(serving, now)
+    if not serving.tls:
+        say("These pages are served without TLS, on this machine alone or behind a proxy that speaks it.")
+        return 0
+    if verb == "check":
+        return check(serving, now)
+    show(described(chain(serving.files[0])[0]), serving, now)
     return 0
 
 
@@ -85,8 +91,11 @@ def renew(serving: Serving, now: datetime) -> int:
 
 def redis(var: Path, folder: Path | None, wanted: Sequence[str], now: datetime) -> int:
     """Redis' certificate, by this manager's authority."""
-    folder = folder or var / "redis"
-    found = authority.sign_for_redis(var, folder, wanted or names.of_this_machine(), now)
+    folder = (folder or var / "redis").absolute()
+    asked = tuple(wanted) or names.of_this_machine()
+    made = rights.below(var, lambda: authority.sign(var, asked, now), TlsRefused)
+    rights.below(folder, lambda: authority.put(var, folder, made), TlsRefused)
+    found = authority.made_for_redis(made)
     certificate, key = folder / authority.REDIS_CERTIFICATE, folder / authority.REDIS_KEY
     ca = var / authority.CERTIFICATE
     say(f"Made {certificate} for {', '.join(found.names)}, until {found.not_after:%Y-%m-%d}.")

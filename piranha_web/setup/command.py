@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lvs import worker_file
+from lvs import rights, worker_file
 from lvs.errors import LvsError, RouterError
 from lvs.invitation import Invitation, NoInvitation, read
 from lvs.joining import STDIN, join_command
@@ -103,14 +103,13 @@ def present_of(place: Place, password: str | None = None) -> Present:
                 f"The database that is set up cannot be used: {state['trouble']}. Mend that first; or take "
                 f"PIRANHA_DATABASE_URL_FILE out of {place.env_file} to begin with another one."
             )
-    conf = place.var / FOLDER / CONFIGURATION
     return Present(
         settings=settings,
         state=state,
         router=router_of(place.worker_file),
         database=place.secret("database.url") if "PIRANHA_DATABASE_URL_FILE" in settings else "",
         redis=place.secret("broker.url"),
-        redis_configuration=conf.read_text(encoding="utf-8") if conf.exists() else "",
+        redis_configuration=place.text(f"{FOLDER}/{CONFIGURATION}"),
     )
 
 
@@ -132,7 +131,7 @@ def in_other_database(place: Place, present: Present, answers: Answers) -> Prese
 def router_of(path: Path) -> str:
     """Which router this machine is; "": none."""
     try:
-        return worker_file.read(path).router
+        return rights.below(path, lambda: worker_file.read(path).router, RouterError)
     except RouterError:
         return ""
 
@@ -172,8 +171,9 @@ def be_router(place: Place, arguments: Namespace, whom: Asked | None, invitation
 def is_joined(path: Path, invitation: Invitation) -> bool:
     """Whether this very token has made this machine what it is."""
     try:
-        note = path.with_name(JOINED).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeError):
+        file = path.with_name(JOINED)
+        note = rights.below(file, lambda: rights.read_text(file).strip())
+    except (OSError, UnicodeError, LvsError):
         return False
     return note == hashlib.sha256(invitation.secret).hexdigest() and router_of(path) == invitation.router
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from lvs import broker, reports
+from lvs import broker, reports, rights
 from piranha_web import installed
 from piranha_web.setup.answers import Answers, Kind
 from piranha_web.setup.place import NotSetUp, Place
@@ -80,7 +80,7 @@ def url(kind: Kind, password: str, port: int) -> str:
 @contextlib.contextmanager
 def trusting(ca: Path | None) -> Iterator[None]:
     """This process believes that authority alone meanwhile."""
-    broker.trust(ca.read_text(encoding="ascii") if ca and ca.exists() else None)
+    broker.trust(rights.below(ca, lambda: rights.read_text(ca), NotSetUp) if ca and ca.exists() else None)
     try:
         yield
     finally:
@@ -98,7 +98,7 @@ def trouble(broker_url: str, ca: Path | None) -> str:
         return "it refuses the password"
     except redis.RedisError as error:
         return " ".join(str(error).split())
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError, NotSetUp) as error:
         return f"the authority of its certificate cannot be read: {error}"
     return ""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import piranha_web
-from lvs import worker_file
+from lvs import rights, worker_file
 from lvs.errors import LvsError
 from piranha_web import installed
 from piranha_web.tls import making
@@ -92,27 +92,44 @@ class Place:
 
     def secret(self, name: str) -> str:
         """The line in a file of the manager's folder; "": there is none."""
+        return self.text(name).strip()
+
+    def text(self, name: str) -> str:
+        """The text of a file of the manager's folder, read as its user; "": there is none."""
+        path = self.var / name
         try:
-            return (self.var / name).read_text(encoding="utf-8").strip()
+            return rights.below(path, lambda: rights.read_text(path), NotSetUp)
         except FileNotFoundError:
             return ""
         except (OSError, UnicodeError) as error:
-            raise NotSetUp(f"{self.var / name} cannot be read: {error}.") from error
+            raise NotSetUp(f"{path} cannot be read: {error}.") from error
 
     def write(self, path: Path, text: str, mode: int = 0o600) -> None:
-        """Puts a file in its place in one step; below the manager's folder it is its user's."""
-        folder = path.parent
-        if path.is_relative_to(self.var) and (path.is_symlink() or folder.is_symlink()):
-            raise NotSetUp(f"{path} is behind a link: root writes no secret there. Put that in its place.")
-        if not folder.exists():
-            folder.mkdir(mode=0o700 if folder.is_relative_to(self.var) else 0o755, parents=True)
-            self.give(folder)
-        making.write(path, text.encode(), mode)
+        """Puts a file in its place in one step; below the manager's folder as its user, whose it is."""
+        if not path.is_relative_to(self.var):
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            making.write(path, text.encode(), mode)
+            return
+        for folder in (self.var, path.parent):
+            self.make(folder)
+        rights.below(path.parent, lambda: self.put(path, text, mode), NotSetUp)
         self.give(path)
 
+    def put(self, path: Path, text: str, mode: int) -> None:
+        """Writes a file of the manager's folder; NotSetUp: it would be another one."""
+        if path.is_symlink() or path.parent.is_symlink():
+            raise NotSetUp(f"{path} is behind a link: no secret is written there. Put that in its place.")
+        making.write(path, text.encode(), mode)
+
+    def make(self, folder: Path) -> None:
+        """Makes the manager's folder, or one below it, where there is none."""
+        if not os.path.lexists(folder):
+            rights.below(folder, lambda: folder.mkdir(mode=0o700, parents=True), NotSetUp)
+            self.give(folder)
+
     def give(self, path: Path) -> None:
-        """Gives the site's user what is below the manager's folder."""
-        if self.is_real and path.is_relative_to(self.var):
+        """Gives the site's user what is below the manager's folder, if root made it in a folder of root's."""
+        if self.is_real and path.is_relative_to(self.var) and rights.owner_on_the_way(path.parent) is None:
             installed.give(path)
 
     def environment(self, settings: Mapping[str, str | None]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lvs import rights
 from piranha_web import installed
 from piranha_web.setup import answers as judged
 from piranha_web.setup import own_redis
@@ -112,13 +113,20 @@ class Manager:
         if self.answers.kind is Kind.MANAGER:
             wanted = names.of_this_machine([self.answers.reached_at])
             path = folder / authority.REDIS_CERTIFICATE
-            if not path.exists() or not is_for(path, self.answers.reached_at):
+            host = self.answers.reached_at
+            if not rights.below(path, lambda: path.exists() and is_for(path, host), NotSetUp):
                 what = f"Make Redis' certificate {path}, signed by this manager's own authority"
                 yield Step(what, lambda: self.make_certificate(folder, wanted))
 
     def make_certificate(self, folder: Path, wanted: tuple[str, ...]) -> str:
         """Redis', for these names."""
-        authority.sign_for_redis(self.place.var, folder, wanted, datetime.now(UTC))
+
+        def sign() -> None:
+            authority.sign_for_redis(self.place.var, folder, wanted, datetime.now(UTC))
+
+        for one in (self.place.var, folder):
+            self.place.make(one)
+        rights.below(folder, sign, NotSetUp)
         made = [
             folder / one for one in (authority.REDIS_CERTIFICATE, authority.REDIS_KEY, authority.CERTIFICATE)
         ]
@@ -178,11 +186,16 @@ class Manager:
         """What the web server would make at its start: so that it can be compared, and named in a token."""
         said = {name: value for name, value in self.settings.items() if value is not None}
         serving = Serving.from_environment(said)
-        found, _ = serving.ensure(datetime.now(UTC))
-        serving.remember()
+
+        def make() -> str:
+            found, _ = serving.ensure(datetime.now(UTC))
+            serving.remember()
+            return found.fingerprint
+
+        fingerprint = rights.below(self.place.var, make, NotSetUp)
         for path in {*serving.files, *self.place.var.glob("*.lock"), *self.place.var.glob("*.json")}:
             self.place.give(path)
-        return f"The certificate's SHA-256, to compare in the browser: {found.fingerprint}"
+        return f"The certificate's SHA-256, to compare in the browser: {fingerprint}"
 
     def own_router(self) -> Iterator[Step]:
         """This machine's own worker."""

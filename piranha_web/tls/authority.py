@@ -6,7 +6,7 @@ It is no authority for browsers. Routers get ca.pem when they are enrolled, and 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from lvs import rights
 from piranha_web.tls import making
 from piranha_web.tls.certificates import (
     Certificate,
@@ -37,7 +38,7 @@ def ensure(var: Path, now: datetime) -> Path:
     """
     certificate, key = var / CERTIFICATE, var / KEY
     var.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (var / "ca.lock").open("a") as lock:
+    with open(rights.open_lock(var / "ca.lock"), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not certificate.exists() and not key.exists():
             made, made_key = making.authority(now)
@@ -53,17 +54,35 @@ def ensure(var: Path, now: datetime) -> Path:
 
 def sign_for_redis(var: Path, folder: Path, names: Sequence[str], now: datetime) -> Certificate:
     """A new certificate for Redis in the folder: redis.pem, redis.key (0600), and the authority's ca.pem."""
+    made = sign(var, names, now)
+    put(var, folder, made)
+    return made_for_redis(made)
+
+
+def sign(var: Path, names: Sequence[str], now: datetime) -> dict[str, str]:
+    """The same as texts, by the names of their files."""
     signer = chain(ensure(var, now))[0]
     signing_key = load_pem_private_key(contents(var / KEY), password=None)
     if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
         raise TlsRefused(f"{var / KEY} is no key that `piranha tls redis` made: it signs with ECDSA alone.")
     made, key = making.signed_by(signer, signing_key, names, now)
+    files = {REDIS_KEY: making.pem_of_key(key), REDIS_CERTIFICATE: making.pem(made)}
+    files[CERTIFICATE] = making.pem(signer)
+    return {name: content.decode("ascii") for name, content in files.items()}
+
+
+def put(var: Path, folder: Path, made: Mapping[str, str]) -> None:
+    """Writes them into the folder."""
     # The key first: between the two Redis, were it to start, would refuse the pair and not serve a wrong one.
-    making.write(folder / REDIS_KEY, making.pem_of_key(key))
-    making.write(folder / REDIS_CERTIFICATE, making.pem(made), mode=0o644)
+    making.write(folder / REDIS_KEY, made[REDIS_KEY].encode())
+    making.write(folder / REDIS_CERTIFICATE, made[REDIS_CERTIFICATE].encode(), mode=0o644)
     if folder.resolve() != var.resolve():  # Redis' user cannot look into the manager's folder
-        making.write(folder / CERTIFICATE, making.pem(signer), mode=0o644)
-    return described(made)
+        making.write(folder / CERTIFICATE, made[CERTIFICATE].encode(), mode=0o644)
+
+
+def made_for_redis(made: Mapping[str, str]) -> Certificate:
+    """Which of them Redis shows."""
+    return described(x509.load_pem_x509_certificate(made[REDIS_CERTIFICATE].encode()))
 
 
 def ensure_for_redis(var: Path, folder: Path, names: Sequence[str], now: datetime) -> Path:

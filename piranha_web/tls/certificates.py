@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from lvs.errors import LvsError
+from lvs.rights import open_plain
 
 Address = IPv4Address | IPv6Address
 LARGEST = 1024 * 1024  # bytes; a chain has a few thousand
@@ -125,12 +126,12 @@ def public_of_key(path: Path) -> bytes:
 def contents(path: Path) -> bytes:
     """A file's bytes; TlsRefused when it cannot be read, or is much too large."""
     try:
-        with path.open("rb") as file:
+        with open(open_plain(path), "rb") as file:
             found = file.read(LARGEST + 1)
     except OSError as error:
         raise TlsRefused(
-            f"{path} cannot be read ({error.strerror}). Give the web server's user the right to, or name "
-            "another file."
+            f"{path} cannot be read ({error.strerror or error}). Give the web server's user the right to, "
+            "or name another file."
         ) from error
     if len(found) > LARGEST:
         raise TlsRefused(f"{path} has more than a megabyte: that is no certificate and no key.")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from lvs import rights
 from piranha_web.tls import making
 from piranha_web.tls.certificates import Certificate, TlsRefused, chain, described, usable
 
@@ -23,7 +24,7 @@ def ensure(path: Path, names: Sequence[str], now: datetime) -> tuple[Certificate
     names: what it must be good for; none: those that it has.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("a") as lock:
+    with open(rights.open_lock(path.with_suffix(".lock")), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of several that see it end at once, one makes the next
         why, wanted = reason(path, names, now)
         if why:
