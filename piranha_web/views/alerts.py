@@ -111,9 +111,10 @@ def alerts_quiet(request: HttpRequest) -> HttpResponse:
     """Nothing is told until a moment; with `end`: from now on again."""
     cluster = cluster_of(request)
     row = chosen()
-    is_everywhere = "everywhere" in request.POST or (bool(row.quiet_until) and not row.quiet_cluster)
-    if (is_everywhere or cluster is None) and rights_of(request).everywhere < OPERATOR:
-        messages.error(request, "Nothing was changed: that concerns all clusters, and your role only one.")
+    wants_all = "everywhere" in request.POST or cluster is None
+    refused = refusal(request, row, wants_all=wants_all and "end" not in request.POST)
+    if refused:
+        messages.error(request, f"Nothing was changed: {refused}")
         return redirect("alerts")
     if "end" in request.POST:
         row.quiet_until = None
@@ -125,7 +126,7 @@ def alerts_quiet(request: HttpRequest) -> HttpResponse:
         messages.error(request, f"Nothing was changed: {first_fault(form)}")
         return redirect("alerts")
     row.quiet_until = form.end
-    row.quiet_cluster = "" if form.cleaned_data["everywhere"] or cluster is None else cluster.name
+    row.quiet_cluster = "" if wants_all or cluster is None else cluster.name
     row.quiet_by, row.quiet_reason = request.user.get_username(), form.cleaned_data["reason"]
     what = row.quiet_cluster or "all clusters"
     end = f"{timezone.localtime(form.end):%Y-%m-%d %H:%M}"
@@ -138,6 +139,24 @@ def alerts_quiet(request: HttpRequest) -> HttpResponse:
         request, f"Nothing is told of {what} until {end}. What is still wrong then is told then."
     )
     return redirect("alerts")
+
+
+def refusal(request: HttpRequest, row: models.AlertChoice, *, wants_all: bool) -> str:
+    """Why whoever asks may not end or replace what is quiet now, or have all be quiet; "": they may.
+
+    What is over binds nobody. There is one row, so who makes their own cluster quiet ends another's.
+    """
+    found = rights_of(request)
+    is_quiet = row.quiet_until is not None and row.quiet_until > timezone.now()
+    if found.everywhere < OPERATOR and (wants_all or (is_quiet and not row.quiet_cluster)):
+        return "that concerns all clusters, and your role only one."
+    theirs = models.Cluster.objects.filter(name=row.quiet_cluster).first() if is_quiet else None
+    if theirs is not None and found.of(theirs) < OPERATOR:
+        return (
+            f"it is quiet for {theirs.name} now, in which you may change nothing. Wait until that is over, "
+            f"or ask {row.quiet_by or 'an operator of it'}."
+        )
+    return ""
 
 
 def keep_quiet(request: HttpRequest, row: models.AlertChoice, text: str) -> None:

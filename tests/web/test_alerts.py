@@ -27,13 +27,22 @@ Action = models.AuditEntry.Action
 
 
 @pytest.fixture(autouse=True)
-def file(site: Any, tmp_path: Path) -> Path:
+def file(site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    judged = targets.judge_hosts
+    monkeypatch.setattr(targets, "judge_hosts", lambda one, *, ask: judged(one, ask=False))  # no DNS here
     site.PIRANHA_ALERTS_FILE = tmp_path / "alerts.targets"
     return tmp_path / "alerts.targets"
 
 
 def one_target(file: Path, url: str = URL) -> targets.Target:
     return targets.add(file, url, "the hall", by="anna", at="")
+
+
+def operator_of(cluster: models.Cluster) -> models.Account:
+    """The account of `viewer` operates this cluster, and no other."""
+    account = models.Account.objects.create(name="vera", role=models.UserRole.VIEWER)
+    models.ClusterRole.objects.create(account=account, cluster=cluster, role=models.UserRole.OPERATOR)
+    return account
 
 
 def test_an_empty_page_says_that_nobody_is_told_and_how_to_begin(
@@ -63,7 +72,16 @@ def test_a_target_is_added_and_its_secret_never_shown_again(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "nonsense", "file:///etc/passwd", "slack://nonsense", "json://169.254.169.254/"]
+    "url",
+    [
+        "",
+        "nonsense",
+        "file:///etc/passwd",
+        "slack://nonsense",
+        "json://169.254.169.254/",
+        "json://2852039166/",
+        "json://h/?method=GET",
+    ],
 )
 def test_what_is_no_target_is_refused_at_the_field_and_not_shown_again(
     administrator: Client, cluster: models.Cluster, file: Path, url: str
@@ -142,6 +160,39 @@ def test_it_is_quiet_until_a_time_of_this_cluster_or_of_all(
 
     administrator.post("/alerts/quiet", {"until": "2h", "everywhere": "on"})
     assert models.AlertChoice.now().quiet_cluster == ""
+
+
+def test_who_operates_one_cluster_neither_ends_nor_replaces_what_is_quiet_for_another(
+    viewer: Client, cluster: models.Cluster
+) -> None:
+    other = models.Cluster.objects.create(name="other")
+    account = operator_of(cluster)
+    end = timezone.now() + timedelta(hours=1)
+    kept = models.AlertChoice.objects.create(pk=1, quiet_until=end, quiet_cluster=other.name, quiet_by="anna")
+
+    for said in ({"end": "1"}, {"until": "2h"}):
+        page = text_of(viewer.post("/alerts/quiet", said, follow=True))
+        assert "it is quiet for other now" in page
+        kept.refresh_from_db()
+        assert (kept.quiet_until, kept.quiet_cluster) == (end, "other")
+
+    models.ClusterRole.objects.create(account=account, cluster=other, role=models.UserRole.OPERATOR)
+    viewer.post("/alerts/quiet", {"end": "1"})
+    assert models.AlertChoice.now().quiet_until is None
+
+
+def test_a_quiet_of_all_clusters_that_is_over_binds_nobody(viewer: Client, cluster: models.Cluster) -> None:
+    operator_of(cluster)
+    kept = models.AlertChoice.objects.create(pk=1, quiet_until=timezone.now() + timedelta(hours=1))
+
+    page = text_of(viewer.post("/alerts/quiet", {"until": "2h"}, follow=True))
+    assert "that concerns all clusters" in page
+
+    models.AlertChoice.objects.update(quiet_until=timezone.now() - timedelta(hours=1))
+    viewer.post("/alerts/quiet", {"until": "2h"})
+
+    kept.refresh_from_db()
+    assert kept.quiet_cluster == "lab"
 
 
 @pytest.mark.parametrize("until", ["", "whenever", "900 d"])
