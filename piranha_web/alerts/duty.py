@@ -10,6 +10,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from datetime import timedelta
 
@@ -34,7 +35,8 @@ TOGETHER = 5  # messages that wait for one target are sent as one when there are
 AT_ONCE = 1000  # of them
 AGAIN = (10, 60, 300, 900, 1800)  # seconds until the next try; the last one over and over
 GIVEN_UP = timedelta(hours=24)
-BUDGET = 30.0  # seconds after which no other target is begun with
+BUDGET = 30.0  # seconds after which nothing more is begun: the watchdog gives such a call `supervised.HUNG`
+SIDE_BY_SIDE = 4  # targets that are told at once past the database
 KEPT = timedelta(days=30)
 MOST_KEPT = 5000
 _FIELDS = tuple(one.name for one in fields(Open))
@@ -94,11 +96,20 @@ class Watch:
     def _tell_without_database(self, seen: Seen, now: float) -> None:
         """The same without rows: straight to the targets, and remembered by this process alone."""
         self._without, messages = step(self._without, seen, Policy(), now)
-        for message in messages:
-            for target in _targets():
-                answer = self._send(target, words.title_of(message), _body(message), message.level)
-                if not answer.ok:
-                    log.error("%s was not told: %s", target.mask, answer.said)
+        end = time.monotonic() + BUDGET
+
+        def tell(target: Target, message: Message) -> None:
+            if time.monotonic() > end:
+                log.error("%s was not told: the targets before it took too long", target.mask)
+                return
+            answer = self._send(target, words.title_of(message), _body(message), message.level)
+            if not answer.ok:
+                log.error("%s was not told: %s", target.mask, answer.said)
+
+        wanted = [(target, message) for message in messages for target in _targets()]
+        with ThreadPoolExecutor(SIDE_BY_SIDE, "alert") as side_by_side:
+            for done in [side_by_side.submit(tell, *one) for one in wanted]:
+                done.result()
         if all(one.closed or one.told is None for one in self._without.values()) and not seen.conditions:
             self._without = {}
 
@@ -194,6 +205,8 @@ def deliver(send: Send = sending.send) -> int:
                     # One that is away would cost its time for each message again.
                     _wait_with(rows, row)
                     break
+                if time.monotonic() > end:
+                    break
     _forget()
     return sent
 
@@ -201,21 +214,34 @@ def deliver(send: Send = sending.send) -> int:
 def _try(
     rows: Sequence[models.AlertMessage], target: Target, title: str, body: str, level: str, send: Send
 ) -> int:
-    """One try with all of rows; how many went."""
+    """One try with all of rows; how many went.
+
+    The try is counted before it: one that ends this process is not the first of the next one.
+    """
+    for row in rows:
+        row.tries += 1
+    _put_off(rows)
+    models.AlertMessage.objects.bulk_update(rows, ["tries", "next_at"], 500)
     answer = send(target, title, body, level)
     if answer.ok:
-        _end(rows, models.AlertMessage.State.SENT, "", tried=True)
+        _end(rows, models.AlertMessage.State.SENT, "")
         return len(rows)
     log.warning("an alert did not reach %s: %s", target.mask, answer.said)
     now = timezone.now()
+    _put_off(rows)
     for row in rows:
-        row.tries += 1
         row.error = answer.said
-        row.next_at = now + timedelta(seconds=AGAIN[min(row.tries, len(AGAIN)) - 1])
         if now - row.made_at >= GIVEN_UP:
             row.state, row.ended_at = models.AlertMessage.State.FAILED, now
-    models.AlertMessage.objects.bulk_update(rows, ["tries", "error", "next_at", "state", "ended_at"], 500)
+    models.AlertMessage.objects.bulk_update(rows, ["error", "next_at", "state", "ended_at"], 500)
     return 0
+
+
+def _put_off(rows: Iterable[models.AlertMessage]) -> None:
+    """The next try is as far from now as there were tries."""
+    now = timezone.now()
+    for row in rows:
+        row.next_at = now + timedelta(seconds=AGAIN[min(row.tries, len(AGAIN)) - 1])
 
 
 def _wait_with(rows: Iterable[models.AlertMessage], failed: models.AlertMessage) -> None:
@@ -224,11 +250,11 @@ def _wait_with(rows: Iterable[models.AlertMessage], failed: models.AlertMessage)
     models.AlertMessage.objects.filter(pk__in=later).update(next_at=failed.next_at, error=failed.error)
 
 
-def _end(rows: Iterable[models.AlertMessage], state: str, error: str, *, tried: bool = False) -> None:
+def _end(rows: Iterable[models.AlertMessage], state: str, error: str) -> None:
     now = timezone.now()
     for row in rows:
-        row.state, row.error, row.ended_at, row.tries = state, error, now, row.tries + tried
-        row.save(update_fields=["state", "error", "ended_at", "tries"])
+        row.state, row.error, row.ended_at = state, error, now
+        row.save(update_fields=["state", "error", "ended_at"])
 
 
 def _forget() -> None:

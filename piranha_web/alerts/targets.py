@@ -11,13 +11,13 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from lvs.audit import harmless
 from lvs.errors import LvsError
 from piranha_web.access.whole_file import locked, replace
+from piranha_web.alerts import hosts
 
 NAME = "alerts.targets"
 MOST, LONGEST, LONGEST_NOTE = 50, 2000, 120
@@ -62,6 +62,11 @@ WITH_HOST = frozenset(
     for one in ("mailto", "json", "form", "xml", "gotify", "matrix", "mmost", "ntfy", "rocket", "signal")
     for name in (one, f"{one}s")
 )
+# Of what may stand behind the question mark: what reads a file, says how to ask, or goes on elsewhere; and
+# what has words of strangers read as HTML or Markdown.
+NOT_ASKED = frozenset(
+    ("template", "attach", "method", "redirect", "format", "pgp", "pgppub", "pgpprv", "pgpkey", "wkd")
+)
 _SHAPE = re.compile(r"[a-z]+://[\x21-\x7e]+")
 
 
@@ -90,10 +95,30 @@ class Target:
         return SCHEMES.get(self.scheme, self.scheme)
 
     @property
+    def has_host(self) -> bool:
+        """Whether a machine is named behind //, and no key, and no topic that all can read who know it."""
+        if self.scheme not in WITH_HOST:
+            return False
+        parts, said = urlsplit(self.url), dict(query_of(self.url))
+        mode, way = said.get("mode", "").lower(), parts.path.strip("/") or parts.fragment or said.get("to")
+        if self.scheme.startswith("ntfy"):
+            return mode == "private" or (not mode and bool(way))
+        if self.scheme.startswith("matrix"):
+            return mode != "t2bot" and bool(mode or way or parts.password)
+        return True
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """The machines that it names."""
+        smtp = [word for name, word in query_of(self.url) if name == "smtp"]
+        host = urlsplit(self.url).hostname if self.has_host or self.scheme == "workflows" else None
+        return tuple(filter(None, [host, *smtp]))
+
+    @property
     def mask(self) -> str:
         """The address with nothing in it that would let anybody use it."""
         parts = urlsplit(self.url)
-        if self.scheme not in WITH_HOST:
+        if not self.has_host:
             return f"{self.scheme}://…"
         to = re.search(r"[?&]to=([^&]+)", self.url) if self.scheme.startswith("mailto") else None
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
@@ -104,8 +129,8 @@ class Target:
     def secrets(self) -> tuple[str, ...]:
         """Every word of the address that must not be shown, the longest first."""
         parts = urlsplit(self.url)
-        whole = parts.netloc.rpartition("@")[0] if self.scheme in WITH_HOST else parts.netloc
-        words = re.split(r"[/:@?&=,]", f"{whole}/{parts.path}?{parts.query}")
+        whole = parts.netloc.rpartition("@")[0] if self.has_host else parts.netloc
+        words = re.split(r"[/:@?&=,]", f"{whole}/{parts.path}?{parts.query}/{parts.fragment}")
         found = {one for word in words for one in (word, unquote(word)) if len(one) > 3}
         return tuple(sorted(found, key=len, reverse=True))
 
@@ -147,14 +172,31 @@ def judged(url: str) -> str:
         )
     if scheme.lower() not in SCHEMES:
         raise TargetRefused(f"{scheme.lower()}:// cannot be used here. These can: {', '.join(SCHEMES)}.")
+    wrong = sorted(NOT_ASKED & {name for name, _word in query_of(url)})
+    if wrong:
+        raise TargetRefused(f"{wrong[0]}= cannot be used in the address of a target: leave it out.")
     try:
-        host = urlsplit(url).hostname or ""
-        address = ip_address(host)
-    except ValueError:
-        return url
-    if address.is_link_local or address.is_multicast or address.is_unspecified:
-        raise TargetRefused(f"{host} is no machine that alerts can go to: name one in your network.")
+        judge_hosts(Target("", url), ask=False)
+    except ValueError as error:
+        raise TargetRefused(f"The machine in that address cannot be understood: {error}.") from error
     return url
+
+
+def judge_hosts(target: Target, *, ask: bool) -> None:
+    """TargetRefused where nothing may be sent to a machine that it names. ask: resolve names."""
+    for host in target.machines:
+        address = hosts.refused_of(host, ask=ask)
+        if address:
+            named = host if address == host else f"{host} ({address})"
+            raise TargetRefused(
+                f"{harmless(named, 200)} is no machine that alerts can go to: name one in your network."
+            )
+
+
+def query_of(url: str) -> list[tuple[str, str]]:
+    """What stands behind the question mark, by whatever apprise takes for one; names in small letters."""
+    parts = [one.partition("=") for one in re.split(r"[?&;]", url.partition("?")[2])]
+    return [(unquote_plus(name).strip().lower(), unquote_plus(word).strip()) for name, _, word in parts]
 
 
 def add(path: Path, url: str, note: str, *, by: str, at: str) -> Target:

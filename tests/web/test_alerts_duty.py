@@ -17,9 +17,8 @@ from django.utils import timezone
 
 from lvs import dispatch, models, store
 from lvs.config.model import Redundancy
-from piranha_web.alerts import duty, sending, targets
+from piranha_web.alerts import apprised, duty, sending, targets
 from piranha_web.alerts.rules import Condition, Seen
-from piranha_web.alerts.sending import Answer
 from piranha_web.alerts.targets import Target, TargetRefused
 from piranha_web.alerts.watch import look
 from tests.conftest import RedisServer
@@ -476,11 +475,12 @@ def test_an_address_that_apprise_cannot_use_is_refused(file: Path) -> None:
 
 
 def test_a_service_that_fails_in_the_library_is_an_answer_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_target: Target) -> None:
+    def broken(_url: str) -> None:
         raise ValueError("a fault of theirs")
 
-    monkeypatch.setattr(sending, "_service", broken)
+    monkeypatch.setattr(apprised, "service_of", broken)
 
-    assert sending.send(Target("x", "json://127.0.0.1:1/"), "t", "b", "danger") == Answer(
-        False, "apprise failed at this: ValueError"
+    assert apprised.tell("json://127.0.0.1:1/", "t", "b", "danger") == (
+        False,
+        "apprise failed at this: ValueError",
     )
