@@ -25,7 +25,7 @@ MAGIC = b"piranha backup sealed 1\n"
 SIZE = 1 << 20
 TAG = 16
 COST = {"n": 1 << 17, "r": 8, "p": 1}  # 128 MiB and about half a second
-MOST_COST = 1 << 20  # of n; a stranger's file is not to fill the memory
+MOST_COST = 1 << 21  # of n * r, of which scrypt takes 128 bytes; a stranger's file is not to fill the memory
 SHORTEST = 12  # signs of a passphrase
 
 
@@ -38,7 +38,7 @@ def cipher(passphrase: str, said: dict[str, object]) -> AESGCM:
     try:
         salt = base64.b64decode(str(said["salt"]), validate=True)
         n, r, p = (int(str(said[name])) for name in ("n", "r", "p"))
-        if not (len(salt) >= 16 and n <= MOST_COST and r <= 16 and p <= 16):
+        if not (len(salt) >= 16 and 0 < n * r <= MOST_COST and p <= 16):
             raise ValueError("out of all proportion")
         return AESGCM(Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(passphrase.encode()))
     except (KeyError, ValueError) as error:

@@ -109,9 +109,11 @@ def extract(spool: IO[bytes], folder: Path) -> dict[str, Any]:
                 content = archive.extractfile(entry)
                 if entry.name not in wanted or content is None:
                     raise RestoreRefused(f"the backup has {entry.name!r}, which its manifest does not name")
+                if not entry.isreg() or wanted[entry.name][:1] != [entry.size]:  # before a byte is written
+                    raise RestoreRefused(f"the backup is damaged: {entry.name} is not what it was")
                 with (folder / entry.name).open("xb") as file:
                     shutil.copyfileobj(content, file)
-    except (tarfile.TarError, EOFError, OSError, KeyError, ValueError) as error:
+    except (tarfile.TarError, EOFError, OSError, LookupError, TypeError, ValueError) as error:
         raise RestoreRefused(f"this is no backup of a manager, or it was cut off ({error})") from error
     for name, words in wanted.items():
         path = folder / name

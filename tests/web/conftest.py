@@ -27,6 +27,7 @@ from lvs.config.model import (
 from piranha_web.access.backend import bound
 from piranha_web.access.passwords import CONTEXT, hash_of, set_password
 from piranha_web.celery import app
+from piranha_web.views import health
 from tests.web.signing_in import oidc_file, oidc_server, oidc_words, provider  # noqa: F401 - fixtures
 
 # The site has no key of its own and refuses to work without one (tests/web/test_settings.py).
@@ -67,6 +68,7 @@ def password_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(settings: Any, db: None, password_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Every web test starts with nothing remembered."""
     count_from_one()
+    health.READINESS.forget()
     settings.PIRANHA_PASSWORD_FILE = password_file
     networks = settings.PIRANHA_ALLOW_FILE = password_file.with_name("allow")
     networks.unlink(missing_ok=True)  # one that a test before has made

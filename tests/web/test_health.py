@@ -9,6 +9,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from lvs import dispatch, reports
+from piranha_web.views import health
 from tests.conftest import RedisServer
 
 
@@ -65,6 +66,33 @@ def test_without_the_database_it_says_so_and_no_word_of_where_that_is(
 
     assert (response.status_code, response.content) == (503, b"database failed\nredis ok\nmanager ok\n")
     assert "db.secret.example" in caplog.text
+
+
+def test_however_many_ask_it_asks_once_a_second_and_logs_what_changes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now, asked, trouble = [100.0], [0], [""]
+
+    def why() -> str:
+        asked[0] += 1
+        return trouble[0]
+
+    monkeypatch.setattr(health, "PARTS", {"redis": why})
+    readiness = health.Readiness(lambda: now[0])
+
+    def after(seconds: float, said: str) -> tuple[frozenset[str], int]:
+        now[0] += seconds
+        trouble[0] = said
+        return readiness.failed(), asked[0]
+
+    assert [after(0, ""), after(0.5, "gone"), after(0.6, "gone")] == [
+        (frozenset(), 1),
+        (frozenset(), 1),
+        (frozenset({"redis"}), 2),
+    ]
+    assert after(1, "gone for 2 s\n\x1b[2J") == (frozenset({"redis"}), 3)
+    assert after(1, "") == (frozenset(), 4)
+    assert [one.getMessage() for one in caplog.records] == ["not ready: redis: gone", "ready again: redis"]
 
 
 @pytest.mark.parametrize("address", ["/healthz", "/readyz"])

@@ -99,3 +99,15 @@ def test_a_short_passphrase_is_refused_before_anything_is_written() -> None:
     with pytest.raises(SealRefused, match="at least 12 signs"):
         Sealing(out, "short")
     assert out.getvalue() == b""
+
+
+def test_a_strangers_file_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(**_parameters: object) -> None:
+        raise AssertionError("scrypt was asked")
+
+    monkeypatch.setattr(backup_seal, "Scrypt", asked)
+    for n, r in ((1 << 20, 16), (1 << 20, 4), (1 << 40, 1), (2, 1 << 30), (-(1 << 20), -(1 << 20))):
+        with pytest.raises(SealRefused):
+            backup_seal.cipher(PHRASE, {"salt": "A" * 24, "n": n, "r": r, "p": 1})
+    with pytest.raises(AssertionError, match="was asked"):
+        backup_seal.cipher(PHRASE, {"salt": "A" * 24, "n": 1 << 17, "r": 8, "p": 1})

@@ -81,7 +81,7 @@ def test_every_byte_is_compared(tmp_path: Path) -> None:
     for files, words in ((changed, "files/allow is not"), (longer, "signing.key is not"), (fewer, "missing")):
         assert words in refused(archive(("manifest.json", said), *files.items()), tmp_path)
     assert "does not name" in refused(archive(("manifest.json", said), ("files/more", b"")), tmp_path)
-    twice = archive(("manifest.json", said), *FILES.items(), ("files/allow", b"again"))
+    twice = archive(("manifest.json", said), *FILES.items(), ("files/allow", FILES["files/allow"]))
     assert "no backup" in refused(twice, tmp_path)
 
 
@@ -118,3 +118,28 @@ def test_what_is_no_backup_is_said_to_be_none(tmp_path: Path, content: bytes) ->
 
 def test_a_sealed_one_asks_for_its_passphrase(tmp_path: Path) -> None:
     assert "--passphrase-file" in refused(b"piranha backup sealed 1\n{}\n", tmp_path)
+
+
+def test_what_is_longer_than_its_manifest_says_is_refused_before_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    as_ever = Path.open
+
+    def noted(path: Path, *words: Any, **more: Any) -> Any:
+        opened.append(path.name)
+        return as_ever(path, *words, **more)
+
+    longer = {**FILES, "files/allow": bytes(5 << 20)}
+    monkeypatch.setattr(Path, "open", noted)
+    said = refused(archive(("manifest.json", manifest(FILES)), *longer.items()), tmp_path)
+    assert said == "the backup is damaged: files/allow is not what it was"
+    assert opened == ["rows.jsonl"]
+
+
+@pytest.mark.parametrize("odd", [7, None, "x", {}, [1]])
+def test_a_manifest_of_another_shape_is_refused_in_words(tmp_path: Path, odd: object) -> None:
+    said = json.loads(manifest(FILES))
+    for text in (odd, {**said, "contents": odd}, {**said, "contents": {"rows.jsonl": odd}}):
+        whole = archive(("manifest.json", json.dumps(text).encode()), ("rows.jsonl", ROWS))
+        assert refused(whole, tmp_path)
