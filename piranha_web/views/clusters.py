@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lvs import models, store
 from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
-from piranha_web.context import SESSION_KEY, cluster_of
+from piranha_web.context import SESSION_KEY, cluster_of, clusters_of
 from piranha_web.forms.clusters import ClusterForm
 from piranha_web.overview import MOST_FOUND, overview, search_all
 from piranha_web.searching import cut
@@ -73,7 +73,7 @@ def cluster_list_live(request: HttpRequest) -> HttpResponse:
 
 def overview_context(request: HttpRequest) -> dict[str, Any]:
     """What the overview shows."""
-    rows = overview(models.Cluster.objects.all())
+    rows = overview(clusters_of(request))
     return {"rows": rows, "in_view": cluster_of(request), "live_seconds": LIVE_SECONDS}
 
 
@@ -83,7 +83,7 @@ def search(request: HttpRequest) -> HttpResponse:
     """Virtual and real servers of all clusters by name, address or port."""
     sought = cut(request.GET.get("q", ""))
     in_view = cluster_of(request)
-    found = search_all(sought, models.Cluster.objects.all()) if sought else []
+    found = search_all(sought, clusters_of(request)) if sought else []
     found.sort(key=lambda one: one.cluster != in_view)
     context = {"sought": sought, "found": found, "in_view": in_view, "most": MOST_FOUND}
     return render(request, "clusters/search.html", context)
