@@ -42,8 +42,17 @@ def file(path: str, mode: int, owner: str, wanted_owner: str, *, is_secret: bool
         found.append(fault("files", f"everybody can change {path}", f"chmod o-w {path}"))
     if wanted_owner and owner != wanted_owner:
         said = f"{path} belongs to {owner}, so that {wanted_owner} cannot use it"
-        found.append(fault("files", said, f"chown {wanted_owner}:{wanted_owner} {path}"))
+        found.append(fault("files", said, f"chown -h {wanted_owner}:{wanted_owner} {path}"))
     return found
+
+
+def link(path: str) -> Finding:
+    """A link where a file or a folder of the site's should be: what is behind it, is not looked at."""
+    said = f"{path} is a link, and may lead to a file that is none of the site's"
+    remedy = (
+        f"see where it leads: ls -l {path}; then put a plain one in its place, and leave what is behind it"
+    )
+    return fault("files", said, remedy)
 
 
 def clock(is_synchronized: bool | None) -> Finding:

@@ -43,8 +43,12 @@ def files(place: Place) -> Iterator[Finding]:
     found: list[Finding] = []
     for path in (var, *(var / name for name in SECRETS)):
         try:
-            status = path.stat()
-        except FileNotFoundError:
+            # The folder itself may be behind a link of root's; what is below it, its user can exchange.
+            if path != var and (link := link_below(var, path)):
+                found.append(judgement.link(str(link)))
+                continue
+            status = path.stat() if path == var else path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
             continue
         mode, whose = stat.S_IMODE(status.st_mode), user_name(status.st_uid)
         # The folder's group may look: systemd's StateDirectoryMode=0750 gives nobody anything by that.
@@ -55,7 +59,13 @@ def files(place: Place) -> Iterator[Finding]:
     if settings.exists():
         mode = stat.S_IMODE(settings.stat().st_mode)
         found += judgement.file(str(settings), mode, "", "", is_secret=False)
-    yield from found or [well("files", f"{var} and its secrets are for its user alone")]
+    yield from dict.fromkeys(found) or [well("files", f"{var} and its secrets are for its user alone")]
+
+
+def link_below(var: Path, path: Path) -> Path | None:
+    """The first link on the way from the manager's folder to a file of it; None: there is none."""
+    way = [one for one in (*reversed(path.parents), path) if one != var and one.is_relative_to(var)]
+    return next((one for one in way if one.is_symlink()), None)
 
 
 def user_name(number: int) -> str:

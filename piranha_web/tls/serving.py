@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lvs.rights import read_text
 from piranha_web.tls import making, names, own
 from piranha_web.tls.binds import binds, is_local, is_network, is_socket, words
 from piranha_web.tls.certificates import Certificate, TlsRefused, ending, usable
@@ -108,7 +109,7 @@ class Serving:
     def current(cls, var: Path, environment: Mapping[str, str] = os.environ) -> Serving:
         """How the server that keeps its things in var serves, or would by the environment."""
         try:
-            said = json.loads((var / REMEMBERED).read_text(encoding="utf-8"))
+            said = json.loads(read_text(var / REMEMBERED))
             return cls(
                 binds=tuple(said["binds"]),
                 port=said["port"],

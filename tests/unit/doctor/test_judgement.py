@@ -55,7 +55,7 @@ def test_a_disk_is_judged_by_what_is_free(free: int, total: int, level: str) -> 
     [
         (0o600, "piranha", []),
         (0o640, "piranha", ["chmod go= /x"]),
-        (0o602, "root", ["chmod go= /x", "chmod o-w /x", "chown piranha:piranha /x"]),
+        (0o602, "root", ["chmod go= /x", "chmod o-w /x", "chown -h piranha:piranha /x"]),
     ],
 )
 def test_a_secret_is_for_its_owner_alone(mode: int, owner: str, remedies: list[str]) -> None:
