@@ -425,9 +425,9 @@ WALK: dict[str, tuple[Step, Action, str]] = {
     "user-block": (block_account, Action.ACCOUNT, "blocked anna"),
     "user-remove": (remove_account, Action.ACCOUNT, "removed the account anna"),
     "alerts": (
-        lambda site: site.post("/alerts", url="json://hooks.example.org/s3cr3t", note="the hall"),
+        lambda site: site.post("/alerts", url="json://192.0.2.80/s3cr3t", note="the hall"),
         Action.ALERT,
-        "alerts go to json://hooks.example.org/…",
+        "alerts go to json://192.0.2.80/…",
     ),
     "alerts-choose": (
         lambda site: site.post("/alerts/choose", told=["failover"], remind_hours="8", servers_after="30"),
