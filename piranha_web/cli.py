@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from piranha_web import installed
 from piranha_web.cli_alert import add_alert
@@ -154,11 +155,16 @@ def manage(arguments: argparse.Namespace) -> int:
     return 0
 
 
+class WholeWords(argparse.ArgumentParser):
+    """Takes no option by its first letters, nor do its verbs: `installed.begin` judges the words before."""
+
+    def __init__(self, *words: Any, **more: Any) -> None:
+        super().__init__(*words, **{**more, "allow_abbrev": False})
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(
-        prog="piranha", description="Set up, check and run Linux Virtual Server clusters."
-    )
+    top = WholeWords(prog="piranha", description="Set up, check and run Linux Virtual Server clusters.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:

@@ -62,8 +62,8 @@ def add_database(add: Add) -> None:
     two.add_argument(
         "target",
         metavar="TARGET",
-        help="postgresql://USER:PASSWORD@HOST/DATABASE; @FILE with such a line in it, or - for standard "
-        "input, for others can read arguments; or the path of a new file *.sqlite3",
+        help="postgresql://USER@HOST/DATABASE; @FILE with such a line in it, or - for standard input, where "
+        "it has a password, for others can read arguments; or the path of a new file *.sqlite3",
     )
 
 

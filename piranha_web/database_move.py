@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -46,7 +47,22 @@ def settings_of(arguments: Namespace) -> dict[str, Any]:
         return sqlite(Path(words).absolute())
     if "://" not in words:
         raise NotPossible(f"{words!r} names no database: write {SHAPE}, or the path of a file *.sqlite3")
+    if words == arguments.target and has_password(words):
+        raise NotPossible(
+            "a password on the command line can be read by everybody here. Write the whole URL into "
+            "a file of mode 0600, and name that: piranha database move @FILE; or give it to standard input: "
+            "piranha database move -"
+        )
     return postgresql(words)
+
+
+def has_password(url: str) -> bool:
+    """Whether a URL has one, of the user or of a key."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False  # it is refused as a whole
+    return bool(parts.password) or any("password" in name for name, _ in parse_qsl(parts.query))
 
 
 def show() -> int:
