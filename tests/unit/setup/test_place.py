@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from piranha_web.setup import own_redis
 from piranha_web.setup.place import NotSetUp, Place
+from piranha_web.setup.steps import Manager
 from piranha_web.tls import authority, own
 from piranha_web.tls.certificates import TlsRefused, contents
 from piranha_web.tls_command import tls_command
@@ -128,3 +131,20 @@ def test_a_certificate_is_renewed_where_the_site_says_only_with_the_sites_rights
     assert tls_command(Namespace(verb="renew", var=place.var, folder=None, names=[])) == 1
 
     assert list(etc.iterdir()) == []
+
+
+@as_root
+def test_set_up_signs_redis_certificate_with_the_sites_rights(place: Place) -> None:
+    manager: Any = SimpleNamespace(place=place)
+    etc = place.root / "etc_d"
+    etc.mkdir()
+    (place.var / "redis").symlink_to(etc)
+
+    with pytest.raises(PermissionError):
+        Manager.make_certificate(manager, place.var / "redis", ("192.0.2.1",))
+
+    assert list(etc.iterdir()) == []
+    assert {one.lstat().st_uid for one in place.var.glob("ca.*")} == {SITE}
+    (place.var / "redis").unlink()
+    Manager.make_certificate(manager, place.var / "redis", ("192.0.2.1",))
+    assert {one.stat().st_uid for one in (place.var / "redis").iterdir()} == {SITE}
