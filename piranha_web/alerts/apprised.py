@@ -27,6 +27,22 @@ ALONE = 30  # seconds after which it ends itself, should nobody be there any mor
 MOST_SAID = 4000
 _NOISE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ - (\w+) - ")
 
+# These show text as it is once it is sent as text. The others, chats, take every text for Markdown or HTML.
+LITERAL = (
+    "mailto",
+    "json",
+    "form",
+    "xml",
+    "ntfy",
+    "gotify",
+    "pover",
+    "opsgenie",
+    "pagerduty",
+    "splunk",
+    "signal",
+)
+_CALL = re.compile(r"(?<!\w)@(?=(?:everyone|here|channel|all)\b)")
+
 # It would write addresses, and what strangers answer, to the journal: it is listened to, and nothing else.
 _LOG = logging.getLogger("apprise")
 _LOG.setLevel(logging.CRITICAL)
@@ -65,8 +81,8 @@ def tell(url: str, title: str, body: str, level: str) -> tuple[bool, str]:
             # As text: names that strangers typed stand in it, which must become no links in a mail or a chat.
             ok = service is not None and bool(
                 service.notify(
-                    title=title,
-                    body=body,
+                    title=plain(url, title),
+                    body=plain(url, body),
                     notify_type=NAMES[level],
                     body_format=apprise.NotifyFormat.TEXT,
                 )
@@ -75,6 +91,14 @@ def tell(url: str, title: str, body: str, level: str) -> tuple[bool, str]:
             # A fault in one of a hundred services of others: it must not end the sending to the rest.
             return False, f"apprise failed at this: {type(error).__name__}"
         return ok, " ".join(_NOISE.sub("", heard.getvalue()).split())[:MOST_SAID]
+
+
+def plain(url: str, text: str) -> str:
+    """The text with nothing in it that a chat would make a link with other words, or a call of everybody."""
+    if url.partition("://")[0].removesuffix("s") in (one.removesuffix("s") for one in LITERAL):
+        return text
+    text = text.replace("<", "‹").replace(">", "›").replace("](", "] (").replace("][", "] [")
+    return _CALL.sub("@ ", text)
 
 
 def _listening() -> AbstractContextManager[StringIO]:

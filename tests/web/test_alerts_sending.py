@@ -9,13 +9,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import apprise
 import pytest
+import requests
 
 from lvs import models
 from piranha_web.alerts import apprised, duty, sending, targets
@@ -166,6 +167,35 @@ def test_words_of_strangers_are_plain_text_in_a_mail() -> None:
     kinds = {one.get_content_type() for one in mail.mails[0].walk()}
     assert "text/html" not in kinds
     assert LINK in str(mail.mails[0].get_payload(decode=True), "utf-8")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tgram://123456789:abcdefghijklmnopqrstuvwxyz/1",
+        "discord://123456789/tokenxyzabc",
+        "mmosts://h/token123abc",
+    ],
+)
+def test_words_of_strangers_are_no_links_and_no_calls_in_a_chat(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    posted: list[str] = []
+
+    def post(_url: str, *, data: str, **_more: Any) -> requests.Response:
+        posted.append(data)
+        answer = requests.Response()
+        answer.status_code, answer.raw = 200, BytesIO(b'{"ok": true}')
+        return answer
+
+    monkeypatch.setattr(requests, "post", post)
+
+    apprised.tell(url, "t", f"{LINK} [Log in](https://evil.example) <!channel> @everyone", "danger")
+
+    said = posted[-1].encode().decode("unicode_escape")
+    assert "Log in" in said
+    for live in ("<a", "](", "<!", "@everyone"):
+        assert live not in said
 
 
 def test_what_apprise_says_goes_to_no_log_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
