@@ -14,6 +14,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from lvs.errors import LvsError
+from lvs.pulse.terminal import harmless
 from piranha_web.backup import backup
 from piranha_web.backup_doors import say
 from piranha_web.console_database import ELSEWHERE, database_trouble
@@ -69,13 +70,14 @@ def restore_command(
 
 
 def described(found: Unpacked) -> str:
-    """What a backup says of itself."""
+    """What a backup, which a stranger may have made, says of itself."""
     said = found.manifest
-    return (
+    words = (
         f"Backup of {said['host']}, made {said['made_at']} by version {said['version']} from "
         f"{said['database']}: {found.rows} rows, {len(found.files)} files ({', '.join(found.files)}). It is "
-        "whole.\n"
+        "whole."
     )
+    return f"{harmless(words)}\n"
 
 
 def words_of(done: Restored) -> str:

@@ -17,6 +17,7 @@ from typing import IO
 
 from lvs.errors import NotPossible
 from piranha_web import installed
+from piranha_web.setup.asking import shown
 
 log = logging.getLogger("piranha.site")
 
@@ -92,4 +93,4 @@ def passphrase(file: str | None, *, asked: bool, twice: bool) -> str:
 
 def say(text: str) -> None:
     """To whoever sits at the terminal."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{shown(text)}\n")

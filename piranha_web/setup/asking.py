@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from lvs.errors import LvsError
+from lvs.pulse.terminal import harmless
 
 T = TypeVar("T")
 MOST_TRIES = 20  # odd answers in a row; then it is no human being
@@ -30,15 +31,29 @@ class Asked(Protocol):
         """The same without showing it."""
 
 
+def shown(text: str) -> str:
+    """A text of ours for the terminal, with what strangers wrote into it made harmless, line by line.
+
+    Notes of the list of networks, names in a backup, what a server answered: the site's user, or somebody
+    else, wrote them, and root reads.
+    """
+    return "\n".join(harmless(line) for line in text.split("\n"))
+
+
+def say(text: str) -> None:
+    """Lines to whoever sits at the terminal; stdout is for what is to be taken on."""
+    sys.stderr.write(f"{shown(text)}\n")
+    sys.stderr.flush()
+
+
 class Terminal:
     """Whoever sits at the terminal."""
 
     def say(self, text: str = "") -> None:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        say(text)
 
     def line(self, prompt: str) -> str:
-        sys.stderr.write(prompt)
+        sys.stderr.write(shown(prompt))
         sys.stderr.flush()
         typed = sys.stdin.readline()
         if not typed:

@@ -18,7 +18,7 @@ from lvs.invitation import Invitation, NoInvitation, read
 from lvs.joining import STDIN, join_command
 from piranha_web import installed
 from piranha_web.setup.answers import SQLITE, Answers, Kind
-from piranha_web.setup.asking import Asked, NobodyAnswers, Terminal, is_terminal
+from piranha_web.setup.asking import Asked, NobodyAnswers, Terminal, is_terminal, say
 from piranha_web.setup.own_redis import CONFIGURATION, FOLDER
 from piranha_web.setup.place import NotSetUp, Place
 from piranha_web.setup.questions import Present, Questions
@@ -255,11 +255,5 @@ def url_of(answers: Answers) -> str:
 
 def refused(text: str) -> int:
     """Says why not."""
-    sys.stderr.write(f"{text}\n")
+    say(text)
     return 1
-
-
-def say(text: str) -> None:
-    """To whoever sits at the terminal; stdout has the tokens' commands alone."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lvs.pulse.terminal import harmless
 from piranha_web.access.networks import (
     Address,
     Network,
@@ -70,7 +71,8 @@ def lines(offered: Sequence[Offer]) -> list[str]:
     """The offers as the terminal shows them, numbered."""
     width = max(len(str(one.network)) for one in offered)
     return [
-        f"{'*' if one.is_default else ' '}{number:>3}  {one.network!s:<{width}}  {one.what}{one.warning}"
+        f"{'*' if one.is_default else ' '}{number:>3}  {one.network!s:<{width}}  "
+        f"{harmless(one.what)}{one.warning}"
         for number, one in enumerate(offered, start=1)
     ]
 

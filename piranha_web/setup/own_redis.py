@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import redis
 
 from lvs import broker, reports, rights
+from lvs.pulse.terminal import harmless
 from piranha_web import installed
 from piranha_web.setup.answers import Answers, Kind
 from piranha_web.setup.place import NotSetUp, Place
@@ -139,7 +140,7 @@ def wait_for(process: subprocess.Popen[str], broker_url: str, ca: Path | None) -
     while why := trouble(broker_url, ca):
         if process.poll() is not None:
             said = process.communicate()[0].strip().splitlines()
-            raise NotSetUp(f"Redis does not start: {said[-1] if said else process.returncode}.")
+            raise NotSetUp(f"Redis does not start: {harmless(said[-1]) if said else process.returncode}.")
         if time.monotonic() > end:
             raise NotSetUp(f"Redis does not answer within {START_SECONDS:.0f} s: {why}.")
         time.sleep(0.05)

@@ -14,6 +14,7 @@ from typing import Any
 import piranha_web
 from lvs import rights, worker_file
 from lvs.errors import LvsError
+from lvs.pulse.terminal import harmless
 from piranha_web import installed
 from piranha_web.tls import making
 
@@ -156,7 +157,7 @@ class Place:
         )
         if done.returncode:
             said = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()
-            raise NotSetUp(f"`piranha {' '.join(words[:2])}` failed: {said[-1]}")
+            raise NotSetUp(f"`piranha {' '.join(words[:2])}` failed: {harmless(said[-1])}")
         return done.stdout
 
     def state(self, settings: Mapping[str, str | None], password: str | None = None) -> Mapping[str, Any]:

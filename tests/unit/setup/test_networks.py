@@ -102,3 +102,10 @@ def test_where_the_administrator_sits_is_never_left_out(console: str, added: lis
 
 def test_at_the_machines_own_console_nothing_is_added() -> None:
     assert networks.with_console((), None) == ()
+
+
+def test_a_note_of_the_list_obeys_nobody_at_the_terminal() -> None:
+    noted = {ip_network("10.0.0.0/8"): "x\x1b]0;PWNED\x07\x1b[2J\u202e"}
+    text = "\n".join(networks.lines(networks.offers([], noted)))
+    assert text.replace("\n", "").isprintable()
+    assert "x\\x1b]0;PWNED" in text
