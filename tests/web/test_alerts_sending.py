@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from lvs import models
+from piranha_web import supervised
 from piranha_web.alerts import apprised, duty, sending, targets
 from piranha_web.alerts.sending import Answer
 from piranha_web.alerts.targets import Target
@@ -223,3 +224,8 @@ def test_every_service_that_can_be_used_is_asked_for_plain_text_and_follows_noth
     assert service is not None
     assert service.resolve_format(apprise.NotifyFormat.TEXT) == apprise.NotifyFormat.TEXT
     assert not service.redirects
+
+
+def test_the_watchdog_waits_longer_than_a_round_of_sending_can_take() -> None:
+    assert duty.BUDGET + sending.SECONDS < supervised.HUNG / 2
+    assert sending.SECONDS < apprised.ALONE
