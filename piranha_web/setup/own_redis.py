@@ -29,6 +29,7 @@ from piranha_web.tls import authority
 FOLDER = "redis"
 CONFIGURATION = "redis.conf"
 USERS = "users.acl"
+LOCAL = "local.conf"  # the administrator's
 START_SECONDS = 20.0
 MAXMEMORY = "512mb"  # a router with 5,000 virtual servers and 50,000 real servers takes about a hundred
 
@@ -64,6 +65,17 @@ maxmemory {MAXMEMORY}
 maxmemory-policy noeviction
 include "{folder}/local*.conf"
 """
+
+
+def reached_at(answers: Answers) -> str:
+    """Where it will be reached, for whoever agrees to that."""
+    if answers.kind is not Kind.MANAGER:
+        return f"port {answers.own_port} of this machine alone"
+    return (
+        f"port {answers.own_port} at every address of this machine, by TLS and password; the list of allowed "
+        f"networks does not count there: have a firewall let the routers alone in, or write bind into "
+        f"{LOCAL} beside it"
+    )
 
 
 def users(text: str, password: str) -> str:

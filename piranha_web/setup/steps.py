@@ -103,8 +103,8 @@ class Manager:
         place, folder = self.place, self.place.var / FOLDER
         text = own_redis.configuration(folder, self.answers.kind, self.answers.own_port)
         if text != self.present.redis_configuration:
-            port = self.answers.own_port
-            yield writing(place, folder / CONFIGURATION, text, f"Redis' own configuration (port {port})")
+            what = f"Redis' own configuration ({own_redis.reached_at(self.answers)})"
+            yield writing(place, folder / CONFIGURATION, text, what)
         password = self.redis_url.partition("://:")[2].rpartition("@")[0]
         before = place.secret(f"{FOLDER}/{USERS}")
         after = own_redis.users(before, password)

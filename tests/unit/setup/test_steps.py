@@ -88,3 +88,12 @@ def test_root_writes_no_secret_behind_a_link(tmp_path: Path) -> None:
 
     with pytest.raises(NotSetUp, match="behind a link"):
         place.write(place.var / "redis" / "redis.conf", "x")
+
+
+def test_who_sets_up_a_manager_reads_that_redis_listens_everywhere() -> None:
+    def said(kind: Kind) -> str:
+        return own_redis.reached_at(Answers(kind=kind, cluster="", routers=(), binds=("0.0.0.0",), port=3636))
+
+    assert "port 6380 at every address of this machine" in said(Kind.MANAGER)
+    assert "firewall" in said(Kind.MANAGER)
+    assert said(Kind.SINGLE) == "port 6390 of this machine alone"
