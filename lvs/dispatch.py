@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import redis
+from django.db.models import OuterRef, QuerySet
 from kombu.exceptions import KombuError
 
 from lvs import answers, models, refusals, report_parts, reports, sending, store, tasks, witness
@@ -176,9 +177,18 @@ def witnessed(
 
 def is_applying(cluster: models.Cluster) -> bool:
     """Whether a revision is on its way to a router, or waits for its confirmation."""
-    unfinished = models.Deployment.State.unfinished()
-    rows = models.Deployment.objects.filter(revision__cluster=cluster, state__in=unfinished)
-    return once(("applying", cluster.pk), rows.exists)
+    return once(applying_key(cluster), unfinished(cluster).exists)
+
+
+def applying_key(cluster: models.Cluster) -> tuple[str, int]:
+    """Under what a glance remembers it."""
+    return ("applying", cluster.pk)
+
+
+def unfinished(cluster: models.Cluster | OuterRef) -> QuerySet[models.Deployment]:
+    """The deployments of a cluster that have not ended."""
+    states = models.Deployment.State.unfinished()
+    return models.Deployment.objects.filter(revision__cluster=cluster, state__in=states)
 
 
 def described(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
 from lvs import dispatch, models, orders, store
@@ -32,10 +33,12 @@ def clusters_of(request: HttpRequest) -> list[models.Cluster]:
     """All of them, read once a request."""
     kept: list[models.Cluster] | None = getattr(request, "piranha_clusters", None)
     if kept is None:
-        kept = list(models.Cluster.objects.all())
-        request.piranha_clusters = kept  # type: ignore[attr-defined]
-        for cluster in kept:
+        found = models.Cluster.objects.annotate(is_applying=Exists(dispatch.unfinished(OuterRef("pk"))))
+        for cluster in found:
             remember(store.edition_key(cluster), cluster.edition)
+            remember(dispatch.applying_key(cluster), cluster.is_applying)
+        kept = list(found)
+        request.piranha_clusters = kept  # type: ignore[attr-defined]
     return kept
 
 

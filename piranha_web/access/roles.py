@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY
+from django.db.models import Subquery
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -87,6 +88,7 @@ class Rights:
     clusters: dict[int, models.UserRole]  # by the cluster's pk, where it is more
     must_change: bool = False
     needs_factor: bool = False  # whatever the rule for its role says
+    factor_from: int | None = None  # the role from which on that rule wants a second factor; None: from none
 
     @property
     def highest(self) -> models.UserRole:
@@ -101,13 +103,16 @@ class Rights:
 
 def rights(name: str) -> Rights:
     """What the database says of an account; nothing about it makes a viewer."""
-    account = models.Account.objects.filter(name=name).prefetch_related("cluster_roles").first()
+    rule = models.FactorRule.objects.order_by("pk").values_list("least_role", flat=True)
+    known = models.Account.objects.filter(name=name).annotate(factor_from=Subquery(rule[:1]))
+    account = known.prefetch_related("cluster_roles").first()
     everywhere = models.UserRole(account.role) if account else VIEWER
     return Rights(
         ADMINISTRATOR if name == ALWAYS_ADMINISTRATOR else everywhere,
         {one.cluster_id: models.UserRole(one.role) for one in account.cluster_roles.all()} if account else {},
         account.must_change if account else False,
         account.needs_factor if account else False,
+        account.factor_from if account else rule.first(),
     )
 
 
@@ -135,8 +140,8 @@ def must_enrol(request: HttpRequest) -> bool:
 
 def is_due(found: Rights, name: str) -> bool:
     """Whether an account has to have a second factor, and has none."""
-    rule = models.FactorRule.objects.first()
-    is_needed = found.needs_factor or (rule is not None and found.highest >= rule.least_role)
+    by_rule = found.factor_from is not None and found.highest >= found.factor_from
+    is_needed = found.needs_factor or by_rule
     return is_needed and second_factor.device_of(name) is None
 
 

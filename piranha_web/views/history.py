@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.contrib import messages
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db import transaction
-from django.db.models import Prefetch, Q
+from django.db.models import Count, Prefetch, Q, QuerySet, Window
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import urlencode
@@ -25,6 +25,7 @@ from piranha_web.context import cluster_of, current_cluster, current_state, curr
 from piranha_web.views.review import revision_or_none
 
 PAGE = 50
+MOST_DIGITS = 9  # of the number of a page
 LONGEST_WORDS = 200  # of a search
 AROUND = timedelta(minutes=1)  # the audit log's fields know minutes
 State = models.Deployment.State
@@ -32,6 +33,17 @@ TAKEN = (State.WAITING, State.CONFIRMING, State.APPLIED, State.PUTTING_BACK, Sta
 # Where and how each revision was taken, in one query for the page.
 WITH_ROUTERS = Prefetch("deployments", models.Deployment.objects.select_related("router"))
 ERRANDS = 20  # what routers were given besides new revisions, on the history's page
+
+
+def page_of(revisions: QuerySet[models.Revision], asked: str) -> Page[models.Revision]:
+    """The page that is asked for, else the nearest; how many there are comes along with its rows."""
+    paginator = Paginator(revisions, PAGE)
+    number = int(asked) if asked.isdecimal() and 0 < len(asked) < MOST_DIGITS else 1
+    rows = list(revisions.annotate(all=Window(Count("pk")))[max(number - 1, 0) * PAGE :][:PAGE])
+    if rows:
+        paginator.count = rows[0].all
+        return Page(rows, max(number, 1), paginator)
+    return paginator.get_page(asked)
 
 
 @needs(VIEWER)
@@ -49,9 +61,8 @@ def history(request: HttpRequest) -> HttpResponse:
         alike = revision_or_none(cluster, words)
         revisions = revisions.filter(said | Q(pk=alike.pk) if alike else said)
     revisions = revisions.prefetch_related(WITH_ROUTERS)
-    page = Paginator(revisions, PAGE).get_page(request.GET.get("page"))
     context = {
-        "page": page,
+        "page": page_of(revisions, request.GET.get("page", "1")),
         "words": words,
         "query": urlencode({"q": words}) if words else "",
         "errands": list(orders.errands(cluster)[:ERRANDS]),
