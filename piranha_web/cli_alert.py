@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 
-from piranha_web.django_ready import set_up_django
+from piranha_web.django_ready import set_up_or_say
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -36,13 +35,7 @@ def add_alert(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> No
 
 
 def alert(arguments: argparse.Namespace) -> int:
-    from django.core.exceptions import ImproperlyConfigured
-
-    try:
-        set_up_django()
-    except ImproperlyConfigured as error:
-        why = str(error).rstrip(".")
-        sys.stderr.write(f"{why}. Mend that in the environment, then try again. Nothing was changed.\n")
+    if not set_up_or_say():
         return 1
     from piranha_web.alert_command import alert_command
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from piranha_web.django_ready import set_up_django
+from piranha_web.django_ready import set_up_or_say
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -57,13 +56,7 @@ def add_allow(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> No
 
 
 def allow(arguments: argparse.Namespace) -> int:
-    from django.core.exceptions import ImproperlyConfigured
-
-    try:
-        set_up_django()
-    except ImproperlyConfigured as error:
-        why = str(error).rstrip(".")
-        sys.stderr.write(f"{why}. Mend that in the environment, then try again. Nothing was changed.\n")
+    if not set_up_or_say():
         return 1
     from piranha_web.allow_command import allow_command
 

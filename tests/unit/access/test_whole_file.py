@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,14 +13,6 @@ from piranha_web.access import whole_file
 
 SITE = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
-
-
-@pytest.fixture
-def above() -> Iterator[Path]:
-    """A folder of root's through which everybody may go, which pytest's own is not."""
-    with TemporaryDirectory() as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -14,14 +12,6 @@ from lvs.joining import NotJoined, give, refuse_other, user_of
 
 NOBODY = pwd.getpwnam("nobody")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
-
-
-@pytest.fixture
-def above() -> Iterator[Path]:
-    """A folder of root's through which everybody may go."""
-    with TemporaryDirectory() as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
 
 
 @pytest.fixture

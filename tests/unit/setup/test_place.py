@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,15 +23,13 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebo
 
 
 @pytest.fixture
-def place() -> Iterator[Place]:
+def place(above: Path) -> Place:
     """One whose folder is the site's user's."""
-    with TemporaryDirectory() as made:
-        Path(made).chmod(0o755)
-        found = Place(Path(made))
-        found.var.mkdir(parents=True)
-        if os.geteuid() == 0:
-            os.chown(found.var, SITE, SITE)
-        yield found
+    found = Place(above)
+    found.var.mkdir(parents=True)
+    if os.geteuid() == 0:
+        os.chown(found.var, SITE, SITE)
+    return found
 
 
 @pytest.fixture
