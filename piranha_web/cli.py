@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from piranha_web import installed
-from piranha_web.cli_alert import add_alert
-from piranha_web.cli_allow import add_allow
-from piranha_web.cli_audit import add_audit
-from piranha_web.cli_backup import add_backup
-from piranha_web.cli_clear import add_clear
-from piranha_web.cli_connections import add_connections
-from piranha_web.cli_enrol import add_enrol, add_tls
-from piranha_web.cli_metrics import add_metrics
-from piranha_web.cli_oidc import add_oidc
-from piranha_web.cli_passwd import add_passwd, add_unlock
-from piranha_web.cli_setup import add_doctor, add_setup
-from piranha_web.cli_signing import add_signing
-from piranha_web.cli_worker import add_worker
+from piranha_web.console.alert import add_alert
+from piranha_web.console.allow import add_allow
+from piranha_web.console.audit import add_audit
+from piranha_web.console.backup import add_backup
+from piranha_web.console.clear import add_clear
+from piranha_web.console.connections import add_connections
+from piranha_web.console.enrol import add_enrol, add_tls
+from piranha_web.console.metrics import add_metrics
+from piranha_web.console.oidc import add_oidc
+from piranha_web.console.passwd import add_passwd, add_unlock
+from piranha_web.console.setup import add_doctor, add_setup
+from piranha_web.console.signing import add_signing
+from piranha_web.console.worker import add_worker
 
 Command = Callable[[argparse.Namespace], int]
 PULSE_SOCKET = Path("/run/piranha/pulse.sock")

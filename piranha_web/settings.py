@@ -5,7 +5,7 @@
 | PIRANHA_VAR | folder of the database, the passwords and the key | `var` in the working folder |
 | PIRANHA_SECRET_KEY_FILE | file with the key that signs sessions | none: the server refuses to start |
 | PIRANHA_DATABASE | SQLite file | `PIRANHA_VAR/piranha.sqlite3` |
-| DATABASE_URL | PostgreSQL in its place (`piranha_web.database_url`) | none: SQLite |
+| DATABASE_URL | PostgreSQL in its place (`piranha_web.databases.url`) | none: SQLite |
 | PIRANHA_DATABASE_URL_FILE | file with that URL, for it has a password | none |
 | PIRANHA_PASSWORD_FILE | accounts, in htpasswd format | `PIRANHA_VAR/piranha.passwd` |
 | PIRANHA_OIDC_FILE | switches sign-in by OpenID Connect on (`piranha_web.access.oidc_file`) | empty: off |
@@ -40,7 +40,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from piranha_web.access.failures import WINDOW
 from piranha_web.access.networks import Network, NetworkRefused, is_everything, networks_of
-from piranha_web.database_url import database
+from piranha_web.databases.url import database
 from piranha_web.tls.binds import only_by_tls
 
 BASE_DIR = Path(__file__).resolve().parent.parent

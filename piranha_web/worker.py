@@ -152,7 +152,7 @@ def run_manager_worker(log_level: str) -> int:
     from lvs.router.state import Guard
     from piranha_web.access import allowed
     from piranha_web.alerts import duty
-    from piranha_web.manager_database import OneManager, mended
+    from piranha_web.databases.manager import OneManager, mended
 
     lock = alone(settings.VAR / "manager.lock")
     if lock is None:

@@ -22,7 +22,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import relative_uri
 
-from piranha_web.django_ready import set_up_django
+from piranha_web.console.django_ready import set_up_django
 
 GENERATED = re.compile(r"^```\{generated\} ([a-z-]+)\n```$", re.MULTILINE)
 TO_HELP = re.compile(r"\[([^\]]+)\]\(help:([a-z-]+)(#[\w-]+)?\)")  # Markdown sees no anchors inside of {help}

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db.backends.postgresql import base
 
-from piranha_web.database_url import BUSY_SECONDS
+from piranha_web.databases.url import BUSY_SECONDS
 from piranha_web.postgresql.numbers import WRITING
 
 # A process that was stopped in the middle, or is behind a cut wire, does not keep everybody out for good.

@@ -15,12 +15,12 @@ import pytest
 from tests import postgresql
 
 PIRANHA = Path(sys.executable).parent / "piranha"
-BEGIN = "from piranha_web.django_ready import set_up_django; set_up_django()\n"
+BEGIN = "from piranha_web.console.django_ready import set_up_django; set_up_django()\n"
 # Of every row that is kept its table's number and hash.
 SUMS = """
 import io, json
-from piranha_web import database_rows
-print(json.dumps(database_rows.dump("default", io.StringIO())))
+from piranha_web.databases import rows
+print(json.dumps(rows.dump("default", io.StringIO())))
 """
 
 

@@ -19,7 +19,7 @@ from lvs import models, store
 from lvs.errors import NotPossible
 from piranha_web.access.backend import bound
 from piranha_web.access.passwords import set_password
-from piranha_web.manager_database import OneManager, mended
+from piranha_web.databases.manager import OneManager, mended
 from tests.postgresql import PostgresServer
 from django.db import OperationalError
 import threading

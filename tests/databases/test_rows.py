@@ -11,9 +11,9 @@ import pytest
 from django.db import connections
 
 from lvs import models
-from piranha_web.database_rows import RowsRefused, Sum, load
-from piranha_web.database_url import sqlite
-from piranha_web.database_ways import opened
+from piranha_web.databases.rows import RowsRefused, Sum, load
+from piranha_web.databases.url import sqlite
+from piranha_web.databases.ways import opened
 
 FIRST = "0001_the_candidate_its_revisions_and_their_deployments"
 HEAD = {"piranha rows": 1, "migrations": [["lvs", FIRST]]}

@@ -15,9 +15,9 @@ from django.test import Client
 from django.utils import timezone
 
 from lvs import models
-from piranha_web import alert_command
 from piranha_web.alerts import duty, targets
 from piranha_web.alerts.rules import KINDS
+from piranha_web.console import alert_command
 from tests.web.listening import Webhook, served
 from tests.web.pages import fields_of, text_of
 

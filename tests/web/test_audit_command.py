@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from lvs import audit, models
-from piranha_web.audit_command import audit_command, console_user, moment
 from piranha_web.cli import parser
+from piranha_web.console.audit_command import audit_command, console_user, moment
 
 Action = models.AuditEntry.Action
 

@@ -16,7 +16,7 @@ from lvs import models
 from piranha_web.access import accounts, oidc, passwords
 from piranha_web.access.accounts import AccountRefused
 from piranha_web.access.oidc_file import issuer
-from piranha_web.passwd_command import passwd_command
+from piranha_web.console.passwd_command import passwd_command
 from tests.web.conftest import USER
 from tests.web.pages import text_of
 

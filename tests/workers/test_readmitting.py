@@ -11,7 +11,7 @@ import redis
 
 from lvs import models, readmitting, redis_users, reports
 from lvs.worker_file import queue_of
-from piranha_web.redis_command import redis_command
+from piranha_web.console.redis_command import redis_command
 from tests.conftest import RedisServer, eventually
 from tests.databases.conftest import Site
 from tests.workers.conftest import RouterProcesses

@@ -15,7 +15,7 @@ from lvs import models
 from lvs.errors import LvsError
 from lvs.worker_file import path_in
 from piranha_web import audit
-from piranha_web.audit_command import console_user
+from piranha_web.console.audit_command import console_user
 from piranha_web.setup.here import enrol
 
 

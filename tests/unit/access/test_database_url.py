@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from piranha_web.database_url import URL, URL_FILE, database, described
+from piranha_web.databases.url import URL, URL_FILE, database, described
 
 VAR = Path("/srv/piranha")
 

@@ -11,8 +11,9 @@ from typing import IO
 import pytest
 
 from lvs.errors import NotPossible
-from piranha_web import backup_doors, installed
-from piranha_web.backup_doors import as_site, passphrase, written
+from piranha_web import installed
+from piranha_web.databases import doors
+from piranha_web.databases.doors import as_site, passphrase, written
 
 
 def test_a_file_is_there_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_a_passphrase_is_the_first_line_of_its_file_or_typed_twice_alike(
     assert passphrase(str(tmp_path / "phrase"), asked=False, twice=True) == "five words in a row"
     assert passphrase(None, asked=False, twice=True) == ""
     typed = iter(["one", "one", "one", "other"])
-    monkeypatch.setattr(backup_doors.getpass, "getpass", lambda _words: next(typed))
+    monkeypatch.setattr(doors.getpass, "getpass", lambda _words: next(typed))
     assert passphrase(None, asked=True, twice=True) == "one"
     with pytest.raises(NotPossible, match="not the same"):
         passphrase(None, asked=True, twice=True)
@@ -82,9 +83,9 @@ def test_the_work_of_an_installed_site_is_done_by_its_user_in_a_process_of_its_o
         raise ValueError("of the child")
 
     handler = logging.StreamHandler()  # in the child nothing that a test put in the way is read any more
-    backup_doors.log.addHandler(handler)
+    doors.log.addHandler(handler)
     try:
         assert as_site(fails) == 1
     finally:
-        backup_doors.log.removeHandler(handler)
+        doors.log.removeHandler(handler)
     assert "ValueError: of the child" in capfd.readouterr().err

@@ -6,16 +6,16 @@ import io
 
 import pytest
 
-from piranha_web import backup_seal
-from piranha_web.backup_seal import MAGIC, TAG, Sealing, SealRefused, unseal
+from piranha_web.databases import seal
+from piranha_web.databases.seal import MAGIC, TAG, Sealing, SealRefused, unseal
 
 PHRASE = "five words in a row"
 
 
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup_seal, "COST", {"n": 16, "r": 1, "p": 1})
-    monkeypatch.setattr(backup_seal, "SIZE", 64)
+    monkeypatch.setattr(seal, "COST", {"n": 16, "r": 1, "p": 1})
+    monkeypatch.setattr(seal, "SIZE", 64)
 
 
 def sealed(content: bytes, step: int = 50) -> bytes:
@@ -105,9 +105,9 @@ def test_a_strangers_file_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPat
     def asked(**_parameters: object) -> None:
         raise AssertionError("scrypt was asked")
 
-    monkeypatch.setattr(backup_seal, "Scrypt", asked)
+    monkeypatch.setattr(seal, "Scrypt", asked)
     for n, r in ((1 << 20, 16), (1 << 20, 4), (1 << 40, 1), (2, 1 << 30), (-(1 << 20), -(1 << 20))):
         with pytest.raises(SealRefused):
-            backup_seal.cipher(PHRASE, {"salt": "A" * 24, "n": n, "r": r, "p": 1})
+            seal.cipher(PHRASE, {"salt": "A" * 24, "n": n, "r": r, "p": 1})
     with pytest.raises(AssertionError, match="was asked"):
-        backup_seal.cipher(PHRASE, {"salt": "A" * 24, "n": 1 << 17, "r": 8, "p": 1})
+        seal.cipher(PHRASE, {"salt": "A" * 24, "n": 1 << 17, "r": 8, "p": 1})

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from piranha_web.restore import RestoreRefused, unpacked
+from piranha_web.databases.restore import RestoreRefused, unpacked
 
 ROWS = b'{"piranha rows":1}\n'
 FILES = {"rows.jsonl": ROWS, "files/allow": b"10.0.0.0/8\n", "files/signing.key": b"key" * 2000}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from piranha_web.backup_command import described
-from piranha_web.backup_doors import say as backup_says
-from piranha_web.restore import Unpacked
+from piranha_web.console.backup_command import described
+from piranha_web.databases.doors import say as backup_says
+from piranha_web.databases.restore import Unpacked
 from piranha_web.setup import command
 from piranha_web.setup.asking import Terminal
 from piranha_web.setup.place import NotSetUp, Place

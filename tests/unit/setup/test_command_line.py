@@ -9,7 +9,7 @@ import pytest
 
 from lvs.errors import NotPossible
 from piranha_web.cli import parser
-from piranha_web.database_move import settings_of
+from piranha_web.databases.move import settings_of
 
 URL = "postgresql://piranha:s3cret@db.example.org/lvs"
 

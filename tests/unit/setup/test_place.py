@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from piranha_web.console.tls_command import tls_command
 from piranha_web.setup import own_redis
 from piranha_web.setup.place import NotSetUp, Place
 from piranha_web.setup.steps import Manager
 from piranha_web.tls import authority, own
 from piranha_web.tls.certificates import TlsRefused, contents
-from piranha_web.tls_command import tls_command
 
 SITE = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
