@@ -55,7 +55,7 @@ test: .venv/.dev  ## every test, on real kernels and in a real browser; installs
 kernel: kernel-uml kernel-vm  ## the tests in booted kernels with IPVS
 
 unit-domain: .venv/.dev
-	.venv/bin/pytest tests/unit tests/test_docs.py tests/test_docs_words.py tests/test_monitoring.py -m "not thorough"
+	.venv/bin/pytest tests/unit tests/test_docs.py tests/test_docs_blocks.py tests/test_docs_words.py tests/test_monitoring.py -m "not thorough"
 
 unit-site: .venv/.dev
 	.venv/bin/pytest tests/web -m "not thorough"
