@@ -151,8 +151,10 @@ def described(status: Mapping[str, Any]) -> Iterator[str]:
     if guard:
         networks = f" and {listed(guard['networks'])}" if guard["networks"] else ""
         yield f"port {guard['port']} (TCP) is guarded: only for this machine{networks}"
+    told = part["alarms"] if part else ()  # pulse's problems have the heart's alarms among them
     for sentence in status["problems"]:
-        yield f"problem: {sentence}"
+        if sentence not in told:
+            yield f"problem: {sentence}"
 
 
 def of_pair(part: Mapping[str, Any], now: float) -> Iterator[str]:

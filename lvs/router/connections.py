@@ -7,7 +7,9 @@ namespace of the calling thread, and keeps it waiting.
 
 A line: protocol, client, port, virtual address, port, real server, port (all in hexadecimal digits, IPv6 as
 eight groups), state, seconds until it expires, and what a persistence engine adds. A client's port 0 is no
-connection but an entry of persistence: where that client's next connections go.
+connection but an entry of persistence: where that client's next connections go. The connections by which
+pulse pushed out what its router still had to tell (`lvs.router.parting`) stay in the table of both routers
+for minutes, and are nobody's: they are passed over.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from lvs.errors import RouterError
+from lvs.router import sync
 from lvs.router.state import Network
 
 PLACE = "/proc/thread-self/net/ip_vs_conn"
@@ -32,6 +35,7 @@ FIELDS = 9  # of a line, at least
 NO_TABLE = "this kernel has no IPVS, or has none loaded yet: there are no connections (modprobe ip_vs)"
 
 End = tuple[int, int, int]  # version of the address, address, port
+PUSH: End = (4, int(sync.PUSH_PLACE), sync.PORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ class Connection:
     real: End
     state: str
     expires: int
+
+    @property
+    def is_push(self) -> bool:
+        """Whether pulse made it itself, of one of the two routers."""
+        return self.virtual == PUSH and self.protocol == "UDP"
 
     @property
     def is_persistence(self) -> bool:
@@ -154,7 +163,7 @@ class Tally:
         """Some more lines."""
         for line in lines:
             one = parsed(line)
-            if one is None:
+            if one is None or one.is_push:
                 continue
             self.looked_at += 1
             if self.wanted.has(one):

@@ -13,7 +13,6 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from ipaddress import IPv4Address
 
 from lvs.config.model import Forwarding, Protocol
 from lvs.errors import KernelError
@@ -35,9 +34,8 @@ from lvs.router.state import (
 LISTING = "/proc/thread-self/net/ip_vs_conn"
 CHUNK = 65536
 # There for a moment only: a service that nobody else can reach, of a real server that does not listen.
-PLACE = IPv4Address("127.0.0.81")
-SERVICE = ServiceKey(Family.V4, Protocol.UDP, PLACE, sync.PORT)
-REAL_SERVER = DestinationKey(PLACE, sync.PORT)
+SERVICE = ServiceKey(Family.V4, Protocol.UDP, sync.PUSH_PLACE, sync.PORT)
+REAL_SERVER = DestinationKey(sync.PUSH_PLACE, sync.PORT)
 MOST = 64  # connections made for a push: enough for a message of an Ethernet frame
 PUSH = "push the sync daemon's last message out"
 
@@ -78,7 +76,7 @@ def _connect() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
             opened.setblocking(False)
             with suppress(PermissionError):  # by a filter of this machine, which comes after IPVS
-                opened.sendto(b"", (str(PLACE), sync.PORT))
+                opened.sendto(b"", (str(sync.PUSH_PLACE), sync.PORT))
     except OSError as error:
         raise KernelError(PUSH, f"{error.strerror}: bring the interface lo up (ip link set lo up)") from error
 

@@ -8,6 +8,8 @@ from ipaddress import IPv4Address
 from lvs.router.state import SyncDaemon, SyncState
 
 GROUP, PORT, TTL = IPv4Address("224.0.0.81"), 8848, 1  # where nothing was asked for
+# Where pulse itself connects to (UDP, PORT) to push the last message out (lvs.router.parting).
+PUSH_PLACE = IPv4Address("127.0.0.81")
 FRAME = 1500  # bytes of an Ethernet frame, headers of IP and UDP included: what a message is made for
 LONGEST_HEADERS = 48  # bytes of IPv6 and UDP
 LARGEST = 65535  # bytes of a datagram, with those headers

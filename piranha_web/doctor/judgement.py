@@ -208,12 +208,14 @@ def pulse(status: Mapping[str, Any], ours: str) -> Iterator[Finding]:
         yield well("pulse", role)
     if status["serial"] is None:
         yield note("pulse", "nothing was applied yet", "set a cluster up in the panels, then Apply")
+    redundancy = status.get("redundancy")
+    of_peer = redundancy["alarms"] if redundancy else ()  # which are among the problems, and said by peer()
     for problem in status["problems"]:
-        yield fault("pulse", problem, "piranha status, piranha preflight")
+        if problem not in of_peer:
+            yield fault("pulse", problem, "piranha status, piranha preflight")
     if status["version"] != ours:
         remedy = "systemctl restart pulse: the kernel balances on meanwhile"
         yield note("versions", f"pulse runs {status['version']}, installed is {ours}", remedy)
-    redundancy = status.get("redundancy")
     if redundancy:
         yield from peer(redundancy)
 

@@ -112,6 +112,22 @@ def test_the_heart_writes_in_the_same_forms(monkeypatch: pytest.MonkeyPatch) -> 
     assert "WARNING: a link is gone" in heart_log._line("warning", "a link is gone")
 
 
+@pytest.mark.parametrize("form", ["json", ""])
+@pytest.mark.parametrize("text", ["word " * 9000, "\x01" * 2000, "ü" * 1500, "\udcff" * 5000])
+def test_a_line_of_the_heart_that_is_too_long_has_a_shorter_message_and_stays_whole(
+    monkeypatch: pytest.MonkeyPatch, text: str, form: str
+) -> None:
+    monkeypatch.setenv("PIRANHA_LOG_FORMAT", form)
+    line = heart_log._fitting("warning", text)
+    assert heart_log.LONGEST - 20 < len(line) <= heart_log.LONGEST
+    assert line.find(b"\n") == len(line) - 1
+    if form == "json":
+        said = json.loads(line)["message"]
+        assert said.endswith(heart_log.CUT)
+        assert said[:100] == text[:100].replace("\udcff", "?")
+    assert heart_log._fitting("info", "short").endswith(b"short\n" if not form else b"}\n")
+
+
 def test_pulse_itself_writes_for_the_journal_when_its_standard_error_is_that(tmp_path: Path) -> None:
     with (tmp_path / "stderr").open("w") as stderr:
         subprocess.run(

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from lvs.pulse.election.table import Action, Stage, Verb
+from lvs.pulse.election.peer import Peer
+from lvs.pulse.election.table import Action, Alarm, Stage, Verb
+from lvs.pulse.election.view import View
 from lvs.pulse.heartbeat import Heartbeat
 from lvs.router.floating import Role
 
-if TYPE_CHECKING:
-    from lvs.pulse.election.peer import Peer
-    from lvs.pulse.election.view import View
-
 _DIFFERS = 10.0  # seconds; an Apply reaches one router after the other
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """key: which alarm it is; text: what is wrong and what to do; over: what to say when it is gone."""
-
-    key: str
-    text: str
-    over: str
-    level: str = "warning"
 
 
 def refusals(view: View, now: float, *, anyway: bool = False) -> tuple[str, ...]:

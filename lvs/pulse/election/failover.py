@@ -65,7 +65,7 @@ Silence in both directions with the network between the routers cut as well cann
 both are active, unless the gateway is watched, and rule 4 ends it once anything passes again.
 
 The transition table is `lvs.pulse.election.table.TABLE`: what the words in it mean is worked out in
-`Failover.facts`.
+`lvs.pulse.election.facts`.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ from dataclasses import dataclass, replace
 from lvs.pulse.election import alarms as failover_alarms
 from lvs.pulse.election import orders as failover_orders
 from lvs.pulse.election import peer as failover_peer
+from lvs.pulse.election.facts import facts
 from lvs.pulse.election.table import RIVAL, Action, Fitness, Order, Own, Row, Rules, Stage, Verb, row_for
 from lvs.pulse.election.view import WAITING, View
 from lvs.pulse.heartbeat import Heartbeat, Link
@@ -269,7 +270,7 @@ class Failover(View):
     def _decided(self, now: float, actions: list[Action]) -> Step:
         """What the table says, then what goes on by itself: orders that time out, questions, news."""
         me = self
-        row = None if me.leaving else row_for(me.stage, me.facts(now))
+        row = None if me.leaving else row_for(me.stage, facts(me, now))
         if row is not None and row.to is not None:
             me, more = me._moved(now, row, row.to)
             actions += more
@@ -279,8 +280,9 @@ class Failover(View):
         if me._probe_due(now):
             me = replace(me, questions=me.questions.ask(now, me.quiet_from))
             actions.append(Action(Verb.PROBE))
-        me, more = me._told(now)
-        return Step(me, (*actions, *more))
+        alarms = failover_alarms.alarms(me, now)
+        news = failover_alarms.news(me.told, alarms)
+        return Step(replace(me, told=alarms) if news else me, (*actions, *news))
 
     def _moved(self, now: float, row: Row, to: Stage) -> tuple[Failover, list[Action]]:
         """A row of the table carried out."""
@@ -373,7 +375,7 @@ class Failover(View):
 
     def _ask(self, now: float, order: Order, actions: list[Action]) -> Step:
         """A standby that is to become active."""
-        refusals = self.refusals(now)
+        refusals = failover_alarms.refusals(self, now)
         if order is Order.HAND_OVER_ANYWAY and self.own.fitness.is_fit:
             refusals = ("This router is standby: order that on the active router.",)
         if refusals:
@@ -391,9 +393,3 @@ class Failover(View):
         return now >= max(
             self.quiet_from + self.deadtime / 2, self.questions.asked_at + self.probe_interval(now)
         )
-
-    def _told(self, now: float) -> tuple[Failover, list[Action]]:
-        """News: alarms that came or went."""
-        alarms = failover_alarms.alarms(self, now)
-        news = failover_alarms.news(self.told, alarms)
-        return replace(self, told=alarms) if news else self, news

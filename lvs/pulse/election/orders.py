@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lvs.pulse.election.table import Action, Order, Stage, Verb
+from lvs.pulse.election.view import View
 from lvs.router.floating import Role
-
-if TYPE_CHECKING:
-    from lvs.pulse.election.view import View
 
 _NOT_RAISED = "pulse has not raised the floating addresses of this router: look into its log"
 _NOT_ASKED = "the other router did not hand over: see there what speaks against it"

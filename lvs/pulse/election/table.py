@@ -61,6 +61,16 @@ class Action:
     soft: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """key: which alarm it is; text: what is wrong and what to do; over: what to say when it is gone."""
+
+    key: str
+    text: str
+    over: str
+    level: str = "warning"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What the configuration says; times in seconds.

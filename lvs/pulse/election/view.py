@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lvs.pulse.election import alarms as failover_alarms
 from lvs.pulse.election.peer import Peer
-from lvs.pulse.election.table import Action, Facts, Order, Own, Rules, Stage
-from lvs.pulse.election.witness import NEVER, SOME, Questions
+from lvs.pulse.election.table import Action, Alarm, Order, Own, Rules, Stage
+from lvs.pulse.election.witness import NEVER, Questions
 from lvs.pulse.heartbeat import Heartbeat, Link
-from lvs.router.floating import Node, Role
+from lvs.router.floating import Role
 
 WAITING = (Stage.LISTENING, Stage.STANDBY)
 _ASK = 3.0  # seconds that a standby goes on asking for the role, at least
-_QUIET_PROBES = 0.25  # seconds between the questions of a router that has long been active
+QUIET_PROBES = 0.25  # seconds between the questions of a router that has long been active
 _NEXT_ROUND = 0.001  # seconds: as soon as the sockets were read once more
 
 
@@ -47,7 +46,7 @@ class View:
     patient_at: float = NEVER  # no hand-over by itself before
     keeps: bool = False  # handed over by hand: no failback
     double_at: float = NEVER  # when a router was heard that claims to be this node
-    told: tuple[failover_alarms.Alarm, ...] = ()
+    told: tuple[Alarm, ...] = ()
     pending: tuple[Action, ...] = ()  # to be done at the next event
     wish: str = ""
 
@@ -89,7 +88,7 @@ class View:
             leaving=self.leaving,
             released=not self.up and not (self.leaving and self.role is Role.ACTIVE),
             hears=self.peer_alive(now),
-            forced=self._insists(now),
+            forced=self.insists(now),
             serial=self.own.serial,
             sha256=self.own.sha256,
             healthy=self.own.healthy,
@@ -119,57 +118,6 @@ class View:
         """Whether this router could serve, or does."""
         return self.own.fitness.is_fit and not self.late(now)
 
-    def refusals(self, now: float) -> tuple[str, ...]:
-        """Why a hand-over would be refused now; empty: it would be done."""
-        return failover_alarms.refusals(self, now)
-
-    def alarms(self, now: float) -> tuple[str, ...]:
-        """What is wrong with the pair, in sentences: a silent link or peer, both active, differing files."""
-        return tuple(alarm.text for alarm in failover_alarms.alarms(self, now))
-
-    def facts(self, now: float) -> Facts:
-        """The words of the transition table."""
-        rules, fitness, peer = self.rules, self.own.fitness, self.peer
-        alive, silent, holds = self.peer_alive(now), self.peer_silent(now), self.peer_holds(now)
-        primary = rules.node is Node.PRIMARY
-        about_me: dict[str, bool] = {
-            "primary": primary,
-            "fit": self.fit(now),
-            "cut_off": fitness.cut_off,
-            "gateway_lost": fitness.gateway_lost,
-            "forced": self.forced,
-            "late": self.late(now),
-            "ready": fitness.is_fit and not self.leaving and now >= self.settled_at,
-            "stopping": self.order is Order.STOP,
-            "patient": now >= self.patient_at,
-            "expired": now >= self.stage_at + rules.patience,
-            "silent": silent,
-            "witnessed": holds,
-            "asking": rules.witness and self.questions.lost(self.quiet_from) < SOME,
-            "rival": holds and silent and self._rival_stays,
-        }
-        if peer is None or not alive:
-            return Facts(**about_me, gone=peer is not None and peer.gone)
-        word = peer.heartbeat
-        standby = not peer.active and not word.leaving
-        idle_at = max(peer.idle_from, self.stage_at) + 1.5 * self.deadtime
-        interval = self.interval
-        deaf_at = max(peer.contact_at + 3 * interval, peer.deaf_from + interval)
-        return Facts(
-            **about_me,
-            active=peer.active,
-            standby=standby,
-            fit_there=word.fit,
-            yielding=peer.active and word.yielding,
-            up=peer.up,
-            deaf=not word.hears and now >= deaf_at,
-            taker=peer.takes,
-            idle=standby and word.fit and now >= idle_at,
-            asked=standby and word.asks and not self.refusals(now),
-            failback=not primary and not self.keeps and self._failback_due(now),
-            outranked=self._outranked(now, word),
-        )
-
     @property
     def deadtime(self) -> float:
         """T of the theory: the longer of both, since a change of lvs.cf reaches one router first."""
@@ -195,31 +143,12 @@ class View:
         """Seconds between two questions to the network; one that has been active for long asks seldom."""
         interval = self.rules.probe_interval
         seldom = self.role is Role.ACTIVE and now >= self.since + self.rules.patience
-        return max(interval, _QUIET_PROBES) if seldom else interval
+        return max(interval, QUIET_PROBES) if seldom else interval
 
     @property
     def _late_at(self) -> float:
         return max(self.since, self.settled_at) + self.rules.patience
 
-    @property
-    def _rival_stays(self) -> bool:
-        """A rival that is not heard has answered; to a primary, once the backup could have stood down."""
-        wait = self.rules.patience + 2 * max(self.rules.probe_interval, _QUIET_PROBES)
-        until = self.rival_from + (wait if self.rules.node is Node.PRIMARY else 0.0)
-        return self.rival_from > self.since and self.questions.answered_at >= until
-
-    def _insists(self, now: float) -> bool:
+    def insists(self, now: float) -> bool:
         """It was forced to be active, and that is of use."""
         return self.forced and not self.late(now)
-
-    def _outranked(self, now: float, word: Heartbeat) -> bool:
-        if self.forced and word.forced and now < self.stage_at + 3 * self.interval:
-            return False  # the other was forced before, and is to hear first that this one is now
-        theirs = (word.forced, not word.released, word.fit, word.node is Node.PRIMARY)
-        return theirs > (self._insists(now), self.up, self.fit(now), self.rules.node is Node.PRIMARY)
-
-    def _failback_due(self, now: float) -> bool:
-        peer, wait = self.peer, self.rules.failback
-        if peer is None or wait <= 0:
-            return False
-        return peer.heartbeat.sha256 == self.own.sha256 and now >= max(peer.ready_from, self.since) + wait

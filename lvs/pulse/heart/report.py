@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from lvs.pulse.election.alarms import alarms, refusals
 from lvs.pulse.election.failover import Failover
 from lvs.pulse.heart.settings import Settings
 from lvs.pulse.heart.traffic import Traffic
@@ -67,8 +68,12 @@ def report(sources: Sources, now: float) -> dict[str, Any]:
             for one in sources.witness.strangers(now)
         ],
         "keys": {"newest": traffic.gate.newest.hex(), "peer_has_newest": traffic.gate.peer_has_newest},
-        "hand_over_refused": list(failover.refusals(now)),
-        "alarms": [*failover.alarms(now), *sources.troubles, *own_alarms(sources, now)],
+        "hand_over_refused": list(refusals(failover, now)),
+        "alarms": [
+            *(one.text for one in alarms(failover, now)),
+            *sources.troubles,
+            *own_alarms(sources, now),
+        ],
         "heart": {"pid": sources.pid, "alive": True},
     }
 
@@ -76,19 +81,19 @@ def report(sources: Sources, now: float) -> dict[str, Any]:
 def own_alarms(sources: Sources, now: float) -> list[str]:
     """What only the one who reads the datagrams can know."""
     traffic, settings = sources.traffic, sources.settings
-    alarms = []
+    found = []
     if traffic.same_node_at is not None and now - traffic.same_node_at < RECENT:
-        alarms.append(
+        found.append(
             f"Another router says that it is the {settings.node} too: start one of them with --node, or give "
             "the two the addresses that lvs.cf names."
         )
     other_key = traffic.other_key_at is not None and now - traffic.other_key_at < RECENT
     if other_key and not traffic.alive(now, settings.deadtime):
-        alarms.append(
+        found.append(
             "The other router's heartbeats are signed with a key that this one has not: apply a revision, "
             "which brings both the same keys."
         )
-    return alarms
+    return found
 
 
 def _peer(sources: Sources, now: float) -> dict[str, Any] | None:

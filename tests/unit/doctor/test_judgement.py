@@ -122,6 +122,13 @@ def test_a_database_is_judged(args: tuple[str, int, str], level: str) -> None:
         ({}, 0),
         ({"problems": ["lvs.cf cannot be read"]}, 1),
         ({"redundancy": {"alarms": ["both are active"], "links": LINKS, "peer": PEER}}, 1),
+        (
+            {
+                "problems": ["both are active"],
+                "redundancy": {"alarms": ["both are active"], "links": LINKS, "peer": PEER},
+            },
+            1,
+        ),
         ({"redundancy": {"alarms": [], "links": LINKS, "peer": None}}, 1),
         ({"redundancy": {"alarms": [], "links": [{"name": "public", "alive": False}], "peer": PEER}}, 1),
         ({"redundancy": None}, 0),

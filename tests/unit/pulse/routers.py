@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from lvs.pulse.election.alarms import alarms
 from lvs.pulse.election.failover import Action, Failover, Fitness, Order, Own, Rules, Stage, Step, Verb
 from lvs.pulse.heartbeat import Heartbeat, Link
 from lvs.router.state import Node, Role
@@ -45,6 +46,10 @@ class Router:
 
     def reasons(self, verb: Verb) -> list[str]:
         return [action.reason for action in self.actions if action.verb is verb]
+
+    def alarms(self) -> tuple[str, ...]:
+        """What it says is wrong with the pair."""
+        return tuple(alarm.text for alarm in alarms(self.failover, self.now))
 
     def forget(self) -> None:
         self.actions = []

@@ -108,7 +108,7 @@ def test_a_machine_that_answers_for_an_address_is_left_alone_until_it_stops() ->
         router.wait(0.5)
         router.take(router.failover.witnessed(router.now))
     assert router.stage is Stage.STANDBY
-    assert any("answers for a floating address" in alarm for alarm in router.failover.alarms(router.now))
+    assert any("answers for a floating address" in alarm for alarm in router.alarms())
     router.wait(3.9 * 0.5)
     assert router.stage is Stage.STANDBY
     router.wait(0.2 * 0.5)
@@ -189,7 +189,7 @@ def test_a_router_that_claims_to_be_this_node_is_named_and_not_heeded() -> None:
     router = Router(rules(Node.PRIMARY))
     router.hear(node=Node.PRIMARY)
     assert router.stage is Stage.LISTENING
-    assert ["is the primary too" in alarm for alarm in router.failover.alarms(router.now)] == [True]
+    assert ["is the primary too" in alarm for alarm in router.alarms()] == [True]
     router.wait(3.1)
     assert router.stage is Stage.ACTIVE
 

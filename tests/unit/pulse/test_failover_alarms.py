@@ -67,7 +67,7 @@ def test_alarms_say_what_is_wrong(heard: dict[str, Any] | None, seconds: float, 
     else:
         router.hear(**heard)
         router.wait(seconds, **{"role": Role.STANDBY, **heard})
-    alarms = router.failover.alarms(router.now)
+    alarms = router.alarms()
     if says is None:
         assert alarms == ()
     else:
@@ -77,11 +77,11 @@ def test_alarms_say_what_is_wrong(heard: dict[str, Any] | None, seconds: float, 
 def test_one_silent_link_is_an_alarm_and_nothing_more_and_its_return_is_told() -> None:
     router = active(links=frozenset(Link))
     router.wait(5.0, role=Role.STANDBY)
-    [alarm] = router.failover.alarms(router.now)
+    [alarm] = router.alarms()
     assert "private link" in alarm
     router.forget()
     router.take(router.failover.heard(router.now, Link.PRIVATE, router.says()))
-    assert router.failover.alarms(router.now) == ()
+    assert router.alarms() == ()
     assert router.reasons(Verb.TELL) == ["Heartbeats on the private link again."]
 
 
@@ -95,7 +95,7 @@ def test_nobody_active_is_an_alarm() -> None:
     router = Router(rules(Node.BACKUP), UNFIT)
     router.hear(fit=False)
     router.wait(3.1, role=Role.STANDBY, fit=False)
-    assert any(alarm.startswith("No router is active") for alarm in router.failover.alarms(router.now))
+    assert any(alarm.startswith("No router is active") for alarm in router.alarms())
 
 
 @given(st.floats(0.01, 60.0), st.floats(2.0, 10.0), st.lists(st.floats(0.001, 20.0), max_size=20))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lvs.pulse.election.alarms import refusals
 from lvs.pulse.election.failover import Order, Own, Stage, Verb
 from lvs.router.state import Node, Role
 from tests.unit.pulse.routers import (
@@ -43,7 +44,7 @@ def test_an_order_to_hand_over_is_done_when_the_addresses_are_down() -> None:
 def test_a_hand_over_is_refused_with_the_reason(heard: dict[str, Any], says: str, anyway: bool) -> None:
     router = active()
     router.hear(**heard)
-    assert any(says in refusal for refusal in router.failover.refusals(router.now))
+    assert any(says in refusal for refusal in refusals(router.failover, router.now))
     [refusal] = [action for action in router.order(Order.HAND_OVER) if action.verb is Verb.REFUSE]
     assert says in refusal.reason
     assert refusal.order is Order.HAND_OVER
@@ -55,7 +56,7 @@ def test_a_hand_over_is_refused_with_the_reason(heard: dict[str, Any], says: str
 def test_an_order_by_hand_that_one_router_has_not_heard_of_yet_refuses_no_hand_over() -> None:
     router = active()
     router.hear(healthy=3, total=3)  # there a real server is drained, which here is healthy
-    assert router.failover.refusals(router.now) == ()
+    assert refusals(router.failover, router.now) == ()
 
 
 def test_nobody_to_hand_over_to_is_a_refusal_too() -> None:

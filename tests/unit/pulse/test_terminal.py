@@ -104,6 +104,11 @@ def test_the_status_is_a_few_lines() -> None:
     ]
 
 
+def test_an_alarm_of_the_pair_is_not_said_a_second_time_among_pulses_problems() -> None:
+    twice = {**STATUS, "problems": [*PART["alarms"], "eth2 is missing"]}
+    assert list(described(twice)) == list(described(STATUS))
+
+
 def test_a_router_that_stands_alone_with_nothing_installed_says_so() -> None:
     alone = {**STATUS, "redundancy": None, "sha256": None, "serial": None, "unconfirmed": None}
     assert list(described({**alone, "mode": "planning", "problems": []})) == [

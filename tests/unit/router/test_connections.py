@@ -68,6 +68,13 @@ def test_a_filter_leaves_what_it_means(wanted: Wanted, matched: int) -> None:
     assert (found["matched"], found["looked_at"]) == (matched, 6)
 
 
+def test_connections_by_which_pulse_pushed_out_its_last_message_are_nobodys() -> None:
+    ours = "UDP 7F000001 E5A1 7F000051 2290 7F000051 2290 UDP             299\n"
+    theirs = ours.replace("UDP ", "TCP ", 1) + ours.replace("7F000051 2290 7F", "7F000051 2291 7F")
+    assert tallied(Wanted(), text=TABLE + ours) == tallied(Wanted())
+    assert tallied(Wanted(), text=TABLE + ours + theirs)["matched"] == 8
+
+
 def test_what_is_open_is_counted_by_state_real_server_and_client_without_entries_of_persistence() -> None:
     found = tallied(Wanted(client=place("192.168.26.0/24")))
     assert found["states"] == {"ESTABLISHED": 1, "SYN_RECV": 1, "UDP": 1, "FIN_WAIT": 1}
