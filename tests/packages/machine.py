@@ -1,4 +1,4 @@
-"""A Debian 12 that was just installed, booted with systemd in namespaces; what it changes is thrown away."""
+"""Debian 12 as just installed, booted with systemd in namespaces; what it changes is thrown away."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+from deploy.lab.namespaces import batch
 
 PROJECT = Path(__file__).resolve().parents[2]
 KEPT = PROJECT / "var" / "packages"
@@ -30,8 +33,9 @@ PACKAGES = (
     "media-types",
     "tzdata",
 )
-# The root is an overlay whose changes are in memory; devices are this machine's, a few of them.
-BOOT = """
+# The disk outlives a crash of the machine, not the one who made it: it is in memory, and only this shell
+# holds on to it.
+DISK = """
 set -e
 mount --make-rprivate /
 mount -t tmpfs -o size=2g tmpfs "$PLACE"
@@ -39,6 +43,16 @@ mkdir "$PLACE/upper" "$PLACE/work" "$PLACE/root"
 mount -t overlay -o "lowerdir=$LOWER,upperdir=$PLACE/upper,workdir=$PLACE/work" overlay "$PLACE/root"
 cd "$PLACE/root"
 mkdir -p exchange
+echo "$NAME" >etc/hostname
+echo "127.0.0.1 localhost $NAME" >etc/hosts
+echo made
+read -r _
+"""
+# Devices are this machine's, a few of them. It begins once its cables are plugged in.
+BOOT = """
+set -e
+mount --make-rprivate /
+cd "$PLACE/root"
 mount --bind "$EXCHANGE" exchange
 mount -t proc proc proc
 mount -t sysfs sysfs sys
@@ -52,11 +66,13 @@ mkdir dev/shm dev/pts
 mount -t tmpfs -o mode=1777 shm dev/shm
 mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
-hostname router1
+hostname "$NAME"
 ip link set lo up
+read -r _
 pivot_root . mnt
 umount -l /mnt
-exec env -i container=piranha-test PATH=/usr/sbin:/usr/bin /sbin/init --log-target=console --show-status=0
+exec env -i container=piranha-test PATH=/usr/sbin:/usr/bin /sbin/init --log-target=console --show-status=0 \
+    </dev/null
 """
 ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -97,48 +113,110 @@ def wait_until(holds: Callable[[], bool], what: str, seconds: float = 120.0) -> 
         time.sleep(0.2)
 
 
-class Machine:
-    """One of them. exchange: a folder of ours that it sees as /exchange."""
+@dataclass(frozen=True, slots=True)
+class Cable:
+    """An interface of a machine, plugged into a bridge. lines: for ip(8) on the machine: its addresses."""
 
-    def __init__(self, place: Path, exchange: Path) -> None:
+    switch: str
+    bridge: str
+    device: str
+    lines: tuple[str, ...]
+
+
+class Machine:
+    """One of them. exchange: a folder of ours that it sees as /exchange. name: its host name."""
+
+    def __init__(self, place: Path, exchange: Path, name: str = "router1") -> None:
+        self.name = name
         self._place, self._exchange = place, exchange
-        self._group = cgroups() / f"piranha-packages-{os.getpid()}"
+        self._group = cgroups() / f"piranha-packages-{os.getpid()}-{name}"
         self._process: subprocess.Popen[bytes] | None = None
+        self._disk: subprocess.Popen[bytes] | None = None
+        self._cables: list[Cable] = []
         self._init = 0
 
+    def join(self, switch: str, bridge: str, device: str, *addresses: str, via: str | None = None) -> None:
+        """Plugs it, from its next start on, into a bridge of the network namespace switch.
+
+        addresses: of device, with prefix length. via: its way to everywhere else.
+        """
+        lines = [f"address add {address} dev {device}" for address in addresses]
+        lines += [f"link set {device} up", *([f"route add default via {via}"] if via else [])]
+        self._cables.append(Cable(switch, bridge, device, tuple(lines)))
+
     def start(self) -> None:
-        """Boots it, and waits until all that it starts by itself runs."""
-        self._place.mkdir(exist_ok=True)
+        """Boots it, after crash() with the disk as it was left; waits until all that it starts runs."""
         self._group.mkdir(exist_ok=True)
-        with (self._exchange / "boot.log").open("wb") as log:
+        disk = self._disk_process()
+        with (self._exchange / f"{self.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--fork",
+                ["nsenter", "--target", str(disk.pid), "--mount", "--wd=/",
+                 "unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--fork",
                  "--kill-child=SIGKILL", "sh", "-c", BOOT],
-                env={**os.environ, **self._places(clean_debian())},
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, **self._places()},
+                stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
                 preexec_fn=self._join_group,
             )  # fmt: skip
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children")
         wait_until(lambda: bool(children.read_text().split()), "the first process", 20)
         self._init = int(children.read_text().split()[0])
+        self._plug_in()
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"begin\n")
+        self._process.stdin.close()
         comm = Path(f"/proc/{self._init}/comm")
-        wait_until(lambda: comm.read_text().strip() == "systemd", "systemd", 20)
+        wait_until(lambda: comm.read_text().strip() == "systemd", "systemd", 60)
         wait_until(lambda: self.said("systemctl", "is-system-running") in ("running", "degraded"), "the boot")
+
+    def _disk_process(self) -> subprocess.Popen[bytes]:
+        """The shell that holds its disk; made at the first call."""
+        if self._disk is None:
+            self._place.mkdir(exist_ok=True)
+            self._disk = subprocess.Popen(
+                ["unshare", "--mount", "sh", "-c", DISK],
+                env={**os.environ, **self._places(), "LOWER": str(clean_debian())},
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            )  # fmt: skip
+            assert self._disk.stdout is not None
+            assert self._disk.stdout.readline() == b"made\n", f"there is no disk for {self.name}"
+        return self._disk
+
+    def _plug_in(self) -> None:
+        """Its cables, before it boots."""
+        namespace = Path(f"/proc/{self._init}/ns/net")
+        ours = Path("/proc/self/ns/net").readlink()
+        wait_until(lambda: namespace.readlink() != ours, "a network of its own", 20)
+        for cable in self._cables:
+            port = f"{self.name}-{cable.device}"
+            ends = (
+                f"link add {port} netns {cable.switch} type veth peer name {cable.device} netns {self._init}"
+            )
+            batch([ends])
+            batch([f"link set {port} master {cable.bridge} up"], cable.switch)
+            self.done("ip", "-batch", "-", text="\n".join(cable.lines) + "\n")
 
     def _join_group(self) -> None:
         (self._group / "cgroup.procs").write_text(str(os.getpid()))
 
-    def _places(self, lower: Path) -> dict[str, str]:
-        return {"LOWER": str(lower), "PLACE": str(self._place), "EXCHANGE": str(self._exchange)}
+    def _places(self) -> dict[str, str]:
+        return {"PLACE": str(self._place), "EXCHANGE": str(self._exchange), "NAME": self.name}
 
-    def stop(self) -> None:
-        """Ends all of it."""
+    def crash(self) -> None:
+        """As if its power were gone: nothing in it does anything more. Its disk is kept for another start."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             events = self._group / "cgroup.events"
             wait_until(lambda: "populated 0" in events.read_text(), "the end of all in it", 20)
+            self._process = None
+
+    def stop(self) -> None:
+        """Ends all of it, and its disk."""
+        self.crash()
+        if self._disk is not None:
+            self._disk.communicate(b"\n")
+            self._disk = None
         for folder in sorted((self._group, *self._group.rglob("*/")), reverse=True):
             with contextlib.suppress(FileNotFoundError):  # it was never booted
                 folder.rmdir()
@@ -187,13 +265,21 @@ def cgroups() -> Path:
 
 
 @contextlib.contextmanager
-def booted(folder: Path) -> Iterator[Machine]:
-    """A machine, as long as the block lasts; folder/exchange is its /exchange."""
+def machines(folder: Path, *names: str) -> Iterator[dict[str, Machine]]:
+    """Machines, not booted yet, as long as the block lasts; folder/exchange is the /exchange of all."""
     exchange = folder / "exchange"
     exchange.mkdir(exist_ok=True)
-    machine = Machine(folder / "place", exchange)
+    made = {name: Machine(folder / name, exchange, name) for name in names}
     try:
-        machine.start()
-        yield machine
+        yield made
     finally:
-        machine.stop()
+        for machine in made.values():
+            machine.stop()
+
+
+@contextlib.contextmanager
+def booted(folder: Path) -> Iterator[Machine]:
+    """A machine without a network, as long as the block lasts; folder/exchange is its /exchange."""
+    with machines(folder, "router1") as made:
+        made["router1"].start()
+        yield made["router1"]
