@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from piranha_web.doctor.findings import Finding, fault, note, well
+from piranha_web.setup import low_port
 
 MIB = 1024 * 1024
 LEAST_FREE, FEW_FREE = 0.03, 0.12  # of a disk
@@ -97,6 +98,27 @@ def port(where: str, status: int | None, *, is_ours: bool) -> Finding:
         said = f"something else answers at {where}"
         return fault("pages", said, "who: ss -ltnp; another port for the pages: piranha setup --port PORT")
     return well("pages", f"they answer at {where}")
+
+
+def right_of_port(
+    port: int, first_free: int, capabilities: str, *, private_users: bool, is_stale: bool
+) -> Iterator[Finding]:
+    """Whether the service of the pages has the right to its port, and no more than that.
+
+    first_free: the first port that takes none; the others are what systemd says of the service: its ambient
+    capabilities, whether its users are its own, and whether its unit was changed and not read since.
+    """
+    has_right = low_port.RIGHT in capabilities.lower().split() and not private_users
+    if port < first_free and not has_right:
+        said = f"piranha-web may not listen at port {port}: one below {first_free} takes a right of its own"
+        yield fault("pages", said, "piranha setup gives it that")
+    elif port >= max(first_free, low_port.FIRST_FREE) and low_port.RIGHT in capabilities.lower().split():
+        said = f"piranha-web has the right to ports below {low_port.FIRST_FREE}, and is at port {port}"
+        remedy = "piranha setup takes it away; one that you gave it yourself: systemctl edit piranha-web"
+        yield note("pages", said, remedy)
+    if is_stale:
+        remedy = "systemctl daemon-reload; systemctl restart piranha-web"
+        yield note("pages", "the unit of piranha-web was changed, and systemd has not read it since", remedy)
 
 
 def database(name: str, trouble: str, unapplied: int, damage: str) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from piranha_web import installed
 from piranha_web.doctor import judgement
 from piranha_web.doctor.findings import Finding, fault, from_document, note, well
+from piranha_web.setup import low_port
 from piranha_web.setup.place import Place, python
 from piranha_web.setup.steps import systemctl
 from piranha_web.tls.binds import is_local, is_socket
@@ -27,6 +28,8 @@ SITE_SECONDS = (
     25.0  # of the command that asks the site: its own looks have five, its start some on a slow disk
 )
 ASK_SECONDS = 3.0
+FIRST_FREE = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+RIGHTS = ("AmbientCapabilities", "PrivateUsers", "NeedDaemonReload")
 SECRETS = (
     "secret.key", "broker.url", "database.url", "piranha.passwd", "signing.key", "tls.pem", "ca.key",
     "redis/redis.conf", "redis/users.acl", "redis/redis.key", "worker/worker.json",
@@ -125,6 +128,8 @@ def pages(place: Place) -> Iterator[Finding]:
     except TlsRefused as error:
         yield fault("pages", str(error), "piranha setup")
         return
+    if place.has_services and place.has_unit(low_port.UNIT) and not all(map(is_socket, serving.binds)):
+        yield from right_of_port(serving.port)
     for bind in serving.binds:
         if is_socket(bind):
             path = Path(bind.removeprefix("unix:"))
@@ -133,6 +138,23 @@ def pages(place: Place) -> Iterator[Finding]:
             host = bind if is_local(bind) or bind not in ("0.0.0.0", "::") else "localhost"  # noqa: S104
             status, is_ours = answer(serving, host)
             yield judgement.port(f"{host}, port {serving.port}", status, is_ours=is_ours)
+
+
+def right_of_port(port: int, first: Path = FIRST_FREE) -> Iterator[Finding]:
+    """What systemd says of the service's rights, where it says something."""
+    try:
+        first_free = int(first.read_text(encoding="ascii"))
+        done = subprocess.run(  # noqa: S603 - a list of words, none of them a stranger's
+            ["systemctl", "show", low_port.UNIT, f"--property={','.join(RIGHTS)}"],  # noqa: S607 - systemd's
+            capture_output=True, text=True, timeout=ASK_SECONDS, check=True,
+        )  # fmt: skip
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return  # who answers at the port is looked at in any case
+    said = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    capabilities, private_users, stale = (said.get(name, "") for name in RIGHTS)
+    yield from judgement.right_of_port(
+        port, first_free, capabilities, private_users=private_users == "yes", is_stale=stale == "yes"
+    )
 
 
 def answer(serving: Serving, host: str) -> tuple[int | None, bool]:

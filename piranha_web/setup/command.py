@@ -74,7 +74,13 @@ def set_up(place: Place, arguments: Namespace, whom: Asked | None) -> int:
         present = in_other_database(place, present, answers)
     manager = Manager(place, present, answers, networks, password)
     steps = manager.steps()
-    units = services(place, kind, has_own_redis=answers.has_own_redis, changed=manager.changes_settings)
+    units = services(
+        place,
+        kind,
+        has_own_redis=answers.has_own_redis,
+        changed=manager.changes_settings,
+        reload=manager.changes_unit,
+    )
     tokens = to_invite(present, answers)
     if not go_on(steps, units if place.has_services else [], tokens, arguments, whom):
         return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from lvs import rights
 from piranha_web import installed
 from piranha_web.setup import answers as judged
-from piranha_web.setup import own_redis
+from piranha_web.setup import low_port, own_redis
 from piranha_web.setup.answers import SQLITE, Answers, Kind
 from piranha_web.setup.networks import NOBODY, Offer
 from piranha_web.setup.own_redis import CONFIGURATION, FOLDER, USERS
@@ -58,11 +58,13 @@ class Manager:
         self.settings = judged.settings_of(answers, place.var, present.settings.get("PIRANHA_HOSTS", ""))
         self.redis_url = own_redis.wanted_url(answers, present.redis, present.redis_configuration)
         self.changes_settings = False
+        self.changes_unit = False
 
     def steps(self) -> list[Step]:
         """All of them, in their order."""
-        files = [*self.files(), *self.redis_files()]
-        self.changes_settings = bool(files)
+        unit = list(self.right_of_port())
+        files = [*self.files(), *unit, *self.redis_files()]
+        self.changes_settings, self.changes_unit = bool(files), bool(unit)
         return [*files, *self.rows(), *self.access(), *self.own_router()]
 
     def with_redis(self, do: Callable[[], str]) -> Callable[[], str]:
@@ -95,6 +97,16 @@ class Manager:
             ]
             words = ", ".join([*said, *(f"no {name}" for name in gone)])
             yield Step(f"Write {place.env_file}: {words}", doing(place.write, place.env_file, after, 0o644))
+
+    def right_of_port(self) -> Iterator[Step]:
+        """The service's right to a port below 1024, or that it goes."""
+        path = self.place.root / low_port.DROP_IN.relative_to("/")
+        text, port = low_port.wanted(self.answers), self.answers.port
+        if text and (not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != text):
+            what = f"Write {path}: piranha-web may listen at port {port}"
+            yield Step(what, doing(self.place.write, path, text, 0o644))
+        elif not text and path.is_file():
+            yield Step(f"Take {path} away: port {port} takes no right of its own", doing(path.unlink, True))
 
     def redis_files(self) -> Iterator[Step]:
         """Our own Redis' configuration, users and certificate."""
@@ -260,17 +272,21 @@ def services(
     *,
     has_own_redis: bool,
     changed: bool,
+    reload: bool = False,
     says: Callable[[str, str], bool] = systemctl,
 ) -> list[list[str]]:
     """The commands that have the services run; none, where they all do as they should.
 
-    changed: the settings are others than before. says: what systemd says to a verb and a unit.
+    changed: the settings are others than before; reload: so is a unit, which
+    systemd is to read anew. says: what systemd says to a verb and a unit.
     """
     wanted = [one for one in SERVICES[kind] if has_own_redis or one != "piranha-redis"]
     if not place.has_services:
         return [["systemctl", "enable", "--now", *wanted]]
     idle = [one for one in wanted if not (says("is-active", one) and says("is-enabled", one))]
-    found = [["systemctl", "enable", "--now", *idle]] if idle else []
+    found = [["systemctl", "daemon-reload"]] if reload else []
+    if idle:
+        found.append(["systemctl", "enable", "--now", *idle])
     if again := [one for one in wanted if changed and one in RESTARTED and one not in idle]:
         found.append(["systemctl", "restart", *again])
     return found

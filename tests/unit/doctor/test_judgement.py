@@ -141,6 +141,29 @@ def test_a_router_is_judged_by_what_its_pulse_says(change: dict[str, Any], fault
     assert sum(one.level is Level.FAULT for one in found) == faults
 
 
+RIGHT = "cap_net_bind_service"
+
+
+@pytest.mark.parametrize(
+    ("port", "first", "capabilities", "private_users", "stale", "found"),
+    [
+        (3636, 1024, "", True, False, []),
+        (443, 1024, RIGHT, False, False, []),
+        (443, 1024, "", True, False, ["fault"]),
+        (443, 1024, RIGHT, True, False, ["fault"]),
+        (443, 80, "", True, False, []),
+        (443, 80, RIGHT, False, False, []),
+        (3636, 1024, f"cap_chown {RIGHT}", False, True, ["note", "note"]),
+        (443, 1024, "", True, True, ["fault", "note"]),
+    ],
+)
+def test_the_service_of_the_pages_is_to_have_the_right_to_its_port_and_no_more(
+    port: int, first: int, capabilities: str, private_users: bool, stale: bool, found: list[str]
+) -> None:
+    judged = judgement.right_of_port(port, first, capabilities, private_users=private_users, is_stale=stale)
+    assert levels(judged) == found
+
+
 def test_errors_of_preflight_are_faults_and_warnings_a_note() -> None:
     remarks = [{"level": "error", "what": "no route", "remedy": "add one"}, {"level": "warning", "what": "x"}]
 

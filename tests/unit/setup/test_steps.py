@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from piranha_web.setup import own_redis
+from piranha_web.setup import low_port, own_redis
 from piranha_web.setup.answers import Answers, Kind
 from piranha_web.setup.place import NotSetUp, Place
-from piranha_web.setup.steps import services
+from piranha_web.setup.questions import Password, Present
+from piranha_web.setup.steps import Manager, services
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,11 @@ class Systemd:
         return unit in self.running
 
 
-def commands(systemd: Systemd, kind: Kind, *, own: bool = True, changed: bool = False) -> list[str]:
+def commands(
+    systemd: Systemd, kind: Kind, *, own: bool = True, changed: bool = False, reload: bool = False
+) -> list[str]:
     place: Any = systemd
-    found = services(place, kind, has_own_redis=own, changed=changed, says=systemd.says)
+    found = services(place, kind, has_own_redis=own, changed=changed, reload=reload, says=systemd.says)
     return [" ".join(one) for one in found]
 
 
@@ -50,6 +53,48 @@ def test_other_settings_restart_the_site_and_never_pulse() -> None:
     assert commands(Systemd(running=ALL), Kind.SINGLE, changed=True) == [
         "systemctl restart piranha-redis piranha-web piranha-manager"
     ]
+
+
+def test_a_changed_unit_is_read_before_anything_is_started_anew() -> None:
+    found = commands(Systemd(running=ALL[1:]), Kind.MANAGER, changed=True, reload=True)
+    assert found == [
+        "systemctl daemon-reload",
+        "systemctl enable --now piranha-redis",
+        "systemctl restart piranha-web piranha-manager",
+    ]
+
+
+def port_steps(place: Place, port: int, *binds: str) -> list[str]:
+    """What is done for that port, and that nothing is left to do then."""
+    present = Present(settings={}, state={"routers": []})
+
+    def manager() -> Manager:
+        answers = Answers(kind=Kind.MANAGER, cluster="", routers=(), binds=binds or ("::",), port=port)
+        return Manager(place, present, answers, None, Password())
+
+    found = list(manager().right_of_port())
+    for one in found:
+        assert one.do() == ""
+    assert list(manager().right_of_port()) == []
+    return [one.what.partition(":")[2].strip() for one in found]
+
+
+def test_a_port_below_1024_gives_the_service_the_right_to_it_and_another_one_takes_it_away(
+    tmp_path: Path,
+) -> None:
+    place = Place(tmp_path)
+    path = tmp_path / low_port.DROP_IN.relative_to("/")
+
+    assert port_steps(place, 3636) == []
+    assert port_steps(place, 443) == ["piranha-web may listen at port 443"]
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert "AmbientCapabilities=CAP_NET_BIND_SERVICE\n" in path.read_text()
+    path.write_text("[Service]\n")
+    assert port_steps(place, 80) == ["piranha-web may listen at port 80"]
+    assert port_steps(place, 1024) == ["port 1024 takes no right of its own"]
+    assert not path.exists()
+    assert port_steps(place, 443, "unix:/run/piranha-web/web.sock") == []
+    assert port_steps(place, 443, "unix:/run/piranha-web/web.sock", "127.0.0.1") != []
 
 
 def test_without_systemd_the_command_is_said() -> None:
