@@ -8,8 +8,8 @@ namespace of the calling thread, and keeps it waiting.
 A line: protocol, client, port, virtual address, port, real server, port (all in hexadecimal digits, IPv6 as
 eight groups), state, seconds until it expires, and what a persistence engine adds. A client's port 0 is no
 connection but an entry of persistence: where that client's next connections go. The connections by which
-pulse pushed out what its router still had to tell (`lvs.router.parting`) stay in the table of both routers
-for minutes, and are nobody's: they are passed over.
+pulse pushed out what its router still had to tell (`lvs.router.parting`) are in the other router's table for
+minutes, and nobody's: they are passed over.
 """
 
 from __future__ import annotations
