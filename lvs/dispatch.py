@@ -35,6 +35,7 @@ Read = TypeVar("Read")
 
 DRY_RUN_SECONDS = 8.0  # the longest that the review page waits for all routers together
 POLL_SECONDS = 0.02
+NO_MANAGER = "The manager's worker does not run: what is applied waits (piranha worker --manager)."
 CHANGED_OUTSIDE = (
     "its lvs.cf was changed outside: it is no revision of this cluster. Take it in as candidate, or put back "
     "what was applied"
@@ -153,9 +154,7 @@ def state(cluster: models.Cluster, *, look: bool = True) -> ClusterState:
 
 def problem_of(manager: reports.Report | None) -> str | None:
     """What is wrong on the manager's own side, by its worker's report; None: nothing."""
-    if manager is None or manager.is_silent or not manager.is_understood:
-        return "The manager's worker does not run: what is applied waits (piranha worker --manager)."
-    return manager.problem
+    return manager.problem if manager is not None and manager.is_heard else NO_MANAGER
 
 
 def report_of(router: models.Router) -> reports.Report | None:

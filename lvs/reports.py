@@ -75,6 +75,11 @@ class Report:
         """Whether the worker has not been heard for longer than it should be."""
         return self.age > SILENT_AFTER
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether it is the word of a worker that runs."""
+        return self.is_understood and not self.is_silent
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:

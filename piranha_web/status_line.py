@@ -140,7 +140,7 @@ def of_waiting(waiting: orders.Waiting) -> Item:
     number = waiting.revision.number
     return Item(
         level="danger",
-        text=f"revision {number} waits for confirmation: {waiting.seconds_left:.0f} s left",
+        text=f"revision {number} waits for confirmation",
         address=reverse("revision", args=[number]),
         is_alarm=True,
     )

@@ -74,8 +74,8 @@ class PanelForm(forms.Form):
     def __init__(self, data: Any, *, config: LvsConfig, value: Any) -> None:
         super().__init__(data)
         with_help(self.fields)
-        self.initial = {**self.initial_of(value), "seen": fingerprint(self.watched(value))}
         self.config = config
+        self.initial = {**self.initial_of(value), "seen": fingerprint(self.watched(value))}
         self.old = value
         self.value: Any = None
         self.warnings: list[str] = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from django import forms
@@ -250,7 +252,7 @@ class VirtualServerForm(PanelForm):
         is_new = not value.name
         return initial | {
             "address": value.address.address if value.address else None,
-            "device": value.address.device if value.address else NEW_DEVICE if is_new else "",
+            "device": value.address.device if value.address else free_device(self.config) if is_new else "",
             "persistence": value.persistence or None,
             "fwmark": value.fwmark or None,
         }
@@ -297,6 +299,19 @@ class VirtualServerForm(PanelForm):
     def config_before(self) -> LvsConfig:
         # A new name alone makes no old problem a new one.
         return self.config_with(replace(self.old, name=self.value.name)) if self.old.name else self.config
+
+
+def free_device(config: LvsConfig) -> str:
+    """The interface that most virtual addresses are on, with its first label that is free: eth0:2."""
+    floating = [one.address for one in config.virtual_servers if one.address]
+    if not floating:
+        return NEW_DEVICE
+    interface, _count = Counter(one.interface for one in floating).most_common(1)[0]
+    floating += [
+        one for one in (config.global_settings.nat_router, config.global_settings.nat_router6) if one
+    ]
+    taken = {one.device for one in floating}
+    return next(device for n in count(1) if (device := f"{interface}:{n}") not in taken)
 
 
 def with_virtual_server(config: LvsConfig, old: VirtualServer, new: VirtualServer | None) -> LvsConfig:

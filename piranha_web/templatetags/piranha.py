@@ -66,6 +66,7 @@ LINKS = {
     False: ("✖", "danger", "silent"),
     None: ("?", "secondary", "unknown"),
 }
+HOUR = 60  # minutes
 SHORT = 10  # seconds; below this, tenths matter
 SIGNS = {"success": "✔", "warning": "!", "danger": "✖"}
 LEVELS = {"info": "body", "notice": "body", "warning": "warning", "error": "danger", "critical": "danger"}
@@ -129,6 +130,15 @@ def span(seconds: float | None) -> str:
     if seconds >= SHORT:
         return duration(seconds)
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2f} s"
+
+
+@register.filter
+def remaining(seconds: float) -> str:
+    """What is left of a count-down, to the second: 42 s, 59 min 58 s, 1 h 5 min."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    if minutes >= HOUR:
+        return f"{minutes // HOUR} h {minutes % HOUR} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 @register.filter

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import redis
 from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from lvs import models
+from lvs import dispatch, models, reports
 from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs, rights_of
 from piranha_web.alerts import sending, targets
@@ -203,10 +206,10 @@ def context_of(request: HttpRequest, form: TargetForm, choice: ChoiceForm) -> di
     """Everything on the page."""
     problem, found = "", []
     try:
-        found = [row_of(one) for one in targets.read(settings.PIRANHA_ALERTS_FILE)]
+        found = rows_of(targets.read(settings.PIRANHA_ALERTS_FILE))
     except (TargetRefused, OSError) as error:
         problem = str(error)
-    kept = chosen()
+    kept = choice.instance
     is_quiet = kept.quiet_until is not None and kept.quiet_until > timezone.now()
     return {
         "form": form,
@@ -220,14 +223,36 @@ def context_of(request: HttpRequest, form: TargetForm, choice: ChoiceForm) -> di
         "recent": models.AlertMessage.objects.order_by("-pk")[:MOST_MESSAGES],
         "masks": {row.target.id: row.target.mask for row in found},
         "failed": any(row.error for row in found),
+        "unwatched": silent_manager(),
     }
 
 
-def row_of(target: Target) -> Row:
+def rows_of(found: Sequence[Target]) -> list[Row]:
+    """The targets with how their messages fared: those that wait and the last that ended, in one query."""
+    ended = models.AlertMessage.objects.filter(target=OuterRef("target")).exclude(state=State.WAITING)
+    mine = models.AlertMessage.objects.filter(target__in=[target.id for target in found])
+    told = mine.filter(
+        Q(state=State.WAITING) | Q(pk=Subquery(ended.order_by("-ended_at", "-pk").values("pk")[:1]))
+    )
+    by_target: dict[str, list[models.AlertMessage]] = {target.id: [] for target in found}
+    for message in told.defer("body").order_by("pk"):
+        by_target[message.target].append(message)
+    return [row_of(target, by_target[target.id]) for target in found]
+
+
+def silent_manager() -> str | None:
+    """What there is to say of a manager's worker that is not heard; None: it is, or Redis cannot tell."""
+    try:
+        manager = reports.fetch(dispatch.broker(), [reports.MANAGER]).get(reports.MANAGER)
+    except redis.RedisError:  # of which the worker itself tells
+        return None
+    return None if manager is not None and manager.is_heard else dispatch.NO_MANAGER
+
+
+def row_of(target: Target, mine: Sequence[models.AlertMessage]) -> Row:
     """A target with how its messages fared."""
-    mine = models.AlertMessage.objects.filter(target=target.id)
-    waiting = mine.filter(state=State.WAITING)
-    last = mine.exclude(state=State.WAITING).order_by("-ended_at").first()
-    stuck = waiting.exclude(error="").order_by("-pk").first()
-    error = stuck.error if stuck else last.error if last is not None and last.state == State.FAILED else ""
-    return Row(target, last, waiting.count(), error)
+    waiting = [one for one in mine if one.state == State.WAITING]
+    last = next((one for one in mine if one.state != State.WAITING), None)
+    stuck = next((one.error for one in reversed(waiting) if one.error), "")
+    failed = last.error if last is not None and last.state == State.FAILED else ""
+    return Row(target, last, len(waiting), stuck or failed)

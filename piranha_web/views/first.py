@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -233,13 +234,19 @@ def works_context(request: HttpRequest, cluster: models.Cluster) -> dict[str, An
     revision = cluster.newest_revision()
     deployments = list(revision.deployments.select_related("router")) if revision else []
     return {
-        "revision": revision,
+        "newest": revision,
         "deployments": deployments,
         "services": services,
-        "balanced": any(one["connections"] for one in services),
+        "balanced": [one for one in services if one["connections"]],
+        "unserved": [one for one in services if one["connections"] and not is_served(one)],
         "speaker": speaker,
         "live_seconds": LIVE_SECONDS,
     }
+
+
+def is_served(service: Mapping[str, Any]) -> bool:
+    """Whether a real server of it takes new connections now."""
+    return any(one["server"] and one["server"].is_serving for one in service["real_servers"])
 
 
 def shown(

@@ -151,6 +151,7 @@ def shot(page: Page, name: str) -> None:
         for width in (1400, 390):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             page.set_viewport_size({"width": width, "height": 1000})
+            page.evaluate("() => window.scrollTo(0, 0)")  # what sticks to the top is at the top then
             page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page=True)
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": 1400, "height": 1000})

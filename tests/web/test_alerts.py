@@ -14,12 +14,14 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from lvs import models
+from lvs import models, reports
 from piranha_web.alerts import duty, targets
 from piranha_web.alerts.rules import KINDS
 from piranha_web.console import alert_command
+from tests.conftest import RedisServer
 from tests.web.listening import Webhook, served
 from tests.web.pages import fields_of, text_of
+from tests.web.reports import report
 
 SECRET = "s3cr3t-path"
 URL = f"jsons://hooks.example.org/{SECRET}"
@@ -51,6 +53,19 @@ def test_an_empty_page_says_that_nobody_is_told_and_how_to_begin(
     page = text_of(administrator.get("/alerts"))
 
     assert "Nobody yet: add a mailbox" in page
+    assert "Nothing that anybody would be told of" in page
+
+
+def test_a_worker_that_does_not_run_looks_at_nothing_and_the_page_says_so(
+    administrator: Client, cluster: models.Cluster, redis_server: RedisServer
+) -> None:
+    page = text_of(administrator.get("/alerts"))
+    assert "Nobody looks, so nobody is told of anything" in page
+    assert "Nothing that anybody would be told of" not in page
+
+    report(reports.MANAGER, None)
+    page = text_of(administrator.get("/alerts"))
+    assert "Nobody looks" not in page
     assert "Nothing that anybody would be told of" in page
 
 

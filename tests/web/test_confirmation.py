@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from lvs import models, store
+from piranha_web.templatetags.piranha import remaining
 from tests.conftest import RedisServer
 from tests.web.conftest import CONFIG, SHOP
 from tests.web.pages import text_of
@@ -90,8 +91,17 @@ def test_every_page_has_a_bar_with_the_seconds_left_and_both_verdicts_and_no_scr
     administrator: Client, waiting: models.Revision
 ) -> None:
     ends = min(one.waits_until for one in waiting.deployments.all() if one.waits_until)
-    for address in ("/", "/redundancy", "/virtual-servers", "/help", "/history", "/history/1", "/audit"):
-        page = text_of(administrator.get(address))
+    for address in (
+        "/",
+        "/redundancy",
+        "/virtual-servers",
+        "/help",
+        "/history",
+        "/history/1",
+        "/audit",
+        "/first/works",
+    ):
+        page = text_of(administrator.get(f"/{address}"))
         assert "rolls back by itself in <span" in page
         assert f"at {ends:%H:%M:%S} UTC, unless it is kept" in page
         assert page.count('<form method="post" action="/history/2/confirm">') == 1
@@ -141,7 +151,7 @@ def test_the_seconds_left_stand_on_every_page_and_go_on_counting_there(
 ) -> None:
     for address in ("/", "/redundancy", "/virtual-servers", "/help"):
         page = text_of(administrator.get(address))
-        assert "revision 2 waits for confirmation: 4" in page
+        assert "revision 2 waits for confirmation" in page
         assert 'hx-get="/status-line"' in page
         assert "alarmed" in page
     line = text_of(administrator.get("/status-line"))
@@ -220,3 +230,12 @@ def test_a_router_that_falls_silent_with_the_revision_is_not_said_to_be_unchange
     page = text_of(administrator.get("/history/2"))
     assert "It has the revision; what it does now is not known." in page
     assert "nothing has changed there" not in page
+
+
+def test_what_is_left_is_said_in_minutes_where_it_is_long():
+    assert [remaining(seconds) for seconds in (41.6, 60, 3598, 4000)] == [
+        "42 s",
+        "1 min 0 s",
+        "59 min 58 s",
+        "1 h 6 min",
+    ]

@@ -419,6 +419,14 @@ def test_the_last_page_goes_from_nothing_to_a_balanced_request(
     assert "It works:" in page
     assert "a request to http://192.168.26.10/ was balanced" in page
 
+    for one in service["real_servers"]:
+        one["weight"] = 0
+    service["counters"]["connections"] = 12
+    report("r1", quiet)
+    page = text_of(administrator.get("/first/works/live"))
+    assert "It works:" not in page
+    assert "no real server takes new connections of" in page
+
 
 @pytest.mark.parametrize(
     ("port", "link"),

@@ -18,6 +18,7 @@ from lvs.config.model import (
     Scheduler,
     SchedulerFlag,
 )
+from piranha_web.forms.virtual_servers import free_device
 from tests.web.conftest import SHOP
 from tests.web.pages import fields_of, text_of
 
@@ -33,11 +34,23 @@ def test_a_new_virtual_server_offers_the_familiar_defaults(
         "port": "80",
         "timeout": "6",
         "reentry": "15",
-        "device": "eth0:1",
+        "device": "eth0:2",  # the next beside eth0:1 of shop
         "scheduler": "wlc",
         "protocol": "tcp",
     }
     assert "active" not in fields
+
+
+def test_a_new_virtual_server_is_offered_the_first_free_label_of_the_interface_that_most_addresses_are_on():
+    assert free_device(LvsConfig()) == "eth0:1"
+    devices = ("eth0:1", "bond0:1", "bond0:3")
+    several = [
+        replace(
+            SHOP, name=device, address=FloatingAddress(address=IPv4Address("192.168.26.10"), device=device)
+        )
+        for device in devices
+    ]
+    assert free_device(LvsConfig(virtual_servers=tuple(several))) == "bond0:2"
 
 
 def test_a_virtual_server_is_added_and_its_real_servers_come_next(
