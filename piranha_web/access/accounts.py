@@ -14,11 +14,15 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Prefetch
 
 from lvs import models
 from lvs.errors import LvsError
 from piranha_web.access import lockout, passwords, second_factor
 from piranha_web.access.roles import ADMINISTRATOR, ALWAYS_ADMINISTRATOR, VIEWER, holders, rights
+
+# With the clusters' names in the same query.
+WITH_CLUSTERS = Prefetch("cluster_roles", models.ClusterRole.objects.select_related("cluster"))
 
 
 class AccountRefused(LvsError):
@@ -61,7 +65,7 @@ def entries() -> list[Entry]:
     """Every account of the file, and every row whose account is not there (any more)."""
     path = settings.PIRANHA_PASSWORD_FILE
     names = passwords.names(path)
-    rows = {row.name: row for row in models.Account.objects.prefetch_related("cluster_roles__cluster")}
+    rows = {row.name: row for row in models.Account.objects.prefetch_related(WITH_CLUSTERS)}
     logins = Counter(models.Login.objects.values_list("account", flat=True))
     about = About(factors=second_factor.holders(), least_role=factor_rule())
     return [

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest
 
 from lvs import audit, models
@@ -95,7 +96,7 @@ def account_of(config: Issuer, person: Person, *, address: str) -> User:
             "for one of them, then log in again."
         )
     user, _created = User.objects.get_or_create(username=name, defaults={"password": "!"})
-    bound_user = bound(config, user)
+    bound_user = bound(config, user.pk)
     if bound_user is None:
         raise NoSignIn(f"The account {name} was changed meanwhile. Log in again.")
     return bound_user
@@ -214,22 +215,27 @@ class IssuerBackend(BaseBackend):
         except OidcFileFault as error:
             log.error("sign-in by OpenID Connect: %s", error)
             return None
-        user = User.objects.filter(pk=user_id).first() if config else None
-        return bound(config, user) if config and user else None
+        return bound(config, user_id) if config else None
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
         """Nobody comes in this way by a name and a password."""
 
 
-def bound(config: Issuer, user: User) -> User | None:
+def bound(config: Issuer, user_id: int) -> User | None:
     """The user with a stand-in for a password, made of who the issuer says it is; None: no account any more.
 
-    With the account, the issuer or the client's name also every session changes: it ends.
+    With the account, the issuer or the client's name also every session changes: it ends. All of it is one
+    query, which every page makes.
     """
-    name = user.get_username()
-    row = models.Account.objects.filter(name=name, issuer=config.issuer, is_blocked=False).first()
-    if row is None or (is_of_file(name) and name not in config.same_accounts):
+    accounts = models.Account.objects.filter(
+        name=OuterRef("username"), issuer=config.issuer, is_blocked=False
+    ).order_by("pk")
+    known = User.objects.annotate(
+        account=Subquery(accounts.values("pk")[:1]), subject=Subquery(accounts.values("subject")[:1])
+    )
+    user = known.filter(pk=user_id, account__isnull=False).first()
+    if user is None or (is_of_file(user.username) and user.username not in config.same_accounts):
         return None
-    mark = "\n".join((row.issuer, row.subject, config.client_id, str(row.pk)))
+    mark = "\n".join((config.issuer, user.subject, config.client_id, str(user.account)))
     user.password = "!" + hashlib.sha256(mark.encode()).hexdigest()
     return user

@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY
-from django.db.models import Subquery
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
 from lvs import models
 from piranha_web import audit
-from piranha_web.access import passwords, second_factor
+from piranha_web.access import passwords
+from piranha_web.access.known import Kind, known_of
 from piranha_web.context import cluster_of
 
 log = logging.getLogger("piranha.access")
@@ -89,6 +89,7 @@ class Rights:
     must_change: bool = False
     needs_factor: bool = False  # whatever the rule for its role says
     factor_from: int | None = None  # the role from which on that rule wants a second factor; None: from none
+    has_factor: bool = False
 
     @property
     def highest(self) -> models.UserRole:
@@ -103,16 +104,27 @@ class Rights:
 
 def rights(name: str) -> Rights:
     """What the database says of an account; nothing about it makes a viewer."""
-    rule = models.FactorRule.objects.order_by("pk").values_list("least_role", flat=True)
-    known = models.Account.objects.filter(name=name).annotate(factor_from=Subquery(rule[:1]))
-    account = known.prefetch_related("cluster_roles").first()
-    everywhere = models.UserRole(account.role) if account else VIEWER
+    everywhere, must_change, needs_factor = VIEWER, False, False
+    clusters: dict[int, models.UserRole] = {}
+    factor_from, has_factor = None, False
+    for kind, first, second, third in known_of(name):
+        match kind:
+            case Kind.ACCOUNT:
+                everywhere = models.UserRole(first)
+                must_change, needs_factor = bool(second), bool(third)
+            case Kind.CLUSTER:
+                clusters[first] = models.UserRole(second)
+            case Kind.RULE:
+                factor_from = first
+            case Kind.FACTOR:
+                has_factor = True
     return Rights(
         ADMINISTRATOR if name == ALWAYS_ADMINISTRATOR else everywhere,
-        {one.cluster_id: models.UserRole(one.role) for one in account.cluster_roles.all()} if account else {},
-        account.must_change if account else False,
-        account.needs_factor if account else False,
-        account.factor_from if account else rule.first(),
+        clusters,
+        must_change,
+        needs_factor,
+        factor_from,
+        has_factor,
     )
 
 
@@ -133,16 +145,16 @@ def must_enrol(request: HttpRequest) -> bool:
     kept: bool | None = getattr(request, "piranha_must_enrol", None)
     if kept is None:
         by_password = request.session.get(BACKEND_SESSION_KEY) == PASSWORDS
-        kept = by_password and is_due(rights_of(request), request.user.get_username())
+        kept = by_password and is_due(rights_of(request))
         request.piranha_must_enrol = kept  # type: ignore[attr-defined]
     return kept
 
 
-def is_due(found: Rights, name: str) -> bool:
+def is_due(found: Rights) -> bool:
     """Whether an account has to have a second factor, and has none."""
     by_rule = found.factor_from is not None and found.highest >= found.factor_from
     is_needed = found.needs_factor or by_rule
-    return is_needed and second_factor.device_of(name) is None
+    return is_needed and not found.has_factor
 
 
 def holders(role: models.UserRole, cluster: models.Cluster | None) -> list[str]:

@@ -21,7 +21,7 @@ def session_list(request: HttpRequest) -> HttpResponse:
     """The sessions of whoever asks."""
     context = {
         "sessions": list(sessions.of(request)),
-        "own": sessions.own(request),
+        "own": sessions.own_id(request),
         "idle": sessions.hours(settings.PIRANHA_SESSION_IDLE),
         "longest": sessions.hours(settings.PIRANHA_SESSION_LONGEST),
     }

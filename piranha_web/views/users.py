@@ -18,7 +18,7 @@ from lvs import models
 from piranha_web import audit
 from piranha_web.access import accounts, lockout, oidc, sessions
 from piranha_web.access.failures import in_words, wait_in_words
-from piranha_web.access.roles import ADMINISTRATOR, needs
+from piranha_web.access.roles import ADMINISTRATOR, needs, rights_of
 from piranha_web.forms.users import AccountForm, FactorRuleForm, GivenPassword, RolesForm
 
 MOST_LOCKS = 100  # on the page; those that end last
@@ -36,7 +36,7 @@ def user_list(request: HttpRequest) -> HttpResponse:
             {"one": one, "network": in_words(one.network), "wait": wait_in_words(one.until, now)}
             for one in lockout.current()[:MOST_LOCKS]
         ],
-        "rule": FactorRuleForm(initial={"least_role": accounts.factor_rule()}),
+        "rule": FactorRuleForm(initial={"least_role": rights_of(request).factor_from}),
     }
     return render(request, "account/users.html", context)
 

@@ -43,7 +43,7 @@ def as_anna(anna: models.Account) -> Client:
     """Anna, logged in by the issuer."""
     config = issuer()
     assert config is not None
-    user = oidc.bound(config, User.objects.create(username="anna", password="!"))
+    user = oidc.bound(config, User.objects.create(username="anna", password="!").pk)
     assert user is not None
     client = Client()
     client.force_login(user, backend=oidc.BACKEND)
