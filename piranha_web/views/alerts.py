@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import redis
 from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
@@ -14,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from lvs import models
+from lvs import dispatch, models, reports
 from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs, rights_of
 from piranha_web.alerts import sending, targets
@@ -222,6 +223,7 @@ def context_of(request: HttpRequest, form: TargetForm, choice: ChoiceForm) -> di
         "recent": models.AlertMessage.objects.order_by("-pk")[:MOST_MESSAGES],
         "masks": {row.target.id: row.target.mask for row in found},
         "failed": any(row.error for row in found),
+        "unwatched": silent_manager(),
     }
 
 
@@ -236,6 +238,15 @@ def rows_of(found: Sequence[Target]) -> list[Row]:
     for message in told.defer("body").order_by("pk"):
         by_target[message.target].append(message)
     return [row_of(target, by_target[target.id]) for target in found]
+
+
+def silent_manager() -> str | None:
+    """What there is to say of a manager's worker that is not heard; None: it is, or Redis cannot tell."""
+    try:
+        manager = reports.fetch(dispatch.broker(), [reports.MANAGER]).get(reports.MANAGER)
+    except redis.RedisError:  # of which the worker itself tells
+        return None
+    return None if manager is not None and manager.is_heard else dispatch.NO_MANAGER
 
 
 def row_of(target: Target, mine: Sequence[models.AlertMessage]) -> Row:
