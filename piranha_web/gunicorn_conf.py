@@ -19,7 +19,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lvs.errors import NotPossible
 from lvs.pulse.supervisor import notify
+from piranha_web.databases import in_use
 from piranha_web.metrics.folder import clear, prepare
 from piranha_web.tls.certificates import TlsRefused
 from piranha_web.tls.serving import Serving, begin, shown
@@ -34,7 +36,8 @@ def prepared() -> Serving:
         if serving.tls:
             begin(serving)
         serving.remember()
-    except (TlsRefused, OSError) as error:
+        in_use.hold(serving.var)  # for every process that comes of this one
+    except (TlsRefused, NotPossible, OSError) as error:
         sys.exit(f"The web server does not start: {error}")
     return serving
 

@@ -25,7 +25,7 @@ from celery import signals
 
 from lvs import broker, reports, serials, signing, worker_file
 from lvs.doorway import Doorway
-from lvs.errors import LvsError, RouterError
+from lvs.errors import LvsError, NotPossible, RouterError
 from lvs.log_form import is_ours
 from lvs.logs import formatter
 from lvs.redis_words import in_words
@@ -34,6 +34,7 @@ from lvs.reporting import Reporter
 from lvs.tasks import pulse
 from lvs.worker_file import WorkerFile, queue_of, serials_of
 from piranha_web.celery import BROKER_URL, app, known_tasks, serve_router
+from piranha_web.databases import in_use
 from piranha_web.supervised import Supervised
 
 log = logging.getLogger("piranha.worker")
@@ -154,9 +155,10 @@ def run_manager_worker(log_level: str) -> int:
     from piranha_web.alerts import duty
     from piranha_web.databases.manager import OneManager, mended
 
-    lock = alone(settings.VAR / "manager.lock")
-    if lock is None:
-        return complain("the manager's worker runs already. Use that one, or stop it first")
+    try:
+        lock = at_work(settings.VAR)
+    except NotPossible as error:
+        return complain(str(error))
     client = reports.connect(BROKER_URL)
     warden: Warden | None = None
     if settings.PIRANHA_GUARD:
@@ -186,6 +188,18 @@ def run_manager_worker(log_level: str) -> int:
     )
     with lock:
         return serve("piranha@manager", "manager", repeaters, log_level)
+
+
+def at_work(var: Path) -> IO[str]:
+    """Makes this process the manager's worker of that folder until the lock is closed, or it ends.
+
+    NotPossible: there is one already, or the site is being restored.
+    """
+    lock = alone(var / "manager.lock")
+    if lock is None:
+        raise NotPossible("the manager's worker runs already. Use that one, or stop it first")
+    in_use.hold(var)
+    return lock
 
 
 def telling(client: redis.Redis, work: Callable[[], None]) -> None:

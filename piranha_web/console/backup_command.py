@@ -18,8 +18,8 @@ from lvs.pulse.terminal import harmless
 from piranha_web.console.database import ELSEWHERE, database_trouble
 from piranha_web.databases.backup import backup
 from piranha_web.databases.doors import say
+from piranha_web.databases.rest import nobody_at_work
 from piranha_web.databases.restore import Restored, Unpacked, restore, unpacked
-from piranha_web.databases.ways import nobody_at_work
 
 REFUSED = (LvsError, ImproperlyConfigured, DatabaseError, OSError)
 

@@ -20,9 +20,10 @@ from django.utils import timezone
 from lvs.errors import LvsError, NotPossible
 from piranha_web.console.database import ELSEWHERE, file_missing
 from piranha_web.databases import rows
+from piranha_web.databases.rest import nobody_at_work
 from piranha_web.databases.target import Target
 from piranha_web.databases.url import SHAPE, URL_FILE, described, postgresql, sqlite
-from piranha_web.databases.ways import nobody_at_work, one_look
+from piranha_web.databases.ways import one_look
 
 ENDS = (".sqlite3", ".db")
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
@@ -54,18 +52,3 @@ def isolation_of_a_look() -> int:
     import psycopg
 
     return int(psycopg.IsolationLevel.REPEATABLE_READ)
-
-
-@contextmanager
-def nobody_at_work(var: Path, what: str) -> Iterator[None]:
-    """Keeps the manager's worker from starting while inside. NotPossible: it runs."""
-    var.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (var / "manager.lock").open("a+", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise NotPossible(
-                f"the manager's worker is running, and {what} is for a site at rest: stop it and the web "
-                "server (systemctl stop piranha-manager piranha-web), then run this again"
-            ) from error
-        yield

@@ -133,7 +133,7 @@ def database(name: str, trouble: str, unapplied: int, damage: str) -> Iterator[F
     if unapplied:
         said = f"{unapplied} migration{'s are' if unapplied != 1 else ' is'} missing"
         yield fault(
-            "database", said, "piranha manage migrate, then systemctl restart piranha-web piranha-manager"
+            "database", said, "systemctl restart piranha-web piranha-manager: the start brings it up to date"
         )
         return
     if damage:

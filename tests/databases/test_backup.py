@@ -111,19 +111,6 @@ def test_a_sealed_backup_goes_through_a_pipe_and_a_damaged_database_is_no_hindra
     assert new.sums() == old.kept_sums
 
 
-def test_a_manager_that_runs_is_not_restored_into_nor_moved(old: Site, kept: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from django.conf import settings; "
-        "from piranha_web.cli import main; from piranha_web.worker import alone\n"
-        "lock = alone(settings.VAR / 'manager.lock')\n"
-        "assert main(['restore', '--force', sys.argv[1]]) == 1\n"
-        "assert main(['database', 'move', 'x.sqlite3']) == 1\n"
-    )
-    new = Site(tmp_path / "var")
-    new.python(code, str(kept))
-    assert sorted(one.name for one in new.var.iterdir()) == ["manager.lock", "secret.key"]
-
-
 def test_everything_moves_to_postgresql_and_back_and_is_compared(
     old: Site, kept: Path, database: str, server: PostgresServer, tmp_path: Path
 ) -> None:
