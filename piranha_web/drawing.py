@@ -1,5 +1,7 @@
 """A picture of a cluster laid out: boxes in four columns, and the ways of the traffic between them. Pure.
 
+A screen too narrow for the columns shows the same things as stages, one below the other.
+
 `piranha_web.picture` says what there is to draw, `control/_picture.html` draws it.
 """
 
@@ -16,6 +18,7 @@ ADDRESSES_X, ADDRESSES_WIDTH = 150, 225
 ROUTERS_X, ROUTERS_WIDTH = 450, 205
 MACHINES_X, MACHINES_WIDTH, COLUMN_GAP = 730, 205, 14
 SIGNS_IN_A_BOX = 27
+SIGNS_IN_HALF = 17  # of the width of a phone
 UNKNOWN = "unknown"
 
 
@@ -35,6 +38,7 @@ class Thing:
     facts: tuple[str, ...] = ()
     address: str = ""
     is_on: bool = True  # whether traffic passes through it
+    why: str = ""  # the reason for its state, where nobody can point at it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,22 @@ class Head:
     x: float
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A column for a narrow screen. kind: of the way to it; more: what is left out, with where it is."""
+
+    head: str
+    things: tuple[Thing, ...]
+    kind: str
+    more: tuple[str, str] | None = None
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether a half of a phone is too narrow for what its boxes say."""
+        words = (word for one in self.things for word in (one.head, *one.word.split()))
+        return any(len(word) > SIGNS_IN_HALF for word in words)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """All of it. alarm: what is wrong with the pair, "": nothing; said: the picture in a sentence."""
@@ -117,6 +137,7 @@ class Picture:
     ways: tuple[Way, ...]
     notes: tuple[Note, ...]
     heads: tuple[Head, ...]
+    stages: tuple[Stage, ...]
     alarm: str
     said: str
 
@@ -168,9 +189,32 @@ def drawn(scene: Scene) -> Picture:
             Head("Routers", ROUTERS_X),
             Head("Real servers", MACHINES_X),
         ),
+        stages=stages(scene),
         alarm=scene.alarm,
         said=sentence(scene),
     )
+
+
+def stages(scene: Scene) -> tuple[Stage, ...]:
+    """The same one below the other, in the order in which the traffic passes them."""
+    addresses, routers, machines = scene.addresses, scene.routers, scene.machines
+    passes = any(one.is_on for one in addresses) and any(one.is_on for one in routers)
+    return (
+        Stage("Virtual addresses", tuple(addresses), kind_to(addresses), scene.more_addresses),
+        Stage("Routers", tuple(routers), "flow" if passes else "idle"),
+        Stage(
+            "Real servers",
+            tuple(machines),
+            kind_to(machines) if any(one.is_on for one in routers) else "idle",
+            scene.more_machines,
+        ),
+    )
+
+
+def kind_to(things: Sequence[Thing]) -> str:
+    """How the one way to several things is drawn: the best of the ways to each."""
+    kinds = {kind_of(one) for one in things}
+    return next((kind for kind in ("flow", "off") if kind in kinds), "idle")
 
 
 def column(things: Sequence[Thing], x: float, width: float, height: float, beside: int = 0) -> list[Box]:

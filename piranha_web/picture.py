@@ -96,6 +96,7 @@ def router_thing(one: RouterState) -> Thing:
         facts=tuple(facts),
         address=reverse("router", args=[one.router.pk]),
         is_on=one.is_current and one.role == "active",
+        why=one.sentence.removeprefix(f"{one.role}, ") if one.is_current and one.level != "success" else "",
     )
 
 
@@ -182,6 +183,7 @@ def machine_thing(address: str, members: Sequence[tuple[str, str, Server | None]
         word=f"{thing.word}, {address}",
         facts=lines,
         address=target,
+        why=server.words if server and speaks and thing.colour != "success" else "",
         is_on=bool(server and speaks and any(of and of.is_serving for _, _, of in members)),
     )
 

@@ -58,6 +58,46 @@ def test_each_part_of_the_cluster_is_a_box_with_its_state_that_leads_to_its_page
     assert "picture-alarm" not in page
 
 
+def test_a_narrow_screen_gets_the_same_as_stages_with_the_same_links_and_the_reasons(
+    administrator: Client, redis_server: RedisServer, shop: models.VirtualServer
+) -> None:
+    report("r1", status())
+    page = text_of(administrator.get("/"))
+    drawing, _, stages = page.partition('<ol class="stages')
+    stages = stages.partition("</ol>")[0]
+    links = re.compile(r'<a href="([^"]*)" id="(?:picture|stage)-([^"]*)"')
+    assert links.findall(stages) == links.findall(drawing)
+    assert len(links.findall(stages)) == 5
+    heads = re.findall(r'class="stage-head">([^<]*)<', stages)
+    assert heads == ["Clients", "Virtual addresses", "Routers", "Real servers"]
+    assert re.findall(r"stage-way (\w+)", stages) == ["flow", "flow", "flow"]
+    assert (
+        'web2</span> <span class="word">failed, 10.11.12.2</span> <span class="word">connect: refused'
+        in stages
+    )
+    assert 'web1</span> <span class="word">healthy, 10.11.12.1</span></a>' in stages
+    assert 'class="stage-box secondary hatched"' in stages  # r2, which is not heard
+
+
+def test_no_way_is_drawn_as_in_use_while_no_router_is_active(
+    administrator: Client, redis_server: RedisServer
+) -> None:
+    report("r1", status("standby"))
+    report("r2", status("standby"))
+    page = text_of(administrator.get("/"))
+    assert re.findall(r"stage-way (\w+)", page) == ["idle", "idle", "idle"]
+
+
+@pytest.mark.parametrize(
+    ("head", "is_wide"), [("192.168.26.10", False), ("2001:db8:1234:5678:9abc:def0:1:2", True)]
+)
+def test_long_addresses_get_the_whole_width_of_a_phone(head: str, is_wide: bool) -> None:
+    thing = Thing(key="a", head=head, word="healthy", state="healthy", sign="✔", colour="success")
+    addresses, routers, machines = drawn(Scene(addresses=[thing])).stages
+    assert addresses.is_wide == is_wide
+    assert (routers.things, machines.things) == ((), ())
+
+
 def test_nobody_active_is_seen_at_a_glance_and_nothing_keeps_its_colour(
     administrator: Client, redis_server: RedisServer
 ) -> None:
