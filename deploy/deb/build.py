@@ -1,7 +1,7 @@
 """Builds piranha-common, piranha-web and piranha-router: python -m deploy.deb.build [--out FOLDER].
 
 Needs no root. The same tree gives the same packages, byte for byte: files have the time of the commit
-(SOURCE_DATE_EPOCH).
+(SOURCE_DATE_EPOCH). Who answers for them is said as Debian's tools want it, by DEBFULLNAME and DEBEMAIL.
 """
 
 from __future__ import annotations
@@ -10,22 +10,25 @@ import argparse
 import gzip
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import textwrap
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
-from deploy.deb.contents import HOMEPAGE, MAINTAINER, PACKAGES, PROJECT, Package, put
+from deploy.deb.contents import HOMEPAGE, NOBODYS, PACKAGES, PROJECT, Package, put
+from deploy.deb.licences import Piece, copyright_of
 from deploy.deb.version import Build, build_of
 from deploy.deb.wheels import architecture
 
 SCRIPTS = Path(__file__).parent / "scripts"
 SCRIPT_NAMES = ("preinst", "postinst", "prerm", "postrm")
-COPYRIGHT = Path(__file__).parent / "copyright"
+OVERRIDES = Path(__file__).parent / "overrides"
 
 
 def main(arguments: list[str]) -> int:
@@ -53,8 +56,7 @@ def pack(package: Package, build: Build, out: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="piranha-deb-") as folder:
         root = Path(folder, package.name)
         root.mkdir(mode=0o755)
-        package.stage(root, build)
-        document(root, package, build)
+        document(root, package, build, package.stage(root, build))
         compress(root)
         control(root, package, build, machine)
         tidy(root, build.made_at)
@@ -71,13 +73,24 @@ def pack(package: Package, build: Build, out: Path) -> Path:
     return path
 
 
-def document(root: Path, package: Package, build: Build) -> None:
-    """Licences and changes, where Debian looks for them."""
+def maintainer(environment: Mapping[str, str] = os.environ) -> str:
+    """Who answers for these packages (dch(1) reads the same). RuntimeError: that is no name or address."""
+    name, address = environment.get("DEBFULLNAME", "Piranha Web"), environment.get("DEBEMAIL", NOBODYS)
+    if not re.fullmatch(r"[^\s<>@]+@[^\s<>@]+", address) or not re.fullmatch(r"[^<>@,\x00-\x1f]+", name):
+        raise RuntimeError("DEBFULLNAME and DEBEMAIL are no name and address: DEBEMAIL=you@your.domain")
+    return f"{name} <{address}>"
+
+
+def document(root: Path, package: Package, build: Build, pieces: Iterable[Piece]) -> None:
+    """Licences and changes, where Debian looks for them, and what lintian is to know."""
     folder = Path("usr/share/doc", package.name)
-    put(root, folder / "copyright", COPYRIGHT.read_text(encoding="utf-8"))
-    at = format_datetime(datetime.fromtimestamp(build.made_at, UTC))
+    made_at = datetime.fromtimestamp(build.made_at, UTC)
+    put(root, folder / "copyright", copyright_of(pieces, made_at.year))
+    overrides = (OVERRIDES / package.name).read_text(encoding="utf-8")
+    put(root, Path("usr/share/lintian/overrides", package.name), overrides)
+    at = format_datetime(made_at)
     changes = f"{package.name} ({build.text}) bookworm; urgency=medium\n\n  * Built from {build.text}.\n\n"
-    put(root, folder / "changelog", f"{changes} -- {MAINTAINER}  {at}\n")
+    put(root, folder / "changelog", f"{changes} -- {maintainer()}  {at}\n")
 
 
 def compress(root: Path) -> None:
@@ -112,7 +125,7 @@ def fields(package: Package, build: Build, machine: str, size: int) -> str:
         "Source": "piranha-web",
         "Version": build.text,
         "Architecture": machine,
-        "Maintainer": MAINTAINER,
+        "Maintainer": maintainer(),
         "Installed-Size": str(size),
         **own,
         "Section": "net",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deploy.deb import completion, manpages
+from deploy.deb.licences import Piece, of_python, of_sphinx, of_vendored
 from deploy.deb.version import Build
 from deploy.deb.wheels import HOME, SITE, install
 
@@ -18,7 +19,7 @@ UNITS = Path("usr/lib/systemd/system")
 CODE = ("lvs", "piranha_web", "templates", "static")
 GUIDE = PROJECT / "build" / "guide"
 HOMEPAGE = "http://www.linuxvirtualserver.org/"
-MAINTAINER = "Piranha Web <piranha@localhost>"
+NOBODYS = "piranha@localhost"  # in place of an address: the project has none
 
 PROGRAM = """\
 #!/usr/lib/piranha/bin/python3 -I
@@ -32,13 +33,16 @@ sys.exit(main())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """One package. fields: of its control file beside those that all have; stage: fills its folder."""
+    """One package. fields: of its control file beside those that all have.
+
+    stage: fills its folder; what in there others made.
+    """
 
     name: str
     fields: Mapping[str, str]
     summary: str
     description: str
-    stage: Callable[[Path, Build], None]
+    stage: Callable[[Path, Build], tuple[Piece, ...]]
     conffiles: tuple[str, ...] = field(default=())
 
 
@@ -72,9 +76,9 @@ def tracked(folder: str) -> list[str]:
     return sorted(str(path.relative_to(PROJECT)) for path in found if "__pycache__" not in path.parts)
 
 
-def stage_common(root: Path, build: Build) -> None:
+def stage_common(root: Path, build: Build) -> tuple[Piece, ...]:
     """Python with all that the lock pins, our code, the command with its pages and completions."""
-    install(PROJECT / "requirements.lock", root)
+    brought = install(PROJECT / "requirements.lock", root)
     for folder in CODE:
         for name in tracked(folder):
             copy(root, name, APP / name)
@@ -91,27 +95,40 @@ def stage_common(root: Path, build: Build) -> None:
     for name in (*tracked("docs"), "README.md"):
         if name.endswith(".md") or "/samples/" in name:
             copy(root, name, Path("usr/share/doc/piranha-common", name.removeprefix("docs/")))
-    for name in tracked("deploy/checks"):
-        target = Path("usr/share/doc/piranha-common/examples/checks", Path(name).name)
-        copy(root, name, target, 0o755)
+    for folder in ("checks", "grafana", "prometheus", "redis"):
+        for name in tracked(f"deploy/{folder}"):
+            target = Path("usr/share/doc/piranha-common/examples", folder, Path(name).name)
+            copy(root, name, target, 0o755 if folder == "checks" else 0o644)
     (root / "etc/piranha").mkdir(parents=True)
+    vendored = APP / "static/vendor"
+    return (*of_python(root / SITE, str(SITE), brought), *of_vendored(root / vendored, str(vendored)))
 
 
-def stage_web(root: Path, build: Build) -> None:
+def stage_web(root: Path, build: Build) -> tuple[Piece, ...]:
     """The units of the manager, and the guide where it was built."""
     for unit in ("piranha-redis.service", "piranha-web.service", "piranha-manager.service"):
         copy(root, f"deploy/systemd/{unit}", UNITS / unit)
-    if GUIDE.is_dir():
-        for path in sorted(GUIDE.rglob("*")):
-            if path.is_file() and ".doctrees" not in path.parts and path.name != ".buildinfo":
-                copy(root, str(path.relative_to(PROJECT)), HOME / "guide" / path.relative_to(GUIDE))
+    if not GUIDE.is_dir():
+        return ()
+    for path in sorted(GUIDE.rglob("*")):
+        if path.is_file() and ".doctrees" not in path.parts and path.name != ".buildinfo":
+            copy(root, str(path.relative_to(PROJECT)), HOME / "guide" / path.relative_to(GUIDE))
+    static = HOME / "guide/_static"
+    vendored = of_vendored(PROJECT / "static/vendor", str(APP / "static/vendor"))
+    taken = (
+        replace(one, files=(str(static / "bootstrap.min.css"),))
+        for one in vendored
+        if one.name.startswith("bootstrap-")
+    )
+    return (*of_sphinx(root / static, str(static)), *taken)
 
 
-def stage_router(root: Path, build: Build) -> None:
+def stage_router(root: Path, build: Build) -> tuple[Piece, ...]:
     """The units of a router."""
     for unit in ("pulse.service", "piranha-worker.service", "piranha-rules.service"):
         copy(root, f"deploy/systemd/{unit}", UNITS / unit)
     copy(root, "deploy/systemd/pulse.default", "etc/default/pulse")
+    return ()
 
 
 COMMON = Package(
@@ -144,7 +161,7 @@ ROUTER = Package(
         "Depends": "piranha-common (= {version}), nftables, kmod",
         "Suggests": "ipvsadm, conntrack",
     },
-    summary="a router of a Linux Virtual Server cluster",
+    summary="router of a Linux Virtual Server cluster",
     description="pulse, which looks after this machine's IPVS table, floating addresses and nftables table, "
     "checks the real servers, and takes over when the other router of a pair dies; and the worker that "
     "carries to it what the manager (piranha-web) sends.",

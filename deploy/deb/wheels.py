@@ -8,12 +8,13 @@ left out.
 
 from __future__ import annotations
 
+import csv
 import platform
 import shutil
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from deploy.deb.version import names_in
 
@@ -43,8 +44,8 @@ def platforms() -> list[str]:
     return [*named, *(f"manylinux{old}_{machine}" for old in ("2014", "2010", "1")), "any"]
 
 
-def install(lock: Path, root: Path) -> None:
-    """Unpacks what the lock pins below root. RuntimeError with pip's words where it cannot."""
+def install(lock: Path, root: Path) -> dict[str, tuple[str, ...]]:
+    """Unpacks what the lock pins below root; what `tops` says. RuntimeError with pip's words: it cannot."""
     site = root / SITE
     site.mkdir(parents=True)
     blocks = names_in(lock.read_text(encoding="utf-8"))
@@ -65,8 +66,22 @@ def install(lock: Path, root: Path) -> None:
         done = subprocess.run([*words, "-r", str(wanted)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"pip cannot unpack what {lock.name} pins:\n{done.stderr.strip()}")
+    found = tops(site)
     prune(site)
     as_environment(root / HOME)
+    return found
+
+
+def tops(site: Path) -> dict[str, tuple[str, ...]]:
+    """What each package brought there, by the name of its dist-info, as RECORD tells (PEP 376)."""
+    found = {}
+    for record in sorted(site.glob("*.dist-info/RECORD")):
+        about = record.parent.name
+        with record.open(encoding="utf-8", newline="") as file:
+            names = {PurePosixPath(row[0]).parts[0] for row in csv.reader(file) if row}
+        brought = (name for name in names if name not in (about, "..", "bin", "share", "__pycache__"))
+        found[about] = tuple(sorted(name for name in brought if (site / name).exists()))
+    return found
 
 
 def prune(site: Path) -> None:
@@ -87,7 +102,7 @@ def prune(site: Path) -> None:
 def as_environment(home: Path) -> None:
     """Makes a folder an environment that /usr/bin/python3.11 takes for one (venv)."""
     (home / "bin").mkdir()
-    (home / "bin" / "python3").symlink_to(f"/usr/bin/python{PYTHON}")
+    (home / "bin" / "python3").symlink_to(f"../../../bin/python{PYTHON}")
     (home / "pyvenv.cfg").write_text(
         f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {PYTHON}\n"
     )
