@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,12 +15,31 @@ from tests import postgresql
 
 PIRANHA = Path(sys.executable).parent / "piranha"
 BEGIN = "from piranha_web.console.django_ready import set_up_django; set_up_django()\n"
-# Of every row that is kept its table's number and hash.
-SUMS = """
-import io, json
+# `piranha WORDS` for each of the words, one after the other: what it said, and its exit code. "sums" is, of
+# every row that is kept, its table's number and hash; "python" is a program.
+COMMANDS = """
+import contextlib, io, json, sys
+def command(words):
+    if words == ["sums"]:
+        return print(json.dumps(rows.dump("default", io.StringIO())))
+    if words[0] == "python":
+        return exec(words[1], {})
+    return main(words)
+from django.db import connections
+from piranha_web.cli import main
 from piranha_web.databases import rows
-print(json.dumps(rows.dump("default", io.StringIO())))
+answers = []
+for words in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(said):
+        try:
+            code = command(words)
+        except SystemExit as ended:
+            code = ended.code
+    connections.close_all()
+    answers.append([code or 0, said.getvalue()])
+print(json.dumps(answers))
 """
+REFUSED = "!"  # before the words of a command that is to fail
 
 
 class Site:
@@ -30,7 +48,7 @@ class Site:
     def __init__(self, folder: Path, url: str = "") -> None:
         self.var = folder
         self.url = url
-        self.kept_sums: dict[str, Any] = {}
+        self.kept_sums = ""
         folder.mkdir(mode=0o700)
         key = folder / "secret.key"
         key.write_text("k" * 60)
@@ -76,10 +94,13 @@ class Site:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def sums(self) -> dict[str, Any]:
-        """Each table's number of rows and hash."""
-        found: dict[str, Any] = json.loads(self.python(SUMS))
-        return found
+    def all(self, *commands: tuple[str, ...]) -> list[str]:
+        """What each of these says, on both its outputs: in one process: Django takes a second to begin."""
+        wanted = [words[1:] if words[0] == REFUSED else words for words in commands]
+        answers = json.loads(self.python(COMMANDS, json.dumps(wanted)))
+        for words, (code, said) in zip(commands, answers, strict=True):
+            assert (code != 0) == (words[0] == REFUSED), (words, said)
+        return [said for _code, said in answers]
 
 
 @pytest.fixture(scope="session")

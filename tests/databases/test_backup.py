@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases.conftest import Site
+from tests.databases.conftest import REFUSED, Site
 from tests.databases.filling import CODE
 from tests.postgresql import PostgresServer
 
@@ -41,8 +41,7 @@ else:
 def old(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A manager that has been in use; no test changes it."""
     site = Site(tmp_path_factory.mktemp("old") / "var")
-    site.python(CODE)
-    site.kept_sums = site.sums()
+    site.kept_sums = site.all(("python", CODE), ("sums",))[1]
     return site
 
 
@@ -67,30 +66,31 @@ def test_a_backup_makes_another_machine_the_same_manager_and_overwrites_nothing_
 ) -> None:
     new = Site(tmp_path / "var")
     (new.var / "secret.key").unlink()
-    said = new.run("restore", str(kept))
+    said, sums, _ = new.all(("restore", str(kept)), ("sums",), ("python", LOOK))
     assert "Everybody logs in again" in said
-    assert new.sums() == old.kept_sums
+    assert sums == old.kept_sums
     for name in FILES:
         assert (new.var / name).read_bytes() == (old.var / name).read_bytes(), name
         assert stat.S_IMODE((new.var / name).stat().st_mode) == 0o600, name
     assert not (new.var / "log").exists()
-    new.python(LOOK)
     (new.var / "allow").write_text("192.0.2.0/24\n")
-    before = new.sums()
-    assert "Nothing was changed" in new.run("restore", str(kept), fails=True)
-    assert "What was there before is in" in new.run("restore", "--force", str(kept))
-    assert new.sums() == old.kept_sums
+    before, refused, forced, sums = new.all(
+        ("sums",), (REFUSED, "restore", str(kept)), ("restore", "--force", str(kept)), ("sums",)
+    )
+    assert "Nothing was changed" in refused
+    assert "What was there before is in" in forced
+    assert sums == old.kept_sums != before
     (aside,) = new.var.glob("before-restore-*")
     assert (aside / "allow").read_text() == "192.0.2.0/24\n"
     (new.var / "piranha.sqlite3").unlink()
     (aside / "piranha.sqlite3").rename(new.var / "piranha.sqlite3")
-    assert new.sums() == before
+    assert new.all(("sums",)) == [before]
 
 
 def test_a_sealed_backup_goes_through_a_pipe_and_a_damaged_database_is_no_hindrance(
     old: Site, tmp_path: Path
 ) -> None:
-    phrase = tmp_path / "phrase"
+    phrase, file = tmp_path / "phrase", tmp_path / "sealed"
     phrase.write_text("five words in a row\n")
     new = Site(tmp_path / "var")
     (new.var / "secret.key").unlink()
@@ -98,53 +98,66 @@ def test_a_sealed_backup_goes_through_a_pipe_and_a_damaged_database_is_no_hindra
         "import sys; from piranha_web.cli import main; "
         "sys.exit(main(['backup', '--passphrase-file', sys.argv[1], sys.argv[2]]))",
         str(phrase),
-        str(tmp_path / "sealed"),
+        str(file),
     )
     assert made == ""
-    sealed = (tmp_path / "sealed").read_bytes()
-    assert "is sealed" in new.run("restore", "-", given=sealed, fails=True)
     words = ("restore", "--passphrase-file", str(phrase))
-    assert "It is whole" in new.run(*words, "--check", "-", given=sealed)
-    (new.var / "piranha.sqlite3").write_bytes(b"SQLite format 3\0 no more" * 300)
-    assert "cannot be used" in new.run(*words, "-", given=sealed, fails=True)
-    new.run(*words, "--force", "-", given=sealed)
-    assert new.sums() == old.kept_sums
+    damage = f"open({str(new.var / 'piranha.sqlite3')!r}, 'wb').write(b'SQLite format 3\\0 no more' * 300)"
+    sealed, whole, _, damaged = new.all(
+        (REFUSED, "restore", str(file)),
+        (*words, "--check", str(file)),
+        ("python", damage),
+        (REFUSED, *words, str(file)),
+    )
+    assert "is sealed" in sealed
+    assert "It is whole" in whole
+    assert "cannot be used" in damaged
+    new.run(*words, "--force", "-", given=file.read_bytes())
+    assert new.all(("sums",)) == [old.kept_sums]
 
 
 def test_everything_moves_to_postgresql_and_back_and_is_compared(
     old: Site, kept: Path, database: str, server: PostgresServer, tmp_path: Path
 ) -> None:
-    before = old.kept_sums
+    before, back = old.kept_sums, tmp_path / "back.sqlite3"
     file = tmp_path / "database.url"
     file.write_text(database)
-    assert "all read back and the same" in old.run("database", "move", f"@{file}")
-    assert "is not empty" in old.run("database", "move", "-", given=database.encode(), fails=True)
+    moved, refused, left = old.all(
+        ("database", "move", f"@{file}"), (REFUSED, "database", "move", f"@{file}"), ("sums",)
+    )
+    assert "all read back and the same" in moved
+    assert "is not empty" in refused
     new = Site(tmp_path / "var", database)
-    assert new.sums() == old.sums() == before  # the one that was moved is as it was
-    back = tmp_path / "back.sqlite3"
-    assert "the same" in new.run("database", "move", str(back))
+    sums, moved, shown = new.all(("sums",), ("database", "move", str(back)), ("database",))
+    assert sums == left == before  # the one that was moved is as it was
+    assert "the same" in moved
+    assert "PostgreSQL database fresh" in shown
     (tmp_path / "again").mkdir()
     again = Site(tmp_path / "again" / "var")
     back.rename(again.var / "piranha.sqlite3")
-    assert again.sums() == before
-    assert "PostgreSQL database fresh" in new.run("database")
+    assert again.all(("sums",)) == [before]
     for name in FILES:
         (new.var / name).write_bytes((old.var / name).read_bytes())
-    new.python(LOOK)
     # A backup of the one is restored into the other, and what was there is in a schema of its own.
-    assert "there is a manager here already" in new.run("restore", str(kept), fails=True)
-    changed = new.sums()
-    assert "DROP SCHEMA before_" in new.run("restore", "--force", str(kept))
-    assert new.sums() == before != changed
-    new.python(LOOK)
+    _, refused, changed, restored, sums, _ = new.all(
+        ("python", LOOK),
+        (REFUSED, "restore", str(kept)),
+        ("sums",),
+        ("restore", "--force", str(kept)),
+        ("sums",),
+        ("python", LOOK),
+    )
+    assert "there is a manager here already" in refused
+    assert "DROP SCHEMA before_" in restored
+    assert sums == before != changed
 
 
-def test_a_database_that_cannot_be_reached_is_said_in_a_sentence_without_its_password(
-    old: Site, tmp_path: Path
-) -> None:
+def test_a_database_that_cannot_be_reached_is_said_in_a_sentence_without_its_password(tmp_path: Path) -> None:
+    site = Site(tmp_path / "var")
     url = b"postgresql://u:secret@127.0.0.1:1/lvs"
-    said = old.run("database", "move", "-", given=url, fails=True)
+    said = site.run("database", "move", "-", given=url, fails=True)
     assert "PostgreSQL database lvs on 127.0.0.1 cannot be used" in said
     assert "secret" not in said
-    assert "names no database" in old.run("database", "move", "elsewhere", fails=True)
-    assert "there is no" in Site(tmp_path / "var").run("database", fails=True)
+    elsewhere, missing = site.all((REFUSED, "database", "move", "elsewhere"), (REFUSED, "database"))
+    assert "names no database" in elsewhere
+    assert "there is no" in missing

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from deploy.start.place import free_port
+from piranha_web.databases import in_use
 from tests.conftest import eventually
-from tests.databases.conftest import BEGIN, Site
+from tests.databases.conftest import BEGIN, REFUSED, Site
 
 GUNICORN = Path(sys.executable).parent / "gunicorn"
 PROJECT = Path(__file__).resolve().parents[2]
+MADE = (("manage", "migrate", "--verbosity", "0"), ("manage", "create_cluster", "lab", "--primary", "r1"))
 # A process of a site that has asked its database something, and is idle since.
 IDLE = """
 import sys
@@ -62,56 +62,43 @@ def idle(site: Site) -> Iterator[subprocess.Popen[str]]:
             one.kill()
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    """A manager with a cluster."""
-    one = Site(tmp_path / "var")
-    one.run("manage", "migrate", "--verbosity", "0")
-    one.run("manage", "create_cluster", "lab", "--primary", "r1")
-    return one
-
-
-def test_a_web_server_that_nobody_asks_anything_keeps_the_site_from_being_replaced(
-    site: Site, tmp_path: Path
-) -> None:
-    kept, before = tmp_path / "kept.piranha", site.sums()
-    wanted = (
-        ("restore", "--force", str(kept)),
-        ("database", "move", str(tmp_path / "other.sqlite3")),
-        ("manage", "migrate", "lvs", "0009"),
-    )
+def test_a_web_server_that_nobody_asks_anything_keeps_the_site_from_being_replaced(tmp_path: Path) -> None:
+    site, kept = Site(tmp_path / "var"), tmp_path / "kept.piranha"
+    before = site.all(*MADE, ("sums",))[-1]
     with web_server(site) as one:
-        site.run("backup", str(kept))  # that disturbs nobody
-        site.run("manage", "migrate", "--verbosity", "0")  # as each start does: there is nothing to be done
-        for words in wanted:
-            said = site.run(*words, fails=True)
+        _, _, _, *refused, sums = site.all(
+            ("backup", str(kept)),  # that disturbs nobody
+            ("database",),
+            ("manage", "migrate", "--verbosity", "0"),  # as each start does: there is nothing to be done
+            (REFUSED, "restore", "--force", str(kept)),
+            (REFUSED, "database", "move", str(tmp_path / "other.sqlite3")),
+            (REFUSED, "manage", "migrate", "lvs", "0009"),
+            ("sums",),
+        )
+        for said in refused:
             found = re.search(r"in use by the web server \(process ([\d, ]+)\), and", said)
             assert found, said
+            assert len(found[1].split(", ")) == 3
             assert str(one.pid) in found[1].split(", ")
             assert "stop the services (systemctl stop piranha-web piranha-manager" in said
+        assert sums == before
         one.send_signal(signal.SIGKILL)  # its processes end when they notice; until then they are at work
-    eventually(
-        lambda: "there is a manager here already" in site.run("restore", str(kept), fails=True),
-        "nothing holds the site any more",
-    )
+    eventually(lambda: not in_use.holders(site.var), "nothing holds the site any more")
     assert sorted(os.listdir(tmp_path)) == ["kept.piranha", "var", "web.log"]
-    assert site.sums() == before
-    with idle(site) as other:
-        assert f"end process {other.pid}, then" in site.run(*wanted[0], fails=True)
-    assert "Restored" in site.run(*wanted[0])
+    assert "Restored" in site.run("restore", "--force", str(kept))
 
 
 def test_a_manager_on_another_machine_is_seen_by_its_connection(database: str, tmp_path: Path) -> None:
     here, there = Site(tmp_path / "var", database), Site(tmp_path / "there", database)
-    here.run("manage", "migrate", "--verbosity", "0")
-    here.run("manage", "create_cluster", "lab", "--primary", "r1")
-    here.run("backup", str(tmp_path / "kept"))
-    wanted = (("restore", "--force", str(tmp_path / "kept")), ("manage", "migrate", "lvs", "0009"))
+    kept = str(tmp_path / "kept")
+    here.all(*MADE, ("backup", kept))
     with idle(there):
-        for words in (*wanted, ("database", "move", str(tmp_path / "other.sqlite3"))):
-            said = here.run(*words, fails=True)
+        for said in here.all(
+            (REFUSED, "restore", "--force", kept),
+            (REFUSED, "manage", "migrate", "lvs", "0009"),
+            (REFUSED, "database", "move", str(tmp_path / "other.sqlite3")),
+        ):
             assert "in use by another manager, from this machine, and" in said
             assert "Nothing was changed: stop it there" in said
             assert "pg_terminate_backend" in said
-    for words in wanted:
-        here.run(*words)
+    here.all(("restore", "--force", kept), ("manage", "migrate", "lvs", "0009"))

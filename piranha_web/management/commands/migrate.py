@@ -17,6 +17,7 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.transaction import TransactionManagementError
 
 from lvs.errors import LvsError
 from piranha_web.databases.rest import nobody_at_work
@@ -56,12 +57,14 @@ class Command(migrate.Command):
         except CommandError:
             raise
         except Exception as error:  # a migration is a program, which can fail by anything
-            where = f"{self.under_way}, " * bool(self.under_way) + type(error).__name__
+            found = reason(error)
+            where = f"{self.under_way}, " * bool(self.under_way) + type(found).__name__
+            words = " ".join(str(found).split())
             raise CommandError(
                 "The database could not be brought to this version, and all of it was taken back "
-                f"({where}: {' '.join(str(error).split())}). The version before goes on "
-                "with it: install that one again. Routers balance on meanwhile. Where it failed exactly: "
-                "piranha manage migrate --traceback"
+                f"({where}: {words}). The version before goes on with it: install that "
+                "one again. Routers balance on meanwhile. Where it failed exactly: piranha manage migrate "
+                "--traceback"
             ) from error
 
     def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
@@ -77,15 +80,26 @@ class Command(migrate.Command):
 def whole(connection: Any) -> Iterator[None]:
     """One transaction. SQLite makes tables anew, for which it must not look at what leads there; that it
     does not is said before a transaction or never (sqlite.org/pragma.html#pragma_foreign_keys)."""
-    is_sqlite = connection.vendor == "sqlite"
+    is_sqlite, is_inner = connection.vendor == "sqlite", connection.in_atomic_block
     if is_sqlite:
         connection.disable_constraint_checking()
     try:
         with transaction.atomic(using=connection.alias):
             yield
     finally:
-        if is_sqlite:
+        if connection.in_atomic_block and not is_inner:
+            # A step that fails on SQLite leaves its savepoint to Django, which takes it for all of this.
+            connection.close()
+            del connections[connection.alias]
+        elif is_sqlite:
             connection.enable_constraint_checking()
+
+
+def reason(error: BaseException) -> BaseException:
+    """What went wrong first: Django looks at SQLite's tables once more, in a transaction that is over."""
+    while isinstance(error, TransactionManagementError) and (earlier := error.__cause__ or error.__context__):
+        error = earlier
+    return error
 
 
 def is_new(executor: Any) -> bool:
