@@ -7,6 +7,7 @@ must work where neither Django nor Celery is configured.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -347,6 +348,8 @@ def add_order(one: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code of the command: 0 done, 1 refused, 2 wrong usage."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without the sign ends no command
     installed.begin(words)
     # What follows these two belongs to them whole, options included.
     if words[:1] in (["pulse"], ["manage"]):

@@ -11,6 +11,7 @@ from piranha_web.setup import low_port
 MIB = 1024 * 1024
 LEAST_FREE, FEW_FREE = 0.03, 0.12  # of a disk
 LEAST_BYTES = 200 * MIB
+LEAST_NAMES = 1000  # files that can still be made
 CLOCKS = 60.0  # seconds that two clocks may differ before TLS and logs suffer
 SHORT_KEY = 50  # signs
 RESTART = "systemctl restart {0}; what it says: journalctl -u {0}"
@@ -31,6 +32,18 @@ def disk(free: int, total: int, folder: str) -> Finding:
     if share < FEW_FREE:
         return note("disk", said, f"what is large: du -xh {folder}")
     return well("disk", said)
+
+
+def writable(folder: str, *, is_read_only: bool, names: int, left: int) -> Iterator[Finding]:
+    """Whether files can be made there at all. names: of files that can be (0: nobody counts); left: more."""
+    if is_read_only:
+        remedy = "a disk with a fault is mounted so: dmesg says; then mount -o remount,rw, or mend it"
+        yield fault(
+            "disk", f"nothing can be written where {folder} is: it is mounted to be read only", remedy
+        )
+    elif names and left < LEAST_NAMES:
+        said = f"only {left} more files can be made where {folder} is (inodes)"
+        yield fault("disk", said, f"take files away: du --inodes -xd2 {folder} shows where many are")
 
 
 def file(path: str, mode: int, owner: str, wanted_owner: str, *, is_secret: bool) -> list[Finding]:

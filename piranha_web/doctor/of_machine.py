@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import os
 import pwd
-import shutil
 import socket
 import ssl
 import stat
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from piranha_web import installed
 from piranha_web.doctor import judgement
 from piranha_web.doctor.findings import Finding, fault, from_document, note, well
 from piranha_web.setup import low_port
+from piranha_web.setup.answers import bracketed
+from piranha_web.setup.machine import MADE_AT, clock_trouble
 from piranha_web.setup.place import Place, python
 from piranha_web.setup.steps import systemctl
 from piranha_web.tls.binds import is_local, is_socket
@@ -30,6 +33,7 @@ SITE_SECONDS = (
 ASK_SECONDS = 3.0
 FIRST_FREE = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 RIGHTS = ("AmbientCapabilities", "PrivateUsers", "NeedDaemonReload")
+STATE = Path("/var/lib/piranha-router")  # pulse's
 SECRETS = (
     "secret.key", "broker.url", "database.url", "piranha.passwd", "signing.key", "tls.pem", "ca.key",
     "redis/redis.conf", "redis/users.acl", "redis/redis.key", "worker/worker.json",
@@ -90,10 +94,20 @@ def settings(place: Place) -> Iterator[Finding]:
 
 
 def disk(place: Place) -> Iterator[Finding]:
-    """Room for the database."""
-    folder = place.var if place.var.exists() else Path("/")
-    found = shutil.disk_usage(folder)
-    yield judgement.disk(found.free, found.total, str(folder))
+    """Room on the disks that are written to: the manager's, the settings', pulse's; and that they can be."""
+    named = (place.var, place.env_file.parent, place.root / STATE.relative_to("/"))
+    folders = [one for one in named if one.exists()] or [Path("/")]
+    disks = {folder.stat().st_dev: folder for folder in reversed(folders)}
+    for folder in reversed(disks.values()):
+        found = os.statvfs(folder)
+        total, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+        yield judgement.disk(free, total, str(folder))
+        yield from judgement.writable(
+            str(folder),
+            is_read_only=bool(found.f_flag & os.ST_RDONLY),
+            names=found.f_files,
+            left=found.f_favail,
+        )
 
 
 def units(place: Place, names: Sequence[str]) -> Iterator[Finding]:
@@ -109,7 +123,10 @@ def units(place: Place, names: Sequence[str]) -> Iterator[Finding]:
 
 
 def clock() -> Iterator[Finding]:
-    """Whether it is set by somebody."""
+    """Whether it can be right, and is set by somebody."""
+    if trouble := clock_trouble(time.time(), MADE_AT):
+        yield fault("clock", trouble, "timedatectl set-ntp true (or: timedatectl set-time)")
+        return
     try:
         done = subprocess.run(
             ["timedatectl", "show", "--property=NTPSynchronized", "--value"],  # noqa: S607 - systemd's
@@ -175,7 +192,7 @@ def answer(serving: Serving, host: str) -> tuple[int | None, bool]:
 
 def ask(line: socket.socket, host: str) -> tuple[int, bool]:
     """The site's own word that it lives."""
-    connection = http.client.HTTPConnection(host)
+    connection = http.client.HTTPConnection(bracketed(host))
     connection.sock = line
     connection.request("GET", "/healthz")
     response = connection.getresponse()

@@ -17,6 +17,7 @@ PORT = 3636
 OWN = "own"  # Redis: this machine's, for Piranha alone
 SQLITE = "sqlite"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what the pages are bound to, by TLS and behind the allowed networks
+EVERYWHERE_6 = "::"  # the same, by IPv6 too
 HERE = "127.0.0.1"
 REDIS_PORT = 6390  # of our own Redis on loopback; Debian's has 6379
 REDIS_TLS_PORT = 6380
@@ -103,7 +104,10 @@ def binds_of(text: str) -> tuple[str, ...]:
     """Where the pages are served: addresses, or unix:PATH."""
     found = tuple(one.strip("[]") for one in text.replace(",", " ").split())
     if not found:
-        raise Odd(f"Write {EVERYWHERE} for every address of this machine, {HERE} for itself alone, or one.")
+        raise Odd(
+            f"Write {EVERYWHERE} for every address of this machine, {EVERYWHERE_6} for those of IPv6 as "
+            f"well, {HERE} for itself alone, or one."
+        )
     for one in found:
         if is_socket(one):
             if not one.startswith("unix:/"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,8 +19,9 @@ from lvs.errors import LvsError, RouterError
 from lvs.invitation import Invitation, NoInvitation, read
 from lvs.joining import STDIN, join_command
 from piranha_web import installed
-from piranha_web.setup.answers import SQLITE, Answers, Kind
+from piranha_web.setup.answers import SQLITE, Answers, Kind, bracketed
 from piranha_web.setup.asking import Asked, NobodyAnswers, Terminal, is_terminal, say
+from piranha_web.setup.machine import MADE_AT, clock_trouble
 from piranha_web.setup.own_redis import CONFIGURATION, FOLDER
 from piranha_web.setup.place import NotSetUp, Place
 from piranha_web.setup.questions import Present, Questions
@@ -26,6 +29,12 @@ from piranha_web.setup.steps import Manager, Step, carry_out, doing, services, s
 from piranha_web.tls.binds import is_local, is_socket
 from piranha_web.tls.certificates import TlsRefused
 
+AGAIN = "Mend that, then run this again: what is done already stays, and is not done twice."
+WHAT_TO_DO = {
+    errno.ENOSPC: f"The disk is full: df -h shows which. {AGAIN}",
+    errno.EDQUOT: f"There is no room left for that user: quota shows it. {AGAIN}",
+    errno.EROFS: f"That disk may only be read, perhaps after a fault of it: dmesg says why. {AGAIN}",
+}
 JOINED = "joined-by"  # beside the worker's file: which token made this machine a router
 FRESH: Mapping[str, Any] = {
     "trouble": "", "migrated": False, "routers": [], "password": False, "fits": False, "allow": None,
@@ -41,7 +50,9 @@ def setup_command(arguments: Namespace) -> int:
         return set_up(place, arguments, Terminal() if asks else None)
     except NobodyAnswers as error:
         return refused(f"{error} Nothing was changed.")
-    except (LvsError, TlsRefused, OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
+        return refused(f"{error}. {WHAT_TO_DO.get(error.errno or 0, AGAIN)}")
+    except (LvsError, TlsRefused, subprocess.TimeoutExpired) as error:
         return refused(str(error))
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. Run it again: what is done already stays, and is not done twice.\n")
@@ -52,6 +63,8 @@ def may_begin(place: Place, arguments: Namespace, *, asks: bool) -> None:
     """NotSetUp: who calls it may not, or there is nobody to ask."""
     if place.is_real and os.geteuid() != 0:
         raise NotSetUp("Run this as root: sudo piranha setup. (--root FOLDER tries it out in a folder.)")
+    if trouble := clock_trouble(time.time(), MADE_AT):
+        raise NotSetUp(f"The clock is wrong: {trouble}. Set it (timedatectl), then run this again.")
     if not asks and not (arguments.yes or arguments.dry_run):
         raise NotSetUp(
             "There is nobody to ask: say --yes to take flags and defaults, or --dry-run to see them."
@@ -256,7 +269,7 @@ def url_of(answers: Answers) -> str:
     if is_socket(one):
         return one
     host = answers.reached_at or ("localhost" if is_local(one) or one in ("0.0.0.0", "::") else one)  # noqa: S104
-    return f"http{'s' if answers.is_tls else ''}://{host}:{answers.port}"
+    return f"http{'s' if answers.is_tls else ''}://{bracketed(host)}:{answers.port}"
 
 
 def refused(text: str) -> int:

@@ -7,10 +7,13 @@ import os
 import socket
 import struct
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from piranha_web.access.networks import Address, Network, address_of
+from piranha_web.setup.answers import EVERYWHERE, EVERYWHERE_6
+from piranha_web.tls import names
 from piranha_web.tls.binds import is_socket
 
 ROUTES = Path("/proc/net/route")
@@ -21,11 +24,35 @@ UP, BY_GATEWAY = 0x1, 0x2  # linux/route.h: RTF_UP, RTF_GATEWAY
 GLOBAL_SCOPE = 0x00
 TENTATIVE = 0x40  # if_addr.h
 MOST_PARENTS = 32
+CLOCK_SLACK = 86_400.0  # seconds: two machines' clocks, and a build that was just made
+MADE_AT = Path(__file__).stat().st_mtime
 
 
 def own_networks() -> list[tuple[str, Network]]:
     """The networks that this machine is in, with the interface, in the namespace of the calling thread."""
     return [*ipv4_networks(text_of(ROUTES)), *ipv6_networks(text_of(IF_INET6))]
+
+
+def everywhere(found: Sequence[str] | None = None) -> str:
+    """By which address the pages are served at all of this machine's. found: its addresses."""
+    known = [address_of(one) for one in (names.addresses() if found is None else found)]
+    versions = {one.version for one in known if one is not None and not one.is_loopback}
+    return EVERYWHERE_6 if versions == {6} else EVERYWHERE
+
+
+def clock_trouble(now: float, made_at: float) -> str:
+    """Why this machine's clock cannot be right, in a sentence; "": it may be. made_at: when this code was.
+
+    A machine without a battery wakes up in 1970. Certificates that begin then have ended by today.
+    """
+    if now >= made_at - CLOCK_SLACK:
+        return ""
+    return f"it is {moment(now)} by this machine's clock, and this version was made on {moment(made_at)}"
+
+
+def moment(at: float) -> str:
+    """For reading."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def text_of(path: Path) -> str:
@@ -101,6 +128,8 @@ def trouble_at(binds: Sequence[str], port: int) -> str:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return f"Something listens at port {port} already (ss -ltnp shows what): take another one."
+            if error.errno == errno.EAFNOSUPPORT:
+                return f"{bind} is an address of IPv6, which this kernel has not."
             if error.errno == errno.EADDRNOTAVAIL:
                 return f"{bind} is no address of this machine now."
             if error.errno == errno.EACCES and not os.geteuid():

@@ -24,7 +24,7 @@ from piranha_web.setup import answers as judged
 from piranha_web.setup import networks, own_redis
 from piranha_web.setup.answers import OWN, SQLITE, Answers, Kind, Odd
 from piranha_web.setup.asking import Asked, until_understood
-from piranha_web.setup.machine import console_address, own_networks, trouble_at
+from piranha_web.setup.machine import console_address, everywhere, own_networks, trouble_at
 from piranha_web.setup.place import NotSetUp, Place
 from piranha_web.tls import names
 from piranha_web.tls.binds import is_local
@@ -102,12 +102,10 @@ class Questions:
         routers, cluster = self.routers(kind)
         self.explain(
             given.bind,
-            f"Where are the pages served? {judged.EVERYWHERE} is every address of this machine, by TLS;",
-            f"{judged.HERE} is this machine alone, without TLS.",
+            f"Where are the pages served? {judged.EVERYWHERE} is every address of this machine, by TLS,",
+            f"{judged.EVERYWHERE_6} those of IPv6 as well; {judged.HERE} is this machine alone, without TLS.",
         )
-        binds = self.ask(
-            "Address", given.bind, settings.get("PIRANHA_BIND") or judged.EVERYWHERE, judged.binds_of
-        )
+        binds = self.ask("Address", given.bind, settings.get("PIRANHA_BIND") or everywhere(), judged.binds_of)
         port = self.port(binds)
         certificate, key = self.certificate(binds)
         database = self.database()

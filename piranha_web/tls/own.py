@@ -30,7 +30,7 @@ def ensure(path: Path, names: Sequence[str], now: datetime) -> tuple[Certificate
         if why:
             made, key = making.self_signed(wanted, now)
             making.write(path, making.pem_of_key(key) + making.pem(made))
-        return usable(path, path, now), why
+        return usable(path, path, max(now, described(chain(path)[0]).not_before)), why
 
 
 def renew(path: Path, names: Sequence[str], now: datetime) -> Certificate:
@@ -46,7 +46,7 @@ def reason(path: Path, names: Sequence[str], now: datetime) -> tuple[str, Sequen
         return "there was none", names
     try:
         old = described(chain(path)[0])
-        usable(path, path, min(now, old.not_after - timedelta(seconds=1)))
+        usable(path, path, old.not_before)  # when it ends is looked at below; a clock that is slow makes none
     except TlsRefused as error:
         return f"the one before could not be used: {error}", names
     wanted = names or old.names

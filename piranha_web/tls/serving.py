@@ -23,6 +23,7 @@ log = logging.getLogger("piranha.tls")
 
 LOOK_EVERY = 1.0  # seconds between two looks at the files
 RENEW_EVERY = 3600.0  # seconds between two looks at when the own one ends
+ENDED_EVERY = 30.0  # the same once it has ended: it was made while this machine's clock stood still
 OWN = "tls.pem"  # in PIRANHA_VAR
 REMEMBERED = "serving.json"
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - they are looked for, nothing is bound to them
@@ -191,7 +192,8 @@ class Shown:
             at = time.monotonic()
             if at - self._looked_at >= LOOK_EVERY:
                 self._looked_at = at
-                if self.serving.is_own and at - self._renewed_at >= RENEW_EVERY:
+                ended = self.clock() >= self.certificate.not_after
+                if self.serving.is_own and at - self._renewed_at >= (ENDED_EVERY if ended else RENEW_EVERY):
                     self._renewed_at = at
                     self.renew()
                 self.look()

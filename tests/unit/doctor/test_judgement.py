@@ -51,6 +51,24 @@ def test_a_disk_is_judged_by_what_is_free(free: int, total: int, level: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("is_read_only", "names", "left", "said"),
+    [
+        (False, 65_536, 60_000, []),
+        (False, 0, 0, []),
+        (False, 65_536, 3, ["only 3 more files"]),
+        (True, 65_536, 3, ["mounted to be read only"]),
+    ],
+)
+def test_a_disk_on_which_no_file_can_be_made_is_a_fault(
+    is_read_only: bool, names: int, left: int, said: list[str]
+) -> None:
+    found = list(judgement.writable("/var", is_read_only=is_read_only, names=names, left=left))
+    assert [
+        one.level is Level.FAULT and words in one.what for one, words in zip(found, said, strict=True)
+    ] == [True for _ in said]
+
+
+@pytest.mark.parametrize(
     ("mode", "owner", "remedies"),
     [
         (0o600, "piranha", []),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -69,6 +70,21 @@ def test_a_console_of_nobody_elses_has_no_address(tmp_path: Path) -> None:
 
     assert machine.connection_of_parents(30, tmp_path) == ""
     assert machine.connection_of_parents(99, tmp_path) == ""
+
+
+def test_pages_for_every_address_are_served_by_ipv6_where_there_is_nothing_else() -> None:
+    assert machine.everywhere(["127.0.0.1", "::1", "fd00:1::9", "2001:db8:7::9"]) == "::"
+    assert machine.everywhere(["192.0.2.1", "fd00:1::9"]) == "0.0.0.0"
+    assert machine.everywhere(["127.0.0.1", "::1"]) == "0.0.0.0"
+    assert machine.everywhere() in ("0.0.0.0", "::")
+
+
+def test_a_clock_from_before_the_version_was_made_is_wrong() -> None:
+    assert machine.clock_trouble(1_700_000_000, 1_700_000_000 + 86_000) == ""
+    said = machine.clock_trouble(60, 1_700_000_000)
+    assert "1970-01-01 00:01 UTC" in said
+    assert "2023-11-14 22:13 UTC" in said
+    assert machine.clock_trouble(time.time(), machine.MADE_AT) == ""
 
 
 def test_a_port_at_which_somebody_listens_is_said_to_be_taken() -> None:

@@ -138,6 +138,13 @@ def test_the_own_certificate_is_made_anew_for_a_new_name_and_thirty_days_before_
     assert len({first.fingerprint, second.fingerprint, third.fingerprint}) == 3
 
 
+def test_a_clock_that_is_behind_makes_no_other_certificate_which_every_browser_would_ask_about(tmp_path):
+    path = tmp_path / "tls.pem"
+    made, _ = own.ensure(path, NAMES, NOW)
+    assert own.ensure(path, NAMES, NOW - timedelta(days=20_000)) == (made, "")
+    assert own.ensure(path, (), NOW - timedelta(days=20_000)) == (made, "")
+
+
 def test_an_own_certificate_that_was_damaged_is_made_anew(tmp_path):
     path = tmp_path / "tls.pem"
     path.write_text("nothing")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from piranha_web.tls import making, own
 from piranha_web.tls.binds import only_by_tls
 from piranha_web.tls.certificates import TlsRefused
-from piranha_web.tls.serving import Serving, Shown
+from piranha_web.tls.serving import ENDED_EVERY, Serving, Shown
 
 
 def serving(tmp_path, **variables: str) -> Serving:
@@ -166,6 +167,17 @@ def test_our_own_is_made_anew_while_the_server_runs_and_nobody_is_troubled(tmp_p
     shown.look()
     assert shown.certificate.fingerprint != before.fingerprint
     assert shown.certificate.names == before.names
+    assert shown.notice() == ""
+
+
+def test_our_own_that_ended_because_the_clock_was_set_is_made_anew_within_a_minute(tmp_path):
+    clock = Clock()
+    shown = Shown(serving(tmp_path, PIRANHA_TLS="on"), clock)
+    before = shown.certificate
+    clock.now = before.not_after + timedelta(days=9000)
+    shown._looked_at = shown._renewed_at = time.monotonic() - ENDED_EVERY
+    shown.context()
+    assert shown.certificate.fingerprint != before.fingerprint
     assert shown.notice() == ""
 
 
