@@ -190,6 +190,11 @@ def unfinished(cluster: models.Cluster | OuterRef) -> QuerySet[models.Deployment
     return models.Deployment.objects.filter(revision__cluster=cluster, state__in=states)
 
 
+def aside_in_words(aside: Mapping[str, Any]) -> str:
+    """Who keeps a router out of the pair, and why."""
+    return f"set aside by {aside['by']}{': ' + aside['reason'] if aside['reason'] else ''}"
+
+
 def described(
     router: models.Router, report: reports.Report | None, standing: models.Revision | None = None
 ) -> RouterState:
@@ -215,6 +220,8 @@ def described(
         elif standing is not None and report.pulse["serial"] != standing.number:
             level = "warning"
             sentence = f"{sentence}, runs revision {report.pulse['serial']} and not {standing.number}"
+        elif report.pulse.get("aside"):
+            level, sentence = "warning", f"{sentence}, {aside_in_words(report.pulse['aside'])}"
         elif report.pulse["problems"]:
             level, sentence = "warning", f"{sentence}, {report.pulse['problems'][0]}"
     return RouterState(router=router, report=report, level=level, sentence=sentence, is_outside=is_outside)

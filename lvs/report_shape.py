@@ -163,6 +163,7 @@ SUMMARY = record(
     }
 )
 GUARD = record({})  # lvs.guarding judges it, and has a router told that says something else
+ASIDE = record({"by": text, "reason": text, "at": moment, "until": maybe(moment)})
 UNCONFIRMED = record({"serial": natural, "seconds_left": number, "back_to": maybe(natural)})
 
 
@@ -206,6 +207,7 @@ STATUS = record(
         "sync": listed(record({"state": text, "interface": text, "id": natural})),
         "unconfirmed": maybe(UNCONFIRMED),
         "guard": maybe(GUARD),
+        "aside": maybe(ASIDE),
         "summary": SUMMARY,
         "counted": COUNTED,
     },
@@ -371,4 +373,6 @@ RESULTS: dict[str, Kind] = {
     ),
     "piranha.hand_over": record({"message": text}),
     "piranha.take_over_by_force": record({"message": text}),
+    "piranha.set_aside": record({"message": text}),
+    "piranha.take_part": record({"message": text}),
 }

@@ -97,6 +97,23 @@ def take_over_by_force(self: Task) -> None:
     if_wanted(self, lambda: pulse(HAND_OVER_SECONDS).take_over_by_force())
 
 
+@shared_task(name="piranha.set_aside", bind=True)
+def set_aside(
+    self: Task, by: str, reason: str = "", until: float | None = None, anyway: bool = False
+) -> None:
+    """Has this router take no part in the pair, until it is told to; the active one hands over first."""
+    if_wanted(
+        self,
+        lambda: pulse(HAND_OVER_SECONDS).set_aside(by=by, reason=reason, until=until, anyway=anyway),
+    )
+
+
+@shared_task(name="piranha.take_part", bind=True)
+def take_part(self: Task) -> None:
+    """Has this router be one of the pair again."""
+    if_wanted(self, lambda: pulse(HAND_OVER_SECONDS).take_part())
+
+
 @shared_task(name="piranha.server", bind=True)
 def server(
     self: Task, targets: list[list[str]], order: str, by: str, reason: str = "", until: float | None = None

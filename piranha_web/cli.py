@@ -17,6 +17,7 @@ from typing import Any
 from piranha_web import installed
 from piranha_web.console.alert import add_alert
 from piranha_web.console.allow import add_allow
+from piranha_web.console.aside import add_aside
 from piranha_web.console.audit import add_audit
 from piranha_web.console.backup import add_backup
 from piranha_web.console.clear import add_clear
@@ -254,6 +255,7 @@ def add_router_commands(add: Callable[[str, Command, str], argparse.ArgumentPars
     )
     how.add_argument("--force", action="store_true", help="make this router active whatever the other says")
 
+    add_aside(add, PULSE_SOCKET)
     add_guard(add)
 
     one = add("confirm", confirm, "Keep an lvs.cf that this router would put back by itself.")

@@ -25,7 +25,7 @@ def calls(lvsd: Lvsd, status: Call, name: str) -> dict[str, Call]:
     return {
         "status": status,
         **_of_configurations(lvsd),
-        **_of_roles(lvsd),
+        **_of_roles(lvsd, name),
         **_of_this_machine(lvsd),
         **_of_real_servers(lvsd, name),
     }
@@ -55,14 +55,30 @@ def _of_configurations(lvsd: Lvsd) -> dict[str, Call]:
     return {"install": install, "plan": plan, "running": running, "confirm": confirm}
 
 
-def _of_roles(lvsd: Lvsd) -> dict[str, Call]:
+def _of_roles(lvsd: Lvsd, name: str) -> dict[str, Call]:
     async def hand_over(request: Request) -> Mapping[str, Any]:
         return await lvsd.pair.hand_over(anyway=request.get("anyway") is True)
 
     async def take_over_by_force(request: Request) -> Mapping[str, Any]:
         return await lvsd.pair.take_over_by_force()
 
-    return {"hand_over": hand_over, "take_over_by_force": take_over_by_force}
+    async def set_aside(request: Request) -> Mapping[str, Any]:
+        return await lvsd.pair.set_aside(
+            by=_words(request, "by") or user_name(name),
+            reason=_words(request, "reason"),
+            until=_time(request, "until"),
+            anyway=request.get("anyway") is True,
+        )
+
+    async def take_part(request: Request) -> Mapping[str, Any]:
+        return await lvsd.pair.take_part()
+
+    return {
+        "hand_over": hand_over,
+        "take_over_by_force": take_over_by_force,
+        "set_aside": set_aside,
+        "take_part": take_part,
+    }
 
 
 def _of_this_machine(lvsd: Lvsd) -> dict[str, Call]:

@@ -102,6 +102,20 @@ class PulseClient:
         """Have this router active, whatever the other one says."""
         return self._call({"call": "take_over_by_force"})
 
+    def set_aside(
+        self, *, by: str = "", reason: str = "", until: float | None = None, anyway: bool = False
+    ) -> dict[str, Any]:
+        """Have this router take no part in the pair; the active one hands over first.
+
+        by: who wants it; empty: this process' user. until: seconds since the epoch. anyway: as hand_over has
+        it. RouterError says why not, and nothing is changed.
+        """
+        return self._call({"call": "set_aside", "by": by, "reason": reason, "until": until, "anyway": anyway})
+
+    def take_part(self) -> dict[str, Any]:
+        """Have this router be one of the pair again."""
+        return self._call({"call": "take_part"})
+
     def server(
         self,
         targets: Sequence[tuple[str, str]],

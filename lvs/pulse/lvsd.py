@@ -55,6 +55,7 @@ class Lvsd:
         keeper = self.keeper
         async with self._installing:
             self.pair.load_keys()
+            await self.pair.aside.load()
             await keeper.guarding.load()
             async with keeper.changing:
                 await keeper.guarding.hold()  # before the first checks, which take a while

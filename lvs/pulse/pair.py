@@ -16,6 +16,7 @@ from lvs.config.model import Address, LvsConfig
 from lvs.counted import RoleCounts
 from lvs.errors import KernelError, RouterError
 from lvs.pulse import keys
+from lvs.pulse.aside import Aside, entry_of
 from lvs.pulse.condition import condition
 from lvs.pulse.election.failover import Order, Stage
 from lvs.pulse.heart.messages import Message
@@ -40,6 +41,10 @@ LONGEST_ORDER = 25.0  # `piranha failover` waits a little longer; the heart goes
 STOP_SECONDS = 3.0  # at the least, for a hand-over at the end
 STOP_MARGIN = 2.0  # beyond the dead time, for the same
 ALONE = "There is no second router to hand over to: enable redundancy in lvs.cf and apply it on both routers."
+ALONE_ASIDE = (
+    "There is no second router that would serve instead: to end service, deactivate the virtual servers and "
+    "apply that."
+)
 
 
 class Pair(Partner):
@@ -76,6 +81,7 @@ class Pair(Partner):
         self._running: Running | None = None  # what was considered last
         self._owed: Role | None = None  # a role not taken up at first, of which the heart waits to hear
         self.counts = RoleCounts()
+        self.aside = Aside(state, keeper.work, keeper.events, keeper.clock)
         self.line = HeartLine(state, self, start)
         keeper.partner = self
 
@@ -217,7 +223,7 @@ class Pair(Partner):
         return condition(
             keeper,
             self._running,
-            dying=self._dying(),
+            dying=[*self.aside.unfit(), *self._dying()],
             file_problem=self.file_problem(),
             missing_interfaces=self._missing_interfaces,
         )
@@ -246,8 +252,53 @@ class Pair(Partner):
         return await self._order(Order.TAKE)
 
     async def take_over_by_force(self) -> dict[str, Any]:
-        """Become active, whatever the other router says."""
+        """Become active, whatever the other router says, and whoever has set this one aside."""
+        if self.aside.entry is not None:
+            await self.take_part()
         return await self._order(Order.FORCE)
+
+    async def set_aside(
+        self, *, by: str, reason: str, until: float | None, anyway: bool = False
+    ) -> dict[str, Any]:
+        """Take no part from now on; the active router hands over first. RouterError: all is as it was.
+
+        until: seconds since the epoch, None: until it is told. anyway: also where the routers differ.
+        """
+        entry = entry_of(by, reason, self._keeper.clock(), until)
+        if self._keeper.assigned is None:
+            raise RouterError(self._problem or ALONE_ASIDE)
+        handed = ""
+        if self._keeper.role is Role.ACTIVE:
+            await self._order(Order.HAND_OVER_ANYWAY if anyway else Order.HAND_OVER)
+            handed = "it has handed over, and "
+        else:
+            self._refuse_without_active()
+        await self.aside.replace(entry)
+        self.line.hurry()
+        self._keeper.events.warning(f"set aside by {by}{f': {reason}' if reason else ''}")
+        message = (
+            f"{handed}takes no part until it is told to{'' if until is None else ', or the time is over'}"
+        )
+        return {"role": self._keeper.role.value, "message": message}
+
+    def _refuse_without_active(self) -> None:
+        """RouterError on a standby that may be needed at any moment."""
+        peer = (self.line.status or {}).get("peer") or {}
+        if not peer.get("alive") or peer.get("role") != Role.ACTIVE.value:
+            raise RouterError(
+                "The other router is not heard to be active, so this one may be needed at any moment: see to "
+                "the other first. Nothing was changed."
+            )
+
+    async def take_part(self) -> dict[str, Any]:
+        """Be one of the pair again."""
+        before = self.aside.entry
+        await self.aside.replace(None)
+        self.line.hurry()
+        if before is None:
+            return {"role": self._keeper.role.value, "message": "it was not set aside, and takes part"}
+        self._keeper.events.info("takes part again")
+        return {"role": self._keeper.role.value, "message": "takes part again"}
 
     async def _order(self, order: Order) -> dict[str, Any]:
         running = self._running
@@ -276,8 +327,7 @@ class Pair(Partner):
 
     def problems(self) -> Iterator[str]:
         """What is wrong with being one of two, in sentences."""
-        if self._problem is not None:
-            yield self._problem
+        yield from filter(None, (self._problem, self.aside.problem))
         if self._keeper.assigned is None:
             return
         if not self.line.is_open and self.line.problem is not None:

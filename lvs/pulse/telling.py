@@ -58,6 +58,7 @@ async def status(installer: Installer, only: Collection[str] | None) -> dict[str
         "sync": documents.sync_document(seen.sync),
         "unconfirmed": installer.confirmation.document(),
         "guard": document_of(keeper.guarding.guard),
+        "aside": pair.aside.document() if keeper.assigned is not None else None,
         "counted": {"checks": keeper.checker.counts.document(), "roles": pair.counts.document()},
     }
 

@@ -88,11 +88,28 @@ Step = Callable[[Site], None]
 
 
 def switch_over(site: Site) -> None:
+    a_pair(site)
+    with answering("r1", hand_over={"role": "standby", "message": "r2 is active now"}):
+        site.post("/redundancy/switch", giver="r1")
+
+
+def a_pair(site: Site) -> None:
+    """Both routers report that they are one."""
     revision = site.frozen()
     for name, role in (("r1", "active"), ("r2", "standby")):
         report(name, redundant(role, serial=revision.number, sha256=revision.sha256))
-    with answering("r1", hand_over={"role": "standby", "message": "r2 is active now"}):
-        site.post("/redundancy/switch", giver="r1")
+
+
+def set_aside(site: Site) -> None:
+    a_pair(site)
+    with answering("r1", set_aside={"role": "standby", "message": "takes no part"}):
+        site.post(f"/routers/{site.r1}/aside", role="active", reason="new disk")
+
+
+def take_part(site: Site) -> None:
+    a_pair(site)
+    with answering("r1", take_part={"role": "standby", "message": "takes part again"}):
+        site.post(f"/routers/{site.r1}/take-part")
 
 
 def new_key(site: Site) -> None:
@@ -277,6 +294,8 @@ WALK: dict[str, tuple[Step, Action, str]] = {
     "redundancy": (change_redundancy, Action.CANDIDATE, "set backup to 192.168.26.8"),
     "redundancy-reset": (reset_redundancy, Action.CANDIDATE, "deadtime"),
     "redundancy-switch": (switch_over, Action.SWITCH, "r1: r2 is active now"),
+    "router-aside": (set_aside, Action.SWITCH, "set r1 aside"),
+    "router-take-part": (take_part, Action.SWITCH, "let r1 take part again"),
     "redundancy-key": (new_key, Action.KEY, "new cluster key"),
     "router-take-in": (take_in, Action.TAKE_IN, "reentry 180 → 30"),
     "router-put-back": (put_back, Action.PUT_BACK, "r1"),
