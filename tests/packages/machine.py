@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,11 @@ PACKAGES = (
     "man-db",
     "media-types",
     "tzdata",
+    "openssh-server",
+    "postgresql",
 )
+# Services of these that only a scene that wants them starts.
+ASLEEP = ("redis-server", "ssh", "postgresql", "postgresql@15-main")
 # The disk outlives a crash of the machine, not the one who made it: it is in memory, and only this shell
 # holds on to it.
 DISK = """
@@ -40,6 +44,7 @@ set -e
 mount --make-rprivate /
 mount -t tmpfs -o size=2g tmpfs "$PLACE"
 mkdir "$PLACE/upper" "$PLACE/work" "$PLACE/root"
+[ -z "$IMAGE" ] || tar --extract --numeric-owner --file "$IMAGE" --directory "$PLACE/upper"
 mount -t overlay -o "lowerdir=$LOWER,upperdir=$PLACE/upper,workdir=$PLACE/work" overlay "$PLACE/root"
 cd "$PLACE/root"
 mkdir -p exchange
@@ -98,7 +103,8 @@ def clean_debian() -> Path:
         )  # fmt: skip
         (part / "etc/hostname").write_text("router1\n")
         (part / "etc/hosts").write_text("127.0.0.1 localhost router1\n")
-        for unit in ("redis-server.service", "man-db.timer", "apt-daily.timer", "apt-daily-upgrade.timer"):
+        timers = ("man-db.timer", "apt-daily.timer", "apt-daily-upgrade.timer")
+        for unit in (*(f"{name}.service" for name in ASLEEP), *timers):
             (part / "etc/systemd/system" / unit).unlink(missing_ok=True)
             (part / "etc/systemd/system" / unit).symlink_to("/dev/null")
         part.rename(root)
@@ -124,10 +130,13 @@ class Cable:
 
 
 class Machine:
-    """One of them. exchange: a folder of ours that it sees as /exchange. name: its host name."""
+    """One of them. exchange: a folder of ours that it sees as /exchange. name: its host name.
 
-    def __init__(self, place: Path, exchange: Path, name: str = "router1") -> None:
-        self.name = name
+    image: what another one had on its disk (keep); without, it has a Debian that was just installed.
+    """
+
+    def __init__(self, place: Path, exchange: Path, name: str = "router1", image: Path | None = None) -> None:
+        self.name, self._image = name, image
         self._place, self._exchange = place, exchange
         self._group = cgroups() / f"piranha-packages-{os.getpid()}-{name}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -200,7 +209,8 @@ class Machine:
         (self._group / "cgroup.procs").write_text(str(os.getpid()))
 
     def _places(self) -> dict[str, str]:
-        return {"PLACE": str(self._place), "EXCHANGE": str(self._exchange), "NAME": self.name}
+        places = {"PLACE": str(self._place), "EXCHANGE": str(self._exchange), "NAME": self.name}
+        return {**places, "IMAGE": str(self._image or "")}
 
     def crash(self) -> None:
         """As if its power were gone: nothing in it does anything more. Its disk is kept for another start."""
@@ -210,6 +220,22 @@ class Machine:
             events = self._group / "cgroup.events"
             wait_until(lambda: "populated 0" in events.read_text(), "the end of all in it", 20)
             self._process = None
+
+    def shut_down(self) -> None:
+        """As an administrator does it. Its disk is kept for another start."""
+        assert self._process is not None
+        self.run("systemctl", "poweroff")
+        process = self._process
+        wait_until(lambda: process.poll() is not None, f"{self.name} to be off")
+        self.crash()
+
+    def keep(self, image: Path) -> None:
+        """Writes what it changed on its disk to a file, for others that begin with it; it must be off."""
+        assert self._process is None, f"{self.name} is on"
+        assert self._disk is not None
+        words = ["nsenter", "--target", str(self._disk.pid), "--mount", "--wd=/", "tar", "--create"]
+        with image.open("wb") as file:
+            subprocess.run([*words, "--directory", str(self._place / "upper"), "."], stdout=file, check=True)
 
     def stop(self) -> None:
         """Ends all of it, and its disk."""
@@ -221,10 +247,14 @@ class Machine:
             with contextlib.suppress(FileNotFoundError):  # it was never booted
                 folder.rmdir()
 
+    def inside(self, *words: str) -> list[str]:
+        """A command as it is to be started here to run in there, as root."""
+        return ["nsenter", "--target", str(self._init), "--all", *words]
+
     def run(self, *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """A command as root in there. text: for its standard input."""
         return subprocess.run(
-            ["nsenter", "--target", str(self._init), "--all", *words],
+            self.inside(*words),
             env=ENVIRONMENT,
             input=text,
             capture_output=True,
@@ -244,6 +274,11 @@ class Machine:
             f"{' '.join(words)} ended with {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
         )
         return ran.stdout
+
+    @property
+    def root(self) -> Path:
+        """Its files, as we see them; sockets among them."""
+        return Path(f"/proc/{self._init}/root")
 
     def is_active(self, unit: str) -> bool:
         return self.said("systemctl", "is-active", unit) == "active"
@@ -265,11 +300,16 @@ def cgroups() -> Path:
 
 
 @contextlib.contextmanager
-def machines(folder: Path, *names: str) -> Iterator[dict[str, Machine]]:
-    """Machines, not booted yet, as long as the block lasts; folder/exchange is the /exchange of all."""
+def machines(
+    folder: Path, *names: str, images: Mapping[str, Path] | None = None
+) -> Iterator[dict[str, Machine]]:
+    """Machines, not booted yet, as long as the block lasts; folder/exchange is the /exchange of all.
+
+    images: the disks that some of them begin with (Machine.keep), by name.
+    """
     exchange = folder / "exchange"
     exchange.mkdir(exist_ok=True)
-    made = {name: Machine(folder / name, exchange, name) for name in names}
+    made = {name: Machine(folder / name, exchange, name, (images or {}).get(name)) for name in names}
     try:
         yield made
     finally:

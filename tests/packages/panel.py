@@ -1,4 +1,4 @@
-"""A browser without a screen, run on the machine under test: panel.py PORT PASSWORD LVS_CF MESSAGE.
+"""A browser without a screen: panel.py PORT PASSWORD LVS_CF MESSAGE, run on the machine under test.
 
 Logs in as piranha, imports that lvs.cf and applies it; prints the address of the revision.
 """
@@ -6,6 +6,7 @@ Logs in as piranha, imports that lvs.cf and applies it; prints the address of th
 from __future__ import annotations
 
 import re
+import ssl
 import sys
 import urllib.parse
 import urllib.request
@@ -14,12 +15,23 @@ from pathlib import Path
 
 
 class Panel:
-    """The pages of the site at that port."""
+    """The pages of a site. context: the certificates that are believed there."""
 
-    def __init__(self, port: str) -> None:
-        self.site = f"http://127.0.0.1:{port}"
+    def __init__(self, site: str, context: ssl.SSLContext | None = None) -> None:
+        self.site = site
         cookies = urllib.request.HTTPCookieProcessor(CookieJar())
-        self.opener = urllib.request.build_opener(cookies)
+        self.opener = urllib.request.build_opener(cookies, urllib.request.HTTPSHandler(context=context))
+
+    def log_in(self, password: str) -> bool:
+        """As the account piranha; whether it was let in."""
+        address, _ = self.post(self.get("/login"), "/login", username="piranha", password=password)
+        return "/login" not in address
+
+    def apply(self, lvs_cf: str, message: str) -> str:
+        """Imports an lvs.cf and applies it; the address of the revision."""
+        _, report = self.post(self.get("/import"), "/import", text=lvs_cf)
+        self.post(report, "/import/confirm", edition="", text=lvs_cf, verb="replace")
+        return self.post(self.get("/review"), "/apply", edition="", message=message)[0]
 
     def get(self, path: str) -> str:
         with self.opener.open(self.site + path, timeout=60) as answer:
@@ -43,16 +55,11 @@ def value(page: str, name: str) -> str:
 
 
 def main(port: str, password: str, path: str, message: str) -> int:
-    panel = Panel(port)
-    address, _ = panel.post(panel.get("/login"), "/login", username="piranha", password=password)
-    if "/login" in address:
+    panel = Panel(f"http://127.0.0.1:{port}")
+    if not panel.log_in(password):
         print("the login was refused")
         return 1
-    text = Path(path).read_text(encoding="utf-8")
-    _, report = panel.post(panel.get("/import"), "/import", text=text)
-    panel.post(report, "/import/confirm", edition="", text=text, verb="replace")
-    address, _ = panel.post(panel.get("/review"), "/apply", edition="", message=message)
-    print(address)
+    print(panel.apply(Path(path).read_text(encoding="utf-8"), message))
     return 0
 
 
