@@ -76,16 +76,13 @@ kernel-vm: .venv/.dev
 browser: .venv/.dev
 	.venv/bin/pytest tests/browser $(AGAIN)
 
-# What a database may do in its own way: the rows, the audit log, sessions, lists and searches, two who save at once.
-databases: .venv/.dev  ## backup, restore, and what is about the database against a real PostgreSQL
-	.venv/bin/pytest tests/databases
-	$(PY) -m tests.postgresql .venv/bin/pytest -m "not thorough" tests/unit/store tests/web/test_accounts.py tests/web/test_audit.py \
-	  tests/web/test_bulk.py tests/web/test_conflicts.py tests/web/test_lists.py tests/web/test_lockout.py tests/web/test_login.py \
-	  tests/web/test_panels.py tests/web/test_review.py tests/web/test_searching.py tests/web/test_second_factor.py tests/web/test_sessions.py
+# What a database may do in its own way: the rows, the audit log, lists and searches, counting, two who save at once.
+databases: .venv/.dev  ## backup, restore, upgrades, and what is about the database against a real PostgreSQL
+	$(PY) -m tests.postgresql .venv/bin/pytest -m "not thorough" tests/databases tests/unit/store/test_store.py tests/unit/store/test_audit.py \
+	  tests/web/test_audit.py tests/web/test_bulk.py tests/web/test_conflicts.py tests/web/test_lists.py tests/web/test_lockout.py tests/web/test_searching.py
 
 postgresql: .venv/.dev  ## all tests of the site against a real PostgreSQL
-	.venv/bin/pytest tests/databases
-	$(PY) -m tests.postgresql .venv/bin/pytest -m "not thorough" tests/web tests/unit/store
+	$(PY) -m tests.postgresql .venv/bin/pytest -m "not thorough" tests/databases tests/web tests/unit/store
 
 screenshots: .venv/.dev  ## every page in light and dark, wide and narrow, into screenshots/
 	PIRANHA_SCREENSHOTS=all .venv/bin/pytest tests/browser/test_accessible.py

@@ -1,26 +1,32 @@
-"""What the browser gets when the database does not take a change: in time, at all, or as it is."""
+"""What the browser gets when the database does not answer: in time, at all, or not to that value."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, InternalError, OperationalError, ProgrammingError
 from django.http import HttpRequest, HttpResponse
+
+from piranha_web.databases.advice import advice, first_line, is_of_another_version
 
 log = logging.getLogger("piranha.web")
 
 PLAIN = "text/plain; charset=utf-8"
-TEXT = (
-    "Nothing was saved: the database is busy, another program has held it too long, or it cannot be reached "
-    "({error}). The routers go on as they are. Go back in your browser, where the form is as you left it, "
-    "and send it again.\n"
+NOT_SAVED = (
+    "Nothing was saved: the database did not take it ({error}). {advice} The routers go on as they are. Then "
+    "go back in your browser, where the form is as you left it, and send it again.\n"
+)
+NOT_SHOWN = (
+    "This page cannot be shown: the database does not answer ({error}). {advice} The routers go on as they "
+    "are. Then load the page again.\n"
 )
 # PostgreSQL keeps to the lengths and ranges of its columns; SQLite takes whatever comes.
 UNFIT = (
     "Nothing was saved: the database does not take one of the values ({error}). Go back in your browser, "
     "where the form is as you left it, and write a shorter text or a smaller number.\n"
 )
+READING = ("GET", "HEAD", "OPTIONS")
 
 
 class BusyDatabaseMiddleware:
@@ -42,12 +48,25 @@ def answer_to(request: HttpRequest, error: BaseException | None) -> HttpResponse
     if isinstance(error, DataError):
         log.error("%s %s: the database does not take a value: %s", request.method, request.path, error)
         return HttpResponse(UNFIT.format(error=first_line(error)), status=400, content_type=PLAIN)
-    if not isinstance(error, OperationalError | InterfaceError):
+    if error is None or not is_of_the_database(error):
         return None
-    log.error("%s %s: the database refused: %s", request.method, request.path, error)
-    return HttpResponse(TEXT.format(error=first_line(error)), status=503, content_type=PLAIN)
+    log.error("%s %s: the database refused: %s", request.method, request.path, first_line(error))
+    text = NOT_SHOWN if request.method in READING else NOT_SAVED
+    said = text.format(error=first_line(error), advice=advice(error))
+    return HttpResponse(said, status=503, content_type=PLAIN)
 
 
-def first_line(error: BaseException) -> str:
-    """What it says; PostgreSQL adds the statement below."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def is_of_the_database(error: BaseException) -> bool:
+    """Whether it is the database's state and no fault of ours. InternalError: PostgreSQL that only reads."""
+    if isinstance(error, ProgrammingError):
+        return is_of_another_version(error)
+    return isinstance(error, OperationalError | InterfaceError | InternalError)
+
+
+class SaidInOneLine(logging.Filter):
+    """Keeps Django from adding a stack of calls to what `answer_to` has said: with a database that is away
+    for an hour each page that somebody has open would fill the journal."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return error is None or not is_of_the_database(error)

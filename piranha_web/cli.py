@@ -152,8 +152,17 @@ def server_history(arguments: argparse.Namespace) -> int:
 def manage(arguments: argparse.Namespace) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
     from django.core.management import execute_from_command_line
+    from django.db import InterfaceError, OperationalError
 
-    execute_from_command_line(["piranha manage", *arguments.options])
+    from piranha_web.databases.advice import advice, first_line
+
+    try:
+        execute_from_command_line(["piranha manage", *arguments.options])
+    except (OperationalError, InterfaceError) as error:
+        if "--traceback" in arguments.options:
+            raise
+        print(f"The database does not answer: {first_line(error)}. {advice(error)}", file=sys.stderr)
+        return 1
     return 0
 
 

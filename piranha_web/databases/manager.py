@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from lvs.errors import NotPossible
+from piranha_web.databases.advice import advice, first_line
 from piranha_web.postgresql.numbers import MANAGER
 
 
 def mended(work: Callable[[], object]) -> Callable[[], None]:
     """The work, over a new connection where the one before was lost: no request ends here, at which Django
-    would look."""
+    would look. NotPossible: the database does not answer, which is no fault of the work."""
 
     def on_a_living_connection() -> None:
         if connection.errors_occurred and not connection.is_usable():
             connection.close()
-        work()
+        try:
+            work()
+        except (OperationalError, InterfaceError) as error:
+            raise NotPossible(
+                f"the database does not answer ({first_line(error)}). {advice(error)}"
+            ) from error
 
     return on_a_living_connection
 

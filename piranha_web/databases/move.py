@@ -20,6 +20,7 @@ from django.utils import timezone
 from lvs.errors import LvsError, NotPossible
 from piranha_web.console.database import ELSEWHERE, file_missing
 from piranha_web.databases import rows
+from piranha_web.databases.advice import advice, first_line
 from piranha_web.databases.rest import nobody_at_work
 from piranha_web.databases.target import Target
 from piranha_web.databases.url import SHAPE, URL_FILE, described, postgresql, sqlite
@@ -34,7 +35,10 @@ def database_command(arguments: Namespace) -> int:
         if arguments.verb == "move":
             return move(settings_of(arguments), timezone.now())
         return show()
-    except (LvsError, ImproperlyConfigured, DatabaseError, OSError) as error:
+    except DatabaseError as error:
+        sys.stderr.write(f"piranha database: {first_line(error).rstrip('.')}. {advice(error)}\n")
+        return 1
+    except (LvsError, ImproperlyConfigured, OSError) as error:
         sys.stderr.write(f"piranha database: {str(error).strip().rstrip('.')}.\n")
         return 1
 

@@ -14,7 +14,7 @@ from piranha_web.access.backend import bound
 from piranha_web.access.passwords import set_password
 from pathlib import Path
 
-EDITORS, EDITS, APPLIES = 4, 8, 6
+EDITORS, EDITS, APPLIES = 4, 5, 4
 call_command("migrate", verbosity=0)
 cluster = store.create_cluster("lab", "r1")
 store.save(cluster, LvsConfig(global_settings=GlobalSettings(primary=IPv4Address("192.168.26.9"))))

@@ -20,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.transaction import TransactionManagementError
 
 from lvs.errors import LvsError
+from piranha_web.databases.advice import advice, first_line
 from piranha_web.databases.rest import nobody_at_work
 
 OURS = "lvs"
@@ -46,8 +47,10 @@ class Command(migrate.Command):
                     self.change(connection, *args, **options)
             else:
                 super().handle(*args, **options)
-        except (LvsError, DatabaseError) as error:
-            raise CommandError(f"{str(error).strip().rstrip('.')}.") from error
+        except LvsError as error:
+            raise CommandError(f"{str(error).rstrip('.')}.") from error
+        except DatabaseError as error:
+            raise CommandError(f"{first_line(error).rstrip('.')}. {advice(error)}") from error
 
     def change(self, connection: Any, *args: Any, **options: Any) -> None:
         """Carries it out. CommandError: it failed, and the database is as it was."""

@@ -1,0 +1,81 @@
+"""What is said when the database does not answer: on pages, in the log, and what to do about it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from django.db import InternalError, OperationalError, ProgrammingError
+from django.test import RequestFactory
+
+from piranha_web.busy import SaidInOneLine, answer_to
+from piranha_web.databases.advice import advice
+
+
+@pytest.mark.parametrize(
+    ("said", "todo"),
+    [
+        ("database is locked", "try again in a moment"),
+        ("canceling statement due to lock timeout", "try again in a moment"),
+        ("database or disk is full", "make room there"),
+        ('could not extend file "base/1/2": No space left on device', "make room there"),
+        ('FATAL:  password authentication failed for user "site"', "PIRANHA_DATABASE_URL_FILE"),
+        ('FATAL:  database "site" does not exist', "PIRANHA_DATABASE_URL_FILE"),
+        ("cannot execute INSERT in a read-only transaction", "should name its primary"),
+        ("attempt to write a readonly database", "another owner"),
+        ("FATAL:  remaining connection slots are reserved", "max_connections"),
+        ("no such column: lvs_router.name", "piranha-web piranha-manager brings them up to date"),
+        ("database disk image is malformed", "piranha restore --force"),
+        ("unable to open database file", "PIRANHA_VAR"),
+        ("connection to server on socket failed: No such file or directory", "work again by themselves"),
+        ("terminating connection due to administrator command", "work again by themselves"),
+    ],
+)
+def test_each_state_of_the_database_has_its_advice(said: str, todo: str) -> None:
+    assert todo in advice(OperationalError(said))
+
+
+def test_who_reads_is_told_that_nothing_can_be_shown_and_who_saves_that_nothing_was() -> None:
+    error = OperationalError("database or disk is full\nLINE 1: INSERT INTO")
+    for method, words in (("get", "This page cannot be shown"), ("post", "Nothing was saved")):
+        answer = answer_to(getattr(RequestFactory(), method)("/"), error)
+        assert answer is not None
+        assert answer.status_code == 503
+        text = answer.content.decode()
+        assert text.startswith(words)
+        assert "(database or disk is full)" in text
+        assert "The routers go on as they are" in text
+
+
+def missing(state: str) -> ProgrammingError:
+    """As Django gives on what PostgreSQL refused."""
+    error = ProgrammingError('relation "lvs_router" does not exist')
+    error.__cause__ = Refused(state)
+    return error
+
+
+class Refused(Exception):
+    """psycopg's, with its SQLSTATE."""
+
+    def __init__(self, sqlstate: str) -> None:
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("error", "is_its_state"),
+    [
+        (InternalError("cannot execute INSERT in a read-only transaction"), True),
+        (missing("42P01"), True),
+        (missing("42601"), False),  # a mistake in what we asked
+        (ValueError("no"), False),
+    ],
+)
+def test_a_state_of_the_database_is_one_line_of_the_log_and_a_fault_of_ours_its_whole_story(
+    error: Any, is_its_state: bool
+) -> None:
+    assert (answer_to(RequestFactory().get("/"), error) is not None) == is_its_state
+    record = logging.LogRecord("django.request", 40, "", 1, "Error: /", (), (type(error), error, None))
+    assert SaidInOneLine().filter(record) != is_its_state
+    record.exc_info = None
+    assert SaidInOneLine().filter(record)
