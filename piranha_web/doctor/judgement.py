@@ -155,12 +155,26 @@ def database(name: str, trouble: str, unapplied: int, damage: str) -> Iterator[F
     yield well("database", f"{name} answers, is whole and up to date")
 
 
+def way_to_database(host: str, *, is_encrypted: bool, is_verified: bool) -> Iterator[Finding]:
+    """PostgreSQL on another machine. is_verified: whether its certificate must be of that host."""
+    remedy = "sslmode=verify-full and sslrootcert=FILE in its URL (docs/databases.md)"
+    if not is_encrypted:
+        yield note("database", f"the way to {host} is not encrypted: whoever is on it reads all rows", remedy)
+    elif not is_verified:
+        yield note("database", f"whoever is on the way to {host} could pass for the database", remedy)
+
+
 def redis(said: Mapping[str, Any], routers: Sequence[str]) -> Iterator[Finding]:
-    """The manager's Redis. said: config, info, users (names), open (whether it asks for no password).
+    """The manager's Redis. said: config, info, users (names), open (whether it asks for no password), plain
+    (another machine that is reached without TLS, "").
 
     routers: those that are enrolled.
     """
     config, info = said["config"], said["info"]
+    if said["plain"]:
+        remedy = "have Redis serve TLS, and write rediss:// (docs/redis.md): piranha setup --redis-file FILE"
+        plain = f"the way to {said['plain']} is not encrypted: passwords and keys of routers go over it"
+        yield note("Redis", plain, remedy)
     if said["open"]:
         yield fault("Redis", "it lets everybody in without a password", "set one: docs/redis.md")
     if not config.get("aclfile") and routers:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
@@ -24,8 +26,11 @@ from piranha_web.doctor import judgement
 from piranha_web.doctor.findings import Finding, fault, note, well
 from piranha_web.doctor.limited import Look
 from piranha_web.setup.machine import console_address
+from piranha_web.tls.binds import is_local
 from piranha_web.tls.certificates import TlsRefused, remarks, usable
 from piranha_web.tls.serving import WILDCARDS, Serving
+
+log = logging.getLogger("piranha.site")
 
 CHECKED = ("aclfile", "maxmemory", "maxmemory-policy")
 
@@ -48,8 +53,27 @@ def database() -> Iterator[Finding]:
     name = str(connection.settings_dict["NAME"])
     try:
         yield from judgement.database(name, *state_of_database(name))
+        if connection.vendor == "postgresql" and (host := other_machine()):
+            yield from judgement.way_to_database(host, **encryption())
+    except DatabaseError as error:
+        log.debug("the way to the database cannot be looked at: %s", error)  # that it is away is said already
     finally:
         connection.close()
+
+
+def other_machine() -> str:
+    """The machine that PostgreSQL is on; "": this one, or a socket of it."""
+    host = str(connection.settings_dict.get("HOST") or "")
+    return "" if not host or host.startswith("/") or is_local(host) else host
+
+
+def encryption() -> dict[str, bool]:
+    """How the connection to PostgreSQL is protected: by TLS, and by a certificate that is looked at whole."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+        found = cursor.fetchone()
+    mode = connection.settings_dict.get("OPTIONS", {}).get("sslmode", "")
+    return {"is_encrypted": bool(found and found[0]), "is_verified": mode == "verify-full"}
 
 
 def state_of_database(name: str) -> tuple[str, int, str]:
@@ -94,6 +118,7 @@ def of_redis() -> Iterator[Finding]:
                 "info": client.info("memory"),
                 "users": [str(one) for one in client.acl_users()],
                 "open": is_open(client),
+                "plain": plainly_reached(url),
             }
             apart = time.time() - reports.seconds(client.time())
     except redis.RedisError as error:
@@ -104,6 +129,12 @@ def of_redis() -> Iterator[Finding]:
         return
     yield from judgement.redis(said, enrolled())
     yield from judgement.clocks({"this manager": apart})
+
+
+def plainly_reached(url: str) -> str:
+    """The other machine that a URL leads to without TLS; "": none."""
+    parts = urlsplit(url)
+    return "" if parts.scheme != "redis" or is_local(parts.hostname or "localhost") else str(parts.hostname)
 
 
 def is_open(client: redis.Redis) -> bool:

@@ -100,8 +100,9 @@ def set_up(place: Place, arguments: Namespace, whom: Asked | None) -> int:
     say_steps(steps)
     start(place, units)
     for name in tokens:
+        token = place.run(manager.settings, "enrol", name).strip()
         say(f"Run this on {name}, as root, within the hour:")
-        sys.stdout.write(f"{place.run(manager.settings, 'enrol', name).strip()}\n")
+        sys.stdout.write(f"{token}\n")
         say("  or there: piranha setup --kind router --token TOKEN")
     say(f"The pages: {url_of(answers)}, account piranha.")
     if len(answers.routers) and kind is Kind.MANAGER:

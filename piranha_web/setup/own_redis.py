@@ -31,6 +31,9 @@ CONFIGURATION = "redis.conf"
 USERS = "users.acl"
 LOCAL = "local.conf"  # the administrator's
 START_SECONDS = 20.0
+UNTRUSTED = (
+    "CERTIFICATE_VERIFY_FAILED"  # OpenSSL's word, in whatever says that nobody vouches for a certificate
+)
 MAXMEMORY = "512mb"  # a router with 5,000 virtual servers and 50,000 real servers takes about a hundred
 
 

@@ -5,9 +5,7 @@ They are judged by `piranha_web.setup.answers`; a database and a Redis are tried
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +15,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from piranha_web import installed
 from piranha_web.access import networks as allowed
 from piranha_web.access.passwords import fault_of
 from piranha_web.setup import answers as judged
-from piranha_web.setup import networks, own_redis
+from piranha_web.setup import named_files, networks, own_redis
 from piranha_web.setup.answers import OWN, SQLITE, Answers, Kind, Odd
 from piranha_web.setup.asking import Asked, until_understood
 from piranha_web.setup.machine import console_address, everywhere, own_networks, trouble_at
@@ -175,8 +172,7 @@ class Questions:
         def pair(text: str) -> Path | None:
             key = None if text in ("", "same") else Path(text)
             for path in (certificate, key or certificate):
-                if not may_read(path):
-                    raise Odd(f"The user {installed.USER} may not read {path}: chgrp it to {installed.USER}.")
+                self.refuse_unseen(path)
             try:
                 usable(certificate, key or certificate, datetime.now(UTC))
             except TlsRefused as error:
@@ -199,6 +195,8 @@ class Questions:
         def tried(text: str) -> str:
             url = judged.database_of(text)
             if url not in (SQLITE, before):
+                for path in named_files.of_database(url):
+                    self.refuse_unseen(path)
                 url = self.with_password(url, "Password of the database (Enter: none): ", flag)
                 trouble = self.place.state({"PIRANHA_VAR": str(self.place.var), "DATABASE_URL": url})[
                     "trouble"
@@ -223,17 +221,35 @@ class Questions:
             f"Redis, between the manager and its routers: {OWN} (on this machine, for it alone), or a URL.",
         )
 
-        def tried(text: str) -> str:
+        def tried(text: str) -> tuple[str, Path | None]:
             url = judged.redis_of(text)
             if url == OWN:
                 own_redis.program()
-            elif url != before:
+                return url, ca
+            if ca is not None:
+                self.refuse_unseen(ca)
+            if url != before:
                 url = self.with_password(url, "Password of Redis (Enter: none): ", flag)
-            if url != OWN and (trouble := own_redis.trouble(url, ca)):
-                raise Odd(f"That Redis cannot be used: {trouble}.")
-            return url
+            signer, why = ca, own_redis.trouble(url, ca)
+            if own_redis.UNTRUSTED in why and ca is None and self.whom is not None and flag is None:
+                typed = self.whom.line("Who signed its certificate (a file, PEM; Enter: nobody known): ")
+                if typed:
+                    signer = Path(typed).absolute()
+                    self.refuse_unseen(signer)
+                    why = own_redis.trouble(url, signer)
+            if why:
+                hint = (
+                    ". Name who signed its certificate: --redis-ca FILE" if own_redis.UNTRUSTED in why else ""
+                )
+                raise Odd(f"That Redis cannot be used: {why.rstrip('.')}{hint}.")
+            return url, signer
 
-        return self.ask("Redis", flag, before, tried, judged.shown(before)), ca
+        return self.ask("Redis", flag, before, tried, judged.shown(before))
+
+    def refuse_unseen(self, path: Path) -> None:
+        """Odd: that file is of no use to the site."""
+        if why := named_files.trouble(path, for_services=self.place.is_real):
+            raise Odd(why)
 
     def with_password(self, url: str, prompt: str, flag: str | None) -> str:
         """A URL that was typed, with its password, which is not shown."""
@@ -311,21 +327,3 @@ def said(url: str | None, file: Path | None, flag: str) -> str | None:
 def path_or_own(text: str) -> Path | None:
     """A file, or OWN."""
     return None if text in ("", OWN) else Path(text).absolute()
-
-
-def may_read(path: Path) -> bool:
-    """Whether the site's user may, where that is another one."""
-    user = installed.site_user()
-    if user is None or not path.exists():
-        return True  # the reading itself says what is wrong
-    groups = os.getgrouplist(user.pw_name, user.pw_gid)
-    done = subprocess.run(  # noqa: S603 - a list of words
-        ["/usr/bin/test", "-r", str(path)],
-        user=user.pw_uid,
-        group=user.pw_gid,
-        extra_groups=groups,
-        stdin=subprocess.DEVNULL,  # nor is root's terminal that user's
-        start_new_session=True,
-        check=False,
-    )
-    return done.returncode == 0

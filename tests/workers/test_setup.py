@@ -226,7 +226,7 @@ def test_a_manager_prints_a_token_by_which_a_router_is_set_up_once(
         (("--yes", "--redis", "redis://:secret@h/0"), "can be read by everybody on this machine"),
         (("--yes", "--redis", "redis://127.0.0.1:1/0"), "That Redis cannot be used: "),
         (("--yes", "--database-file", "/no/such"), "/no/such cannot be read"),
-        (("--yes", "--tls-cert", "/no/such.pem"), "/no/such.pem cannot be read"),
+        (("--yes", "--tls-cert", "/no/such.pem"), "There is no file /no/such.pem"),
         (("--yes", "--allow", "10.0.0.5/8"), "write 10.0.0.0/8 for the whole network"),
         (("--yes", "--kind", "router"), "A router joins by a token"),
         (("--yes", "--token", "what"), "token"),

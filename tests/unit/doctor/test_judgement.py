@@ -28,6 +28,7 @@ SOUND_REDIS: dict[str, Any] = {
     "info": {"used_memory": 1000},
     "users": ["default", "router.r1"],
     "open": False,
+    "plain": "",
 }
 PEER = {"node": "backup", "role": "standby", "alive": True}
 LINKS = [{"name": "public", "alive": True}, {"name": "private", "alive": True}]
@@ -106,6 +107,13 @@ def test_a_redis_as_it_should_be_is_well_and_one_without_a_limit_is_a_note() -> 
     assert levels(judgement.redis(unlimited, [])) == ["note"]
 
 
+def test_a_redis_elsewhere_that_is_asked_without_tls_is_a_note() -> None:
+    found = list(judgement.redis({**SOUND_REDIS, "plain": "192.0.2.7"}, ["r1"]))
+    assert [one.what for one in found if one.level is Level.NOTE] == [
+        "the way to 192.0.2.7 is not encrypted: passwords and keys of routers go over it"
+    ]
+
+
 def test_a_full_redis_names_what_to_do() -> None:
     found = judgement.memory(100, 100)
 
@@ -179,6 +187,17 @@ def test_the_service_of_the_pages_is_to_have_the_right_to_its_port_and_no_more(
     port: int, first: int, capabilities: str, private_users: bool, stale: bool, found: list[str]
 ) -> None:
     judged = judgement.right_of_port(port, first, capabilities, private_users=private_users, is_stale=stale)
+    assert levels(judged) == found
+
+
+@pytest.mark.parametrize(
+    ("is_encrypted", "is_verified", "found"),
+    [(True, True, []), (True, False, ["note"]), (False, False, ["note"])],
+)
+def test_a_database_elsewhere_is_to_be_reached_by_tls_and_to_prove_who_it_is(
+    is_encrypted: bool, is_verified: bool, found: list[str]
+) -> None:
+    judged = judgement.way_to_database("db.lab", is_encrypted=is_encrypted, is_verified=is_verified)
     assert levels(judged) == found
 
 

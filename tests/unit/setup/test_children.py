@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from piranha_web import installed
-from piranha_web.setup import own_redis, questions
+from piranha_web.setup import named_files, own_redis
 from piranha_web.setup.place import NotSetUp, Place, python
 
 STRANGERS = 'raise SystemExit("taken in: a stranger\'s code")\n'
@@ -66,6 +66,6 @@ def test_who_looks_whether_the_site_may_read_a_file_gets_no_terminal_of_roots(
     monkeypatch.setattr(installed, "site_user", lambda: pwd.getpwuid(os.getuid()))
     monkeypatch.setattr(subprocess, "run", run)
 
-    assert not questions.may_read(tmp_path)
+    assert not named_files.may_read(tmp_path)
     assert asked[0]["stdin"] == subprocess.DEVNULL
     assert asked[0]["start_new_session"]
