@@ -216,8 +216,10 @@ def errors_of(config: LvsConfig) -> list[Problem]:
 
 def pending(cluster: models.Cluster) -> tuple[Difference, ...]:
     """What the next revision would change, against what the routers were given last (or nothing at all)."""
-    newest = cluster.standing_revision()
-    name = pending_name(cluster, edition(cluster), newest)
+    newest, now = cluster.standing_revision(), edition(cluster)
+    if newest is not None and newest.edition == now:
+        return ()  # without reading either, which of a large cluster takes seconds
+    name = pending_name(cluster, now, newest)
     return SHELF.get(name, lambda: since(newest, load(cluster)))
 
 
@@ -283,6 +285,7 @@ def freeze(
         document=document.to_document(config),
         lvs_cf=writer.write(config),
         confirm_within=confirm_within,
+        edition=models.Cluster.objects.values_list("edition", flat=True).get(pk=cluster.pk),
     )
     for position, router in enumerate(cluster.routers_in_order() if order is None else order):
         models.Deployment.objects.create(revision=revision, router=router, position=position)

@@ -22,6 +22,7 @@ from lvs.config.model import (
 )
 from lvs.config.reader import read
 from lvs.errors import InvalidConfig
+from lvs.shelf import SHELF
 from tests.unit.config.strategies import configs
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +100,34 @@ def test_what_is_pending_is_told_against_the_newest_revision(cluster: models.Clu
     cluster.virtual_servers.get().deactivate()
 
     assert [str(one) for one in store.pending(cluster)] == ["deactivate virtual server shop"]
+
+
+def test_while_the_candidate_is_as_it_was_frozen_neither_is_read_to_know_that_nothing_is_pending(
+    cluster: models.Cluster,
+) -> None:
+    store.save(cluster, CONFIG)
+    made = store.freeze(cluster, author="anna", message="")
+    assert store.since(made, store.load(cluster)) == ()
+    SHELF._kept.clear()
+
+    with CaptureQueriesContext(connection) as queries:
+        assert store.pending(cluster) == ()
+
+    assert [one["sql"].count("lvs_virtualserver") for one in queries.captured_queries] == [0, 0]
+    assert '"document"' not in queries.captured_queries[0]["sql"]
+
+
+def test_what_an_older_revision_has_is_told_by_reading_it(cluster: models.Cluster) -> None:
+    store.save(cluster, CONFIG)
+    first = store.freeze(cluster, author="anna", message="")
+    cluster.virtual_servers.get().deactivate()
+    second = store.freeze(cluster, author="anna", message="")
+    assert store.pending(cluster) == ()
+    for one in second.deployments.all():
+        one.end(models.Deployment.State.FAILED)
+    assert [str(one) for one in store.pending(cluster)] == ["deactivate virtual server shop"]
+    store.take_back(first)
+    assert store.pending(cluster) == ()
 
 
 def test_pending_is_computed_once_an_edition(cluster: models.Cluster) -> None:
