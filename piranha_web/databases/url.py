@@ -109,8 +109,9 @@ def postgresql(url: str, name: str = "the URL") -> Settings:
     options.setdefault("connect_timeout", CONNECT_SECONDS)
     options.setdefault("application_name", "piranha")
     if not is_near(found["HOST"] or str(options.get("host", ""))):
-        options.setdefault("sslmode", "verify-full")
-        options.setdefault("sslrootcert", "system")
+        mode = options.setdefault("sslmode", "verify-full")
+        if mode == "verify-full":  # with the machine's authorities libpq takes no lesser one
+            options.setdefault("sslrootcert", "system")
     return found
 
 

@@ -34,7 +34,9 @@ def test_a_url_names_server_database_and_user() -> None:
     [
         ("postgres://u:p@db.example.org/lvs", "verify-full", "system"),
         ("postgres://u:p@192.0.2.1/lvs?sslrootcert=/ca.pem", "verify-full", "/ca.pem"),
-        ("postgres://u:p@db/lvs?sslmode=disable", "disable", "system"),
+        ("postgres://u:p@db/lvs?sslmode=disable", "disable", None),
+        ("postgres://u:p@db/lvs?sslmode=require", "require", None),
+        ("postgres://u:p@db/lvs?sslmode=verify-full", "verify-full", "system"),
         ("postgres://u:p@127.0.0.1/lvs", None, None),
         ("postgres://u:p@[::1]/lvs", None, None),
         ("postgres://u:p@localhost/lvs", None, None),
