@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import Min
+from django.db.models import Min, Q
 from django.utils import timezone
 
 from lvs import models
@@ -177,7 +177,9 @@ def deliver(send: Send = sending.send) -> int:
     """
     end = time.monotonic() + BUDGET
     now = timezone.now()
-    due = models.AlertMessage.objects.filter(state=models.AlertMessage.State.WAITING, next_at__lte=now)
+    # What is to wait longer than anything does, waits for a clock that was set back since.
+    in_time = Q(next_at__lte=now) | Q(next_at__gt=now + timedelta(seconds=2 * AGAIN[-1]))
+    due = models.AlertMessage.objects.filter(in_time, state=models.AlertMessage.State.WAITING)
     waiting = due.order_by().values_list("target").annotate(first=Min("next_at")).order_by("first")
     names = [name for name, _first in waiting]
     if not names:

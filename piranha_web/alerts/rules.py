@@ -8,6 +8,9 @@ nothing until it has stayed away, or there, for WINDOW. An event is over as soon
 Where nothing can be known (a router that is silent says nothing of its real servers) everything stays as it
 was: not knowing is neither the beginning nor the end of anything. While it is quiet (maintenance) nothing is
 told; what still holds afterwards is told then, and so is the end of what had been told before.
+
+A clock that is set back leaves moments behind that have not come yet. They count as now: what waited for
+one of them would wait for ever.
 """
 
 from __future__ import annotations
@@ -160,7 +163,7 @@ def step(
     messages = list(_of_events(seen.events, policy, now))
     holding = {one.key: one for one in seen.conditions if one.kind not in policy.off}
     for key in (*state, *(key for key in holding if key not in state)):
-        before, condition = state.get(key), holding.get(key)
+        before, condition = _by_now(state.get(key), now), holding.get(key)
         if before is not None and (before.kind in policy.off or before.kind not in KINDS):
             continue
         if condition is None and before is not None and before.scope in seen.unknown:
@@ -175,6 +178,19 @@ def step(
         if message is not None:
             messages.append(message)
     return after, messages
+
+
+def _by_now(one: Open | None, now: float) -> Open | None:
+    """The same with no moment that has not come yet."""
+    if one is None or max(one.began, one.told or 0.0, one.gone or 0.0, *one.comings) <= now:
+        return one
+    return replace(
+        one,
+        began=min(one.began, now),
+        told=None if one.told is None else min(one.told, now),
+        gone=None if one.gone is None else min(one.gone, now),
+        comings=tuple(at for at in one.comings if at <= now),
+    )
 
 
 def _of_events(events: Iterable[Condition], policy: Policy, now: float) -> Iterator[Message]:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import redis
 from django.conf import settings
 from django.db import DatabaseError
+from django.utils import timezone
 
 from lvs import dispatch, models
 from lvs.audit import harmless
@@ -212,7 +213,8 @@ def names_out(speaker: RouterState) -> dict[str, str]:
 
 def _look_at_deployments(found: Look) -> None:
     """Revisions that ended badly since the last look."""
-    ended = models.Deployment.objects.filter(ended_at__isnull=False).select_related(
+    # Not what ended tomorrow, by a clock that was set back since: it would be told at every look.
+    ended = models.Deployment.objects.filter(ended_at__lte=timezone.now()).select_related(
         "revision__cluster", "router"
     )
     since = _since("deployments")
@@ -283,7 +285,7 @@ def _since(name: str) -> datetime | None:
     """The moment that was noted; None: none yet, so that nothing of before is told."""
     text = mark_of(name)
     if text:
-        return datetime.fromtimestamp(float(text), UTC)
+        return min(datetime.fromtimestamp(float(text), UTC), timezone.now())
     set_mark(name, str(time.time()))
     return None
 

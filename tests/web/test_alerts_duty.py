@@ -20,7 +20,7 @@ from lvs.config.model import Redundancy
 from piranha_web.alerts import apprised, duty, sending, targets
 from piranha_web.alerts.rules import Condition, Seen
 from piranha_web.alerts.targets import Target, TargetRefused
-from piranha_web.alerts.watch import look
+from piranha_web.alerts.watch import look, set_mark
 from tests.conftest import RedisServer
 from tests.web.conftest import CONFIG
 from tests.web.listening import MailServer, Webhook, served
@@ -280,6 +280,29 @@ def test_a_target_that_is_away_is_tried_again_later_and_keeps_nobody_else_waitin
     models.AlertMessage.objects.update(next_at=timezone.now())
     assert duty.deliver() == 1
     assert models.AlertMessage.objects.get().state == State.SENT
+
+
+def test_a_clock_that_is_set_back_makes_no_message_wait_and_tells_no_refusal_again_and_again(
+    running: models.Revision, file: Path, webhook: Webhook
+) -> None:
+    add(file, f"{webhook.url}/a")
+    clock = Clock()
+    clock.after(0, DOWN)
+    clock.after(5, DOWN)
+    later = timezone.now() + timedelta(days=900)
+    models.AlertMessage.objects.update(next_at=later)
+    assert duty.deliver() == 1
+
+    set_mark("deployments", str(later.timestamp()))
+    deployment = running.deployments.get(router__name="r1")
+    deployment.state, deployment.ended_at = models.Deployment.State.FAILED, later
+    deployment.save()
+    assert told_kinds() == {}
+    deployment.ended_at = timezone.now()
+    deployment.save()
+    set_mark("deployments", str((timezone.now() - timedelta(hours=1)).timestamp()))
+    assert told_kinds().keys() == {"apply_failed"}
+    assert told_kinds() == {}
 
 
 def test_after_a_day_it_is_given_up(db: None, file: Path, webhook: Webhook) -> None:

@@ -47,6 +47,21 @@ class Watched:
             ],
         ),
         (
+            "a clock that is set back makes nothing wait for a moment that has passed by it",
+            [
+                (9_000_000, IT, []),
+                (1000, IT, []),
+                (1059, IT, []),
+                (1060, IT, ["begins servers_out 60"]),
+                (9_000_100, IT, ["goes on servers_out 8999100"]),
+                (2000, IT, []),
+                (2000 + 4 * HOUR, IT, ["goes on servers_out 15400"]),
+                (9_000_200, NOTHING, []),
+                (20_000, NOTHING, []),
+                (20_000 + CALM, NOTHING, ["is over servers_out 19000"]),
+            ],
+        ),
+        (
             "what is gone before its time is never told",
             [(0, IT, []), (50, NOTHING, []), (100, NOTHING, []), (5000, NOTHING, [])],
         ),
