@@ -16,3 +16,7 @@ if not os.environ.get("PIRANHA_SECRET_KEY_FILE"):
     )
 
 application = get_wsgi_application()
+
+from piranha_web import warming  # noqa: E402 - rows can be asked for only now that Django is set up
+
+warming.begin()
