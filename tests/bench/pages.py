@@ -32,6 +32,7 @@ from tests.bench.seeding import REALS, SERVICES, Seed, redis_server, seed
 TIMES = 20
 LIST, FRAGMENT = 100.0, 30.0  # milliseconds, the aims
 MOST_QUERIES = 10
+FIRST = ("control", "virtual servers")  # pages that are also measured as a new process' first one
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,29 @@ def measure(made: Seed, server: tuple[int, int], asked: Asked, often: int) -> To
     return Took(asked, statistics.median(times), max(times), work, size, queries(made, asked))
 
 
+def first(made: Seed, asked: Asked) -> str:
+    """The first page of a new process, asked for at once, so that what is read ahead is waited for.
+
+    Work is all that the process did until the answer, after it had begun to listen; MB: what is resident.
+    """
+    with web_server(made) as (port, pid):
+        children = children_of(pid)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        headers = {"Cookie": f"{made.cookie_name}={made.cookie}", "Host": "localhost"}
+        before, started = work_of(*children), time.perf_counter()
+        connection.request("GET", asked.path, headers=headers)
+        connection.getresponse().read()
+        wall, work = time.perf_counter() - started, work_of(*children) - before
+        memory = max(resident(child) for child in children)
+    return f"first page of a new process, {asked.name}: {wall:.2f} s, work {work:.2f} s, {memory:.0f} MB"
+
+
+def resident(pid: int) -> float:
+    """A process' memory, in MB (proc_pid_status(5), VmRSS)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("VmRSS"))
+
+
 def queries(made: Seed, asked: Asked) -> int:
     """How many the page makes when nothing of it is asked for the first time."""
     from django.db import connection
@@ -209,6 +233,9 @@ def main(arguments: list[str] | None = None) -> None:
             for one in addresses():
                 if asked.only in one.name:
                     print(measure(made, server, one, asked.times), flush=True)
+        for one in addresses():
+            if one.name in FIRST and asked.only in one.name:
+                print(first(made, one), flush=True)
 
 
 if __name__ == "__main__":
