@@ -31,13 +31,15 @@ from piranha_web.databases import rows
 from piranha_web.databases.seal import Sealing
 from piranha_web.databases.url import URL_FILE, described
 from piranha_web.databases.ways import one_look
+from piranha_web.tls import authority
 
 FORM = 1
 MANIFEST, ROWS, FILES = "manifest.json", "rows.jsonl", "files/"
+AUTHORITY = "broker-authority.pem"  # who signed the certificate of a Redis that others look after
 # Files that may lie elsewhere, by the variable that names them; in the backup they have the name before it.
 NAMED = {
     "allow": "PIRANHA_ALLOW_FILE",
-    "broker-authority.pem": "PIRANHA_BROKER_CA",
+    AUTHORITY: "PIRANHA_BROKER_CA",
     "broker.url": "PIRANHA_BROKER_URL_FILE",
     "oidc.json": "PIRANHA_OIDC_FILE",
     "piranha.passwd": "PIRANHA_PASSWORD_FILE",
@@ -147,6 +149,9 @@ def collected(var: Path, environment: Mapping[str, str]) -> tuple[dict[str, byte
 def places(var: Path, environment: Mapping[str, str]) -> dict[str, Path]:
     """Where each file is, or would be. How the database is reached is no part of what is in it."""
     named = {name: Path(environment[key]).absolute() for name, key in NAMED.items() if environment.get(key)}
+    # Our own authority belongs to its key, and routers believe nobody else: it goes along under its own name.
+    if named.get(AUTHORITY) == (var / authority.CERTIFICATE).absolute():
+        del named[AUTHORITY]
     elsewhere = {path.resolve() for path in named.values()}
     if environment.get(URL_FILE):
         elsewhere.add(Path(environment[URL_FILE]).resolve())

@@ -30,11 +30,11 @@ from django.db import connections
 
 from lvs.errors import LvsError
 from piranha_web.access import whole_file
-from piranha_web.databases.backup import FILES, FORM, MANIFEST, ROWS, SETTINGS, hash_of, places
+from piranha_web.databases.backup import AUTHORITY, FILES, FORM, MANIFEST, ROWS, SETTINGS, hash_of, places
 from piranha_web.databases.seal import MAGIC, unseal
 from piranha_web.databases.target import Target
 
-OURS = frozenset({"broker-authority.pem", "broker.url", "redis.key", "redis.pem", "site.key", "site.pem"})
+OURS = frozenset({AUTHORITY, "broker.url", "redis.key", "redis.pem", "site.key", "site.pem"})
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,100}")
 LARGEST_MANIFEST = 8 << 20
 

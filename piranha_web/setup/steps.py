@@ -126,7 +126,7 @@ class Manager:
             wanted = names.of_this_machine([self.answers.reached_at])
             path = folder / authority.REDIS_CERTIFICATE
             host = self.answers.reached_at
-            if not rights.below(path, lambda: path.exists() and is_for(path, host), NotSetUp):
+            if not rights.below(path, lambda: path.exists() and is_for(path, host, place.var), NotSetUp):
                 what = f"Make Redis' certificate {path}, signed by this manager's own authority"
                 yield Step(what, lambda: self.make_certificate(folder, wanted))
 
@@ -230,10 +230,10 @@ class Manager:
         return Step(what, lambda: quiet(self.place.run(self.settings, *words)))
 
 
-def is_for(path: Path, name: str) -> bool:
-    """Whether that certificate is for this name or address."""
+def is_for(path: Path, name: str, var: Path) -> bool:
+    """Whether that certificate is for this name or address, and signed by the authority of now."""
     found = described(chain(path)[0])
-    return covers(found.names, name)
+    return covers(found.names, name) and authority.vouches_for(var, path)
 
 
 def quiet(_printed: str) -> str:

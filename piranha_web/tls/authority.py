@@ -99,6 +99,12 @@ def ensure_for_redis(var: Path, folder: Path, names: Sequence[str], now: datetim
     return path
 
 
+def vouches_for(var: Path, path: Path) -> bool:
+    """Whether the authority that is there now has signed the certificate in that file."""
+    signer = var / CERTIFICATE
+    return signer.exists() and _signed(chain(path)[0], chain(signer)[0])
+
+
 def _signed(one: x509.Certificate, signer: x509.Certificate) -> bool:
     """Whether the authority of today vouches for it."""
     return (
