@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import subprocess
 import time
@@ -37,6 +38,19 @@ class Terminal:
     def type(self, line: str) -> None:
         """Types a line."""
         os.write(self._ours, f"{line}\n".encode())
+
+    def answer(self, answers: Mapping[str, str]) -> int:
+        """Reads until it has ended, and types the answer to each question; its exit code.
+
+        answers: by an expression for the end of what it shows, the first that fits. All of it is in shown.
+        """
+        asked, end = 0, time.monotonic() + LIMIT
+        while self._read(end):
+            fits = (said for ask, said in answers.items() if re.search(rf"(?:{ask})\Z", self.shown[asked:]))
+            if (said := next(fits, None)) is not None:
+                asked, end = len(self.shown), time.monotonic() + LIMIT
+                self.type(said)
+        return self.ended()
 
     def end_of_file(self) -> None:
         """Types Ctrl-D."""

@@ -86,12 +86,11 @@ def commands(page: str, heading: str | None = None) -> list[str]:
     return [command for block in consoles(page, heading) for command in block.commands]
 
 
-def contents(page: str, heading: str, language: str = "text") -> str:
-    """The first block of another language below a heading: a file's contents, or what a command prints."""
-    for block in blocks(page):
-        if (block.heading, block.language) == (heading, language):
-            return "\n".join(block.lines) + "\n"
-    raise AssertionError(f"{page} has no block of {language} below {heading!r}")
+def contents(page: str, heading: str, language: str = "text", number: int = 0) -> str:
+    """A block of another language below a heading, by its number: a file's contents, or what is printed."""
+    found = [block for block in blocks(page) if (block.heading, block.language) == (heading, language)]
+    assert len(found) > number, f"{page} has no block {number} of {language} below {heading!r}"
+    return "\n".join(found[number].lines) + "\n"
 
 
 def fill(command: str, values: Mapping[str, str] | None = None) -> str:
@@ -101,7 +100,7 @@ def fill(command: str, values: Mapping[str, str] | None = None) -> str:
     """
     for word, value in (values or {}).items():
         whole = rf"(?<![\w.$-]){re.escape(word)}(?![\w-]|\.\w)"
-        command = re.sub(whole, lambda _found, value=value: value, command)
+        command = value.join(re.split(whole, command))
     left = set(OWN.findall(command)) - set((values or {}).values())
     assert not left, f"what is {', '.join(sorted(left))} in: {command}"
     return command
