@@ -23,6 +23,7 @@ from piranha_web.alerts import sending, targets
 from piranha_web.alerts.targets import Target, TargetRefused
 from piranha_web.console.audit_command import console_user
 from piranha_web.console.database import ELSEWHERE, database_trouble
+from piranha_web.console.unwritten import unwritten
 
 TEST = (
     "! Test of Piranha Web",
@@ -39,7 +40,7 @@ def alert_command(arguments: Namespace) -> int:
     except TargetRefused as error:
         say(f"{error} Nothing was changed.")
     except OSError as error:
-        say(f"Nothing was changed: {error}. Run this as the user of the web server, or as root.")
+        say(unwritten(error))
     return 1
 
 

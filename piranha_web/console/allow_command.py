@@ -20,6 +20,7 @@ from piranha_web.access import allow_file, allowed
 from piranha_web.access.allow_file import AllowRefused, Entry
 from piranha_web.console.audit_command import console_user
 from piranha_web.console.database import ELSEWHERE, database_trouble
+from piranha_web.console.unwritten import unwritten
 from piranha_web.setup import networks
 from piranha_web.setup.asking import Asked, NobodyAnswers, Terminal, is_terminal, until_understood
 from piranha_web.setup.machine import console_address, own_networks
@@ -48,7 +49,7 @@ def allow_command(arguments: Namespace) -> int:
         show(arguments)
         say("To change that: piranha allow add NETWORK, piranha allow remove NETWORK, or piranha allow ask.")
     except OSError as error:
-        say(f"Nothing was changed: {error}. Run this as the user of the web server, or as root.")
+        say(unwritten(error))
     return 1
 
 

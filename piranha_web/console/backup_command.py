@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from piranha_web.databases.doors import say
 from piranha_web.databases.rest import nobody_at_work
 from piranha_web.databases.restore import Restored, Unpacked, restore, unpacked
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (LvsError, ImproperlyConfigured, DatabaseError, OSError)
 
 
@@ -35,7 +37,12 @@ def backup_command(
         made = backup(out, Path(settings.VAR), environment, timezone.now(), phrase)
         out.flush()
     except REFUSED as error:
-        say(f"piranha backup: {str(error).strip().rstrip('.')}. Nothing was written.")
+        why = str(error).strip().rstrip(".")
+        if isinstance(error, OSError) and error.errno in FULL:
+            why = (
+                f"{why}: make room for {name}, and for {settings.VAR}, where it is put together first (df -h)"
+            )
+        say(f"piranha backup: {why}. Nothing was written.")
         return 1
     for one in made.left_out:
         say(f"Note: left out {one}")

@@ -17,6 +17,7 @@ from piranha_web.access import accounts, passwords
 from piranha_web.access.roles import ALWAYS_ADMINISTRATOR
 from piranha_web.console.audit_command import console_user
 from piranha_web.console.database import ELSEWHERE, database_trouble
+from piranha_web.console.unwritten import unwritten
 
 NO_DATABASE = "The database cannot be used here, so roles and sessions stay as they are: {}."
 
@@ -45,7 +46,7 @@ def passwd_command(arguments: Namespace) -> int:
         say(f"{str(error).removesuffix(UNCHANGED)} {UNCHANGED.strip()}")
         return 1
     except OSError as error:
-        say(f"Nothing was changed: {error}. Run this as the user of the web server, or as root.")
+        say(unwritten(error))
         return 1
     return 0
 

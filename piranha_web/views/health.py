@@ -15,13 +15,14 @@ from collections.abc import Callable
 
 import redis
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from lvs import dispatch, models, reports
 from lvs.audit import harmless
 from piranha_web.access.roles import VIEWER, needs
+from piranha_web.databases.room import must_have_room
 
 log = logging.getLogger("piranha.site")
 
@@ -49,9 +50,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def of_database() -> str:
-    """What is wrong with it; "": nothing. One whose tables are not there is of no use either."""
+    """What is wrong with it; "": nothing. Without its tables, or without room, it is of no use either."""
     try:
         models.Cluster.objects.exists()
+        must_have_room(connection)
     except DatabaseError as error:
         return str(error)
     return ""

@@ -48,8 +48,9 @@ def operator_of(cluster: models.Cluster) -> models.Account:
 
 
 def test_an_empty_page_says_that_nobody_is_told_and_how_to_begin(
-    administrator: Client, cluster: models.Cluster
+    administrator: Client, cluster: models.Cluster, redis_server: RedisServer
 ) -> None:
+    report(reports.MANAGER, None)
     page = text_of(administrator.get("/alerts"))
 
     assert "Nobody yet: add a mailbox" in page

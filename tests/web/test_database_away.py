@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import InternalError, OperationalError, ProgrammingError
 from django.test import RequestFactory
 
+from piranha_web.alerts.watch import look
 from piranha_web.busy import SaidInOneLine, answer_to
+from piranha_web.console.unwritten import unwritten
+from piranha_web.databases import room
 from piranha_web.databases.advice import advice
+from piranha_web.views import health
 
 
 @pytest.mark.parametrize(
@@ -79,3 +87,37 @@ def test_a_state_of_the_database_is_one_line_of_the_log_and_a_fault_of_ours_its_
     assert SaidInOneLine().filter(record) != is_its_state
     record.exc_info = None
     assert SaidInOneLine().filter(record)
+
+
+def test_a_full_disk_is_seen_before_somebody_saves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = SimpleNamespace(vendor="sqlite", settings_dict={"NAME": str(tmp_path / "piranha.sqlite3")})
+    free = 4096
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=free, f_frsize=1024))
+    room.must_have_room(file)
+    for elsewhere in ({"NAME": ":memory:"}, {"NAME": "file:memory?mode=memory"}):
+        room.must_have_room(SimpleNamespace(vendor="sqlite", settings_dict=elsewhere))
+    free = 100
+    room.must_have_room(SimpleNamespace(vendor="postgresql", settings_dict={"NAME": "site"}))
+    with pytest.raises(OperationalError, match="disk is full: 100 KiB are left for") as error:
+        room.must_have_room(file)
+    assert "make room there" in advice(error.value)
+
+
+@pytest.mark.django_db
+def test_a_site_that_can_save_nothing_is_not_ready_and_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_connection: Any) -> None:
+        raise OperationalError("database or disk is full")
+
+    assert health.of_database() == ""
+    for module in ("piranha_web.views.health", "piranha_web.alerts.watch"):
+        monkeypatch.setattr(f"{module}.must_have_room", full)
+    assert "disk is full" in health.of_database()
+    with pytest.raises(OperationalError, match="disk is full"):
+        look(0.0)
+
+
+def test_a_file_that_was_not_written_says_why_and_what_to_do() -> None:
+    for number, todo in ((errno.EACCES, "or as root"), (errno.ENOSPC, "Make room"), (errno.EIO, "Mend that")):
+        said = unwritten(OSError(number, os.strerror(number), "/var/lib/piranha/allow"))
+        assert said.startswith("Nothing was changed: ")
+        assert todo in said
