@@ -97,9 +97,13 @@ def disk(place: Place) -> Iterator[Finding]:
     """Room on the disks that are written to: the manager's, the settings', pulse's; and that they can be."""
     named = (place.var, place.env_file.parent, place.root / STATE.relative_to("/"))
     folders = [one for one in named if one.exists()] or [Path("/")]
-    disks = {folder.stat().st_dev: folder for folder in reversed(folders)}
-    for folder in reversed(disks.values()):
+    looked_at = set()
+    for folder in folders:
         found = os.statvfs(folder)
+        # One disk may be mounted twice, and be read only at one of the two places.
+        if (disk_of := (folder.stat().st_dev, found.f_flag & os.ST_RDONLY)) in looked_at:
+            continue
+        looked_at.add(disk_of)
         total, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
         yield judgement.disk(free, total, str(folder))
         yield from judgement.writable(

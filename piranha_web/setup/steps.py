@@ -277,18 +277,22 @@ def services(
 ) -> list[list[str]]:
     """The commands that have the services run; none, where they all do as they should.
 
-    changed: the settings are others than before; reload: so is a unit, which
-    systemd is to read anew. says: what systemd says to a verb and a unit.
+    changed: the settings are others than before; reload: so is a unit, which systemd is
+    to read anew. says: what systemd says to a verb and a unit.
     """
     wanted = [one for one in SERVICES[kind] if has_own_redis or one != "piranha-redis"]
     if not place.has_services:
         return [["systemctl", "enable", "--now", *wanted]]
-    idle = [one for one in wanted if not (says("is-active", one) and says("is-enabled", one))]
+    active, enabled = ({one for one in wanted if says(verb, one)} for verb in ("is-active", "is-enabled"))
+    # One that tries to start again and again with the settings of before is to do it with these: a mere start
+    # would join in what is under way, and fail with it.
+    again = [one for one in wanted if changed and one in RESTARTED and one in active | enabled]
+    first = [one for one in wanted if one not in enabled or one not in (*active, *again)]
     found = [["systemctl", "daemon-reload"]] if reload else []
-    if idle:
-        found.append(["systemctl", "enable", "--now", *idle])
-    if again := [one for one in wanted if changed and one in RESTARTED and one not in idle]:
+    if again:
         found.append(["systemctl", "restart", *again])
+    if first:
+        found.append(["systemctl", "enable", "--now", *first])
     return found
 
 
@@ -296,7 +300,7 @@ def carry_out(command: list[str]) -> None:
     """One of those commands; NotSetUp."""
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=SERVICE_SECONDS)  # noqa: S603
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        said = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[0].rstrip(".")
         raise NotSetUp(f"`{' '.join(command)}` failed: {said}. What it was: journalctl -u {command[-1]}")
 
 

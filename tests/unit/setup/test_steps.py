@@ -59,8 +59,31 @@ def test_a_changed_unit_is_read_before_anything_is_started_anew() -> None:
     found = commands(Systemd(running=ALL[1:]), Kind.MANAGER, changed=True, reload=True)
     assert found == [
         "systemctl daemon-reload",
-        "systemctl enable --now piranha-redis",
         "systemctl restart piranha-web piranha-manager",
+        "systemctl enable --now piranha-redis",
+    ]
+
+
+def test_one_that_fails_to_start_again_and_again_is_restarted_with_the_new_settings() -> None:
+    place: Any = Systemd()
+
+    def says(verb: str, unit: str) -> bool:
+        return verb == "is-enabled" or unit != "piranha-web"
+
+    found = services(place, Kind.MANAGER, has_own_redis=False, changed=True, says=says)
+    assert found == [["systemctl", "restart", "piranha-web", "piranha-manager"]]
+    found = services(place, Kind.MANAGER, has_own_redis=False, changed=False, says=says)
+    assert found == [["systemctl", "enable", "--now", "piranha-web"]]
+
+
+def test_one_that_was_started_by_hand_gets_the_new_settings_and_comes_back_after_a_boot() -> None:
+    place: Any = Systemd()
+    by_hand = services(
+        place, Kind.MANAGER, has_own_redis=False, changed=True, says=lambda verb, _unit: verb == "is-active"
+    )
+    assert by_hand == [
+        ["systemctl", "restart", "piranha-web", "piranha-manager"],
+        ["systemctl", "enable", "--now", "piranha-web", "piranha-manager"],
     ]
 
 
