@@ -149,6 +149,55 @@ def test_connections_outlast_a_crash_and_the_way_back(pair: Pair) -> None:
     clients.check()
 
 
+def test_a_router_that_is_set_aside_hands_over_and_serves_not_until_it_takes_part(
+    pair: Pair, clients: Clients
+) -> None:
+    until(pair.well, "the pair is well", pair.told)
+    active = pair.owners.owner()
+    assert active is not None
+    other = OTHER[active]
+    clients.go_on()
+    begin = time.monotonic()
+    until(partial(sets_aside, pair, active), f"{active} is set aside", pair.told)
+    clients.go_on()
+    end = time.monotonic()
+    until(lambda: clients.probe.is_done_with(end), "every request has ended")
+    found = seen(pair, clients, begin, end)
+    assert (found.none, found.failed, pair.owners.owner()) == (0, Counter(), other)
+    pair.stop(active)
+    pair.start(active)  # which does not end it
+    until(partial(says_aside, pair, active), f"{active} says so", pair.told)
+    crash(pair, other)
+    until(partial(misses, pair, active), f"{active} misses the other", pair.told)
+    assert pair.owners.owner() is None
+    pair.machines[active].client.take_part()
+    until(lambda: pair.owners.owner() == active, f"{active} serves", pair.told)
+    boot(pair, other)
+    until(pair.well, "the pair is well", pair.told)
+
+
+def sets_aside(pair: Pair, router: str) -> bool:
+    """Whether it is set aside; asked for until it is: a busy machine may refuse to hand over at first."""
+    with suppress(LvsError):
+        pair.machines[router].client.set_aside(by="anna", reason="new disk")
+    return pair.owners.owner() == OTHER[router] and says_aside(pair, router)
+
+
+def says_aside(pair: Pair, router: str) -> bool:
+    """Whether its heart knows that it is not fit for that reason, and that the other one serves."""
+    said = (pair.status(router) or {}).get("redundancy")
+    peer = said["peer"] if said else None
+    return bool(said and peer and peer["role"] == "active") and said["unfit"] == [
+        "it is set aside by anna: new disk"
+    ]
+
+
+def misses(pair: Pair, router: str) -> bool:
+    """Whether it says that nobody is active since it may not take over itself."""
+    said = (pair.status(router) or {}).get("redundancy")
+    return bool(said) and any("may not take over: nobody is active" in one for one in said["alarms"])
+
+
 def test_what_is_ordered_by_hand_holds_on_both_over_a_crash_and_a_return(pair: Pair) -> None:
     until(pair.well, "the pair is well", pair.told)
     active = pair.owners.owner()
