@@ -23,7 +23,7 @@ from lvs.dispatch import ClusterState, RouterState, duration
 from lvs.standing import UNSERVED, Standing
 from lvs.witness import BOTH_ACTIVE, HEART, NONE_ACTIVE_KIND, STRANGER
 from piranha_web.alerts.rules import Condition, Seen
-from piranha_web.databases.room import must_have_room
+from piranha_web.databases.room import must_take_changes
 from piranha_web.tls.certificates import TlsRefused, ending, usable
 from piranha_web.tls.serving import Serving
 
@@ -61,8 +61,8 @@ def _plain(one: Condition) -> Condition:
 
 
 def look(now: float) -> Seen:
-    """Everything, as of now. DatabaseError: the database does not answer, or has no room to write."""
-    must_have_room(connection)
+    """Everything, as of now. DatabaseError: the database does not answer, or takes no change."""
+    must_take_changes(connection)
     found = Look()
     _look_at_redis(found)
     for cluster in models.Cluster.objects.order_by("name"):

@@ -1,4 +1,5 @@
-"""Whether the SQLite file can grow. A full disk can still be read: nobody would notice before a save."""
+"""Whether the database takes changes. A full disk, or a standby, can still be read: nobody would notice
+before a save."""
 
 from __future__ import annotations
 
@@ -11,10 +12,20 @@ from django.db import OperationalError
 LEAST = 2 << 20  # bytes: some changes, with what SQLite writes beside its file
 
 
-def must_have_room(connection: Any) -> None:
-    """OperationalError, as SQLite has it, when there is next to none. A PostgreSQL says that by itself."""
+def must_take_changes(connection: Any) -> None:
+    """OperationalError when it does not: an SQLite file that cannot grow, a PostgreSQL that only reads.
+
+    A PostgreSQL's disk is its own: it says by itself when that is full.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW transaction_read_only")
+            (is_read_only,) = cursor.fetchone()
+        if is_read_only == "on":
+            raise OperationalError("the database is read-only")
+        return
     name = str(connection.settings_dict["NAME"])
-    if connection.vendor != "sqlite" or name == ":memory:" or name.startswith("file:"):
+    if name == ":memory:" or name.startswith("file:"):
         return
     folder = Path(name).parent
     found = os.statvfs(folder)

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 from lvs import dispatch, models, reports
 from lvs.audit import harmless
 from piranha_web.access.roles import VIEWER, needs
-from piranha_web.databases.room import must_have_room
+from piranha_web.databases.room import must_take_changes
 
 log = logging.getLogger("piranha.site")
 
@@ -50,10 +50,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def of_database() -> str:
-    """What is wrong with it; "": nothing. Without its tables, or without room, it is of no use either."""
+    """What is wrong with it; "": nothing. One without its tables, or that only reads, is of no use."""
     try:
         models.Cluster.objects.exists()
-        must_have_room(connection)
+        must_take_changes(connection)
     except DatabaseError as error:
         return str(error)
     return ""

@@ -20,7 +20,9 @@ from lvs.errors import NotPossible
 from piranha_web.access.backend import bound
 from piranha_web.access.passwords import set_password
 from piranha_web.databases.manager import OneManager, mended
+from piranha_web.views import health
 from tests.postgresql import PostgresServer
+from django.db import connection
 import threading
 
 call_command("migrate", verbosity=0)
@@ -37,6 +39,18 @@ before = models.Cluster.objects.count()
 answer = client.post("/clusters/new", {"name": "x" * 200, "primary": "y" * 200, "backup": ""})
 assert answer.status_code < 500, answer.content
 assert models.Cluster.objects.count() == before
+with connection.cursor() as cursor:
+    cursor.execute("ALTER DATABASE fresh SET default_transaction_read_only = on")
+connection.close()
+assert "read-only" in health.of_database()
+answer = client.post("/clusters/new", {"name": "lab2", "primary": "r3", "backup": ""})
+assert answer.status_code == 503, answer.content
+assert b"should name its primary" in answer.content
+with connection.cursor() as cursor:
+    cursor.execute("SET default_transaction_read_only = off")
+    cursor.execute("ALTER DATABASE fresh RESET default_transaction_read_only")
+connection.close()
+assert health.of_database() == ""
 server, one, counted = PostgresServer(Path(sys.argv[1])), OneManager(), []
 work = mended(lambda: (one.hold(), counted.append(models.Router.objects.count())))
 work()

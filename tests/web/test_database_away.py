@@ -93,13 +93,12 @@ def test_a_full_disk_is_seen_before_somebody_saves(monkeypatch: pytest.MonkeyPat
     file = SimpleNamespace(vendor="sqlite", settings_dict={"NAME": str(tmp_path / "piranha.sqlite3")})
     free = 4096
     monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=free, f_frsize=1024))
-    room.must_have_room(file)
+    room.must_take_changes(file)
     for elsewhere in ({"NAME": ":memory:"}, {"NAME": "file:memory?mode=memory"}):
-        room.must_have_room(SimpleNamespace(vendor="sqlite", settings_dict=elsewhere))
+        room.must_take_changes(SimpleNamespace(vendor="sqlite", settings_dict=elsewhere))
     free = 100
-    room.must_have_room(SimpleNamespace(vendor="postgresql", settings_dict={"NAME": "site"}))
     with pytest.raises(OperationalError, match="disk is full: 100 KiB are left for") as error:
-        room.must_have_room(file)
+        room.must_take_changes(file)
     assert "make room there" in advice(error.value)
 
 
@@ -110,7 +109,7 @@ def test_a_site_that_can_save_nothing_is_not_ready_and_is_told_of(monkeypatch: p
 
     assert health.of_database() == ""
     for module in ("piranha_web.views.health", "piranha_web.alerts.watch"):
-        monkeypatch.setattr(f"{module}.must_have_room", full)
+        monkeypatch.setattr(f"{module}.must_take_changes", full)
     assert "disk is full" in health.of_database()
     with pytest.raises(OperationalError, match="disk is full"):
         look(0.0)
