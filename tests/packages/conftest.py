@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 GUEST = os.environ.get("PIRANHA_GUEST")
-IN_GUESTS = {"test_pair.py"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -17,7 +16,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     unfit = [
         item
         for item in items
-        if item.path.is_relative_to(folder) and (item.path.name in IN_GUESTS) != bool(GUEST)
+        if item.path.is_relative_to(folder) and bool(item.get_closest_marker("kernel")) != bool(GUEST)
     ]
     if unfit:
         config.hook.pytest_deselected(items=unfit)

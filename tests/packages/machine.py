@@ -215,6 +215,9 @@ class Machine:
     def crash(self) -> None:
         """As if its power were gone: nothing in it does anything more. Its disk is kept for another start."""
         if self._process is not None:
+            for cable in self._cables:  # first: its kernel is ours, and goes on for a moment
+                words = ["ip", "-n", cable.switch, "link", "delete", f"{self.name}-{cable.device}"]
+                subprocess.run(words, capture_output=True, check=False)  # that fails after shut_down
             self._process.kill()
             self._process.wait()
             events = self._group / "cgroup.events"
