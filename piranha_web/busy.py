@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from django.db import DataError, InterfaceError, InternalError, OperationalError, ProgrammingError
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 
-from piranha_web.databases.advice import advice, first_line, is_of_another_version
+from piranha_web.databases.advice import advice, first_line, is_of_the_database
 
 log = logging.getLogger("piranha.web")
 
@@ -54,13 +54,6 @@ def answer_to(request: HttpRequest, error: BaseException | None) -> HttpResponse
     text = NOT_SHOWN if request.method in READING else NOT_SAVED
     said = text.format(error=first_line(error), advice=advice(error))
     return HttpResponse(said, status=503, content_type=PLAIN)
-
-
-def is_of_the_database(error: BaseException) -> bool:
-    """Whether it is the database's state and no fault of ours. InternalError: PostgreSQL that only reads."""
-    if isinstance(error, ProgrammingError):
-        return is_of_another_version(error)
-    return isinstance(error, OperationalError | InterfaceError | InternalError)
 
 
 class SaidInOneLine(logging.Filter):

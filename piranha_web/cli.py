@@ -152,14 +152,14 @@ def server_history(arguments: argparse.Namespace) -> int:
 def manage(arguments: argparse.Namespace) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
     from django.core.management import execute_from_command_line
-    from django.db import InterfaceError, OperationalError
+    from django.db import DatabaseError, InterfaceError
 
-    from piranha_web.databases.advice import advice, first_line
+    from piranha_web.databases.advice import advice, first_line, is_of_the_database
 
     try:
         execute_from_command_line(["piranha manage", *arguments.options])
-    except (OperationalError, InterfaceError) as error:
-        if "--traceback" in arguments.options:
+    except (DatabaseError, InterfaceError) as error:
+        if "--traceback" in arguments.options or not is_of_the_database(error):
             raise
         print(f"The database does not answer: {first_line(error)}. {advice(error)}", file=sys.stderr)
         return 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError
+
 from piranha_web.databases.url import URL_FILE
 
 # The first that fits. All of it in lower case, as parts of what is said.
@@ -58,9 +60,15 @@ def advice(error: BaseException) -> str:
     return next((text for words, text in WHAT_TO_DO if any(one in said for one in words)), AWAY)
 
 
-def is_of_another_version(error: BaseException) -> bool:
-    """Whether a table or a column is missing: PostgreSQL's undefined_table and undefined_column."""
-    return getattr(error.__cause__, "sqlstate", None) in ("42P01", "42703")
+def is_of_the_database(error: BaseException) -> bool:
+    """Whether it is the database's state and no fault of ours.
+
+    PostgreSQL refuses a change by an InternalError where it only reads, and says by a ProgrammingError that a
+    table or a column is missing (undefined_table, undefined_column), as in one of another version.
+    """
+    if isinstance(error, ProgrammingError):
+        return getattr(error.__cause__, "sqlstate", None) in ("42P01", "42703")
+    return isinstance(error, OperationalError | InterfaceError | InternalError)
 
 
 def first_line(error: BaseException) -> str:

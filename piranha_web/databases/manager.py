@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from lvs.errors import NotPossible
-from piranha_web.databases.advice import advice, first_line
+from piranha_web.databases.advice import advice, first_line, is_of_the_database
 from piranha_web.postgresql.numbers import MANAGER
 
 
@@ -21,7 +21,9 @@ def mended(work: Callable[[], object]) -> Callable[[], None]:
             connection.close()
         try:
             work()
-        except (OperationalError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError) as error:
+            if not is_of_the_database(error):
+                raise
             raise NotPossible(
                 f"the database does not answer ({first_line(error)}). {advice(error)}"
             ) from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +15,13 @@ import pytest
 from django.db import InternalError, OperationalError, ProgrammingError
 from django.test import RequestFactory
 
+from lvs.errors import NotPossible
 from piranha_web.alerts.watch import look
 from piranha_web.busy import SaidInOneLine, answer_to
 from piranha_web.console.unwritten import unwritten
 from piranha_web.databases import room
 from piranha_web.databases.advice import advice
+from piranha_web.databases.manager import mended
 from piranha_web.views import health
 
 
@@ -120,3 +124,43 @@ def test_a_file_that_was_not_written_says_why_and_what_to_do() -> None:
         said = unwritten(OSError(number, os.strerror(number), "/var/lib/piranha/allow"))
         assert said.startswith("Nothing was changed: ")
         assert todo in said
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (OperationalError("the connection is closed"), NotPossible),
+        (missing("42703"), NotPossible),
+        (missing("42601"), ProgrammingError),
+        (KeyError("ours"), KeyError),
+    ],
+)
+def test_a_thread_of_the_worker_tells_the_databases_state_from_a_fault_of_ours(
+    error: Exception, raised: type[Exception]
+) -> None:
+    def work() -> None:
+        raise error
+
+    with pytest.raises(raised):
+        mended(work)()
+
+
+def test_a_command_of_django_says_in_a_sentence_that_the_database_is_away(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "piranha_web.cli", "manage", "create_cluster", "lab", "--primary", "r1"],
+        env={
+            **os.environ,
+            "PIRANHA_DATABASE": str(tmp_path / "none" / "x.sqlite3"),
+            "PIRANHA_VAR": str(tmp_path),
+        }
+        | {"DATABASE_URL": "", "PIRANHA_DATABASE_URL_FILE": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert (
+        "The database does not answer: unable to open database file. Its file cannot be opened" in done.stderr
+    )
+    assert "Traceback" not in done.stderr
