@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -9,9 +10,10 @@ import redis
 from django.test import Client
 
 from lvs import dispatch, models, reports, store
+from piranha_web.servers import MOST_ROWS
 from tests.conftest import RedisServer
 from tests.web.pages import text_of
-from tests.web.reports import COUNTERS, report, status
+from tests.web.reports import COUNTERS, real_server, report, shop_with, status
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -175,3 +177,20 @@ def test_a_report_of_five_seconds_ago_is_still_the_word_of_the_router(
     report("r1", status())
     monkeypatch.setattr(reports, "seconds", lambda _time: said_at + 5)
     assert "silent for" not in text_of(administrator.get("/"))
+
+
+def test_what_is_left_out_of_what_needs_attention_is_led_to(
+    administrator: Client, cluster: models.Cluster, redis_server: RedisServer
+) -> None:
+    failed = [
+        real_server(f"web{n}", f"10.11.{n // 250}.{n % 250 + 1}", "failed", "connect: refused")
+        for n in range(MOST_ROWS + 5)
+    ]
+    report("r1", shop_with(*failed))
+    page = text_of(administrator.get("/"))
+    assert re.search(r'And \d+ more: <a href="/real-servers\?state=out">all that failed</a>', page)
+    for state in ("out", "in_hand"):
+        assert f'<option value="{state}" selected>' in text_of(
+            administrator.get(f"/real-servers?state={state}")
+        )
+    assert "past them, to the picture of the cluster" in page
