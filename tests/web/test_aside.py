@@ -160,6 +160,9 @@ def test_who_set_it_aside_why_and_until_when_stands_at_its_name_everywhere(
     assert "Let r2 take part again" in page
     assert "Set aside…" not in page
     aside(revision)
+    pair = text_of(administrator.get("/redundancy"))
+    assert "Set r1 aside…" in pair
+    assert "r2 is set aside…" in pair
     assert "until somebody lets it take part again" in text_of(administrator.get(f"/routers/{r2}"))
 
 
