@@ -120,7 +120,7 @@ class Revision(models.Model):
     lvs_cf = models.TextField()
     # Seconds in which it must be confirmed, else each router puts back what was; null: it need not be.
     confirm_within = models.PositiveIntegerField(null=True)
-    # Of the candidate, when it was frozen: as long as that is its edition, nothing is pending. None: not known.
+    # Of the candidate when it was frozen: while it still is, nothing is pending. None: not known.
     edition = models.PositiveBigIntegerField(null=True)
 
     objects = FrozenQuerySet.as_manager()
