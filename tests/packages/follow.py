@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from tests.packages.manual import Block, consoles, fill
 
-SECONDS = 60.0  # for what comes by itself
+SECONDS = 120.0  # for what comes by itself
 
 
 class Place(Protocol):
