@@ -7,11 +7,13 @@ again; the table and the checks stay as they are.
 
 `aside.json` beside the ledger has it, so that neither a restart of pulse nor of the machine ends it. A file
 that cannot be understood sets nothing aside: a router that serves by mistake is better than one that does
-not, and it is said.
+not, and it is said. What is said here is in force at once, and the file follows: a disk that takes nothing
+keeps nobody from having this router take part again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import time
@@ -21,13 +23,15 @@ from pathlib import Path
 from typing import Any
 
 from lvs.errors import RouterError
+from lvs.nanny.hand import fitting
 from lvs.pulse.events import Events
 from lvs.pulse.kernel_work import KernelWork
 from lvs.router import files
 
 NAME = "aside.json"
 VERSION = 1  # of the file's form
-LONGEST_WORDS = 200  # of a reason, and of a name
+LONGEST_WORDS = 200  # of a reason
+AGAIN_SECONDS = 30.0  # until a disk that did not take the file is asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Aside:
         self._events = events
         self._clock = clock
         self._entry: Entry | None = None
+        self._unsaved = asyncio.Event()
         self.problem: str | None = None  # of the file, in a sentence
 
     @property
@@ -64,6 +69,7 @@ class Aside:
         entry = self._entry
         if entry is not None and entry.until is not None and entry.until <= self._clock():
             self._entry = None
+            self._unsaved.set()  # else it would hold again by a clock that is behind
             self._events.info(f"takes part again: the time is over for which {entry.by} has set it aside")
         return self._entry
 
@@ -72,19 +78,43 @@ class Aside:
         try:
             text = await self._work.run(lambda: files.read_text(self._path))
             self._entry = None if text is None else _read(text)
-        except (RouterError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except (RouterError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             self.problem = (
                 f"Whether this router is set aside cannot be read from {self._path} ({error}), so it takes "
                 "part. Say it anew: piranha aside, or piranha aside --end."
             )
             self._events.error(self.problem)
 
-    async def replace(self, entry: Entry | None) -> None:
-        """Have this one from now on. RouterError: the disk does not take it, and all is as it was."""
-        document = {"version": VERSION, "aside": None if entry is None else asdict(entry)}
+    async def replace(self, entry: Entry | None) -> str:
+        """Have this one from now on. What the disk said against keeping it over a restart; "": nothing."""
+        self._entry = entry
+        await self._save()
+        return self.problem or ""
+
+    async def run(self) -> None:
+        """Keep the file as it is said, until cancelled."""
+        while True:
+            await self._unsaved.wait()
+            await self._save()
+            if self.problem is not None:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _save(self) -> None:
+        """Write the file. What the disk refuses is a problem in the status, and tried again."""
+        self._unsaved.clear()
+        document = {"version": VERSION, "aside": None if self._entry is None else asdict(self._entry)}
         text = json.dumps(document, indent=1) + "\n"
-        await self._work.run(lambda: files.write_private(self._path, text))
-        self._entry, self.problem = entry, None
+        try:
+            await self._work.run(lambda: files.write_private(self._path, text))
+        except RouterError as error:
+            what = "takes part" if self._entry is None else "is set aside"
+            problem = f"This router {what} now, which is not written down for pulse's next start: {error}."
+            if problem != self.problem:
+                self._events.error(problem)
+            self.problem = problem
+            self._unsaved.set()
+        else:
+            self.problem = None
 
     def unfit(self) -> Iterator[str]:
         """Why this router could not serve."""
@@ -99,13 +129,11 @@ class Aside:
 
 def entry_of(by: str, reason: str, at: float, until: float | None) -> Entry:
     """An entry as it is asked for; RouterError: it makes no sense."""
-    if len(by) > LONGEST_WORDS or len(reason) > LONGEST_WORDS:
-        raise RouterError(f"A name and a reason have at most {LONGEST_WORDS} signs: say it shorter.")
-    if not (by + reason).isprintable():
-        raise RouterError("A name and a reason are one line of signs that can be seen: write it so.")
+    if len(reason) > LONGEST_WORDS:
+        raise RouterError(f"A reason has at most {LONGEST_WORDS} signs: say it shorter.")
     if until is not None and until <= at:
         raise RouterError("The time until which this router is to be aside is over: give a later one.")
-    return Entry(by, reason, at, until)
+    return Entry(fitting(by), fitting(reason), at, until)
 
 
 def _read(text: str) -> Entry | None:

@@ -180,6 +180,7 @@ class Daemon:
             kept(CHECKS, keeper.checker.run),
             kept("following what drains", keeper.weighing.run),
             kept("keeping the orders by hand", keeper.weighing.hands.run),
+            kept("keeping whether this router is set aside", self._lvsd.pair.aside.run),
             kept("announcing", keeper.announcer.run),
             kept("the wait for confirmations", self._lvsd.keep_confirmed),
             kept("the line to the heart", line.run),

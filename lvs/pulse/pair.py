@@ -254,13 +254,13 @@ class Pair(Partner):
     async def take_over_by_force(self) -> dict[str, Any]:
         """Become active, whatever the other router says, and whoever has set this one aside."""
         if self.aside.entry is not None:
-            await self.take_part()
+            await self.take_part()  # whatever the disk says to it
         return await self._order(Order.FORCE)
 
     async def set_aside(
         self, *, by: str, reason: str, until: float | None, anyway: bool = False
     ) -> dict[str, Any]:
-        """Take no part from now on; the active router hands over first. RouterError: all is as it was.
+        """Take no part from now on; the active router hands over first. RouterError: it takes part.
 
         until: seconds since the epoch, None: until it is told. anyway: also where the routers differ.
         """
@@ -273,13 +273,18 @@ class Pair(Partner):
             handed = "it has handed over, and "
         else:
             self._refuse_without_active()
-        await self.aside.replace(entry)
+        unwritten = await self.aside.replace(entry)
+        if self._keeper.role is Role.ACTIVE:  # the other one was set aside, or failed, in the same moment
+            await self.aside.replace(None)
+            raise RouterError(
+                "This router is active by now, so it takes part: look at the other one, then say it again."
+            )
         self.line.hurry()
-        self._keeper.events.warning(f"set aside by {by}{f': {reason}' if reason else ''}")
+        self._keeper.events.warning(f"set aside by {entry.by}{f': {entry.reason}' if entry.reason else ''}")
         message = (
             f"{handed}takes no part until it is told to{'' if until is None else ', or the time is over'}"
         )
-        return {"role": self._keeper.role.value, "message": message}
+        return {"role": self._keeper.role.value, "message": _but(message, unwritten)}
 
     def _refuse_without_active(self) -> None:
         """RouterError on a standby that may be needed at any moment."""
@@ -293,12 +298,13 @@ class Pair(Partner):
     async def take_part(self) -> dict[str, Any]:
         """Be one of the pair again."""
         before = self.aside.entry
-        await self.aside.replace(None)
+        unwritten = await self.aside.replace(None)
         self.line.hurry()
-        if before is None:
-            return {"role": self._keeper.role.value, "message": "it was not set aside, and takes part"}
-        self._keeper.events.info("takes part again")
-        return {"role": self._keeper.role.value, "message": "takes part again"}
+        message = "it was not set aside, and takes part"
+        if before is not None:
+            message = "takes part again"
+            self._keeper.events.info(message)
+        return {"role": self._keeper.role.value, "message": _but(message, unwritten)}
 
     async def _order(self, order: Order) -> dict[str, Any]:
         running = self._running
@@ -339,3 +345,8 @@ class Pair(Partner):
         if self._keeper.assigned is None or self.line.status is None:
             return None
         return {**self.line.status, "heart": {"pid": self.line.pid, "alive": self.line.is_open}}
+
+
+def _but(message: str, unwritten: str) -> str:
+    """What came of an order, with what the disk said to it."""
+    return f"{message}. {unwritten}" if unwritten else message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,15 @@ def unfit(scripted: ScriptedHeart) -> list[str]:
     return said[-1]["unfit"] if said else []
 
 
+async def handing_over(scripted: ScriptedHeart, role: str) -> None:
+    """Carries the next order out, after which this router has that role."""
+    scripted.answers = None
+    order = await scripted.told("order")
+    scripted.say("role", role=role, reason="handed over", soft=False)
+    await scripted.told("lowered" if role == "standby" else "raised", 1 if role == "standby" else 2)
+    scripted.say("answer", id=order["id"], ok=True, message="done")
+
+
 async def set_aside(lvsd: Lvsd, **more: Any) -> dict[str, Any]:
     return await lvsd.pair.set_aside(**{"by": "anna", "reason": "new disk", "until": None, **more})
 
@@ -69,7 +79,9 @@ def test_the_active_router_hands_over_before_it_is_set_aside(world: World) -> No
     async def story() -> None:
         async with heart(world.state, "active") as scripted, world.pulse() as lvsd:
             await scripted.told("raised")
+            asked = asyncio.create_task(handing_over(scripted, "standby"))
             outcome = await set_aside(lvsd, anyway=True)
+            await asked
             assert outcome["message"].startswith("it has handed over, and takes no part")
             assert [one["order"] for one in scripted.said("order")] == ["hand over anyway"]
             await until(lambda: unfit(scripted) == [ASIDE])
@@ -88,6 +100,71 @@ def test_an_active_router_that_nobody_can_take_over_from_is_not_set_aside(world:
         assert not (world.state / NAME).exists()
 
     play(story())
+
+
+def test_a_router_that_is_active_after_all_takes_part_and_says_so(world: World) -> None:
+    async def story() -> None:
+        async with heart(world.state, "active") as scripted, world.pulse() as lvsd:
+            await scripted.told("raised")
+            asked = asyncio.create_task(handing_over(scripted, "active"))
+            with pytest.raises(RouterError, match="is active by now, so it takes part"):
+                await set_aside(lvsd)
+            await asked
+            assert (await lvsd.status())["aside"] is None
+        assert json.loads((world.state / NAME).read_text())["aside"] is None
+
+    play(story())
+
+
+def test_a_disk_that_takes_nothing_keeps_nobody_from_having_it_serve(world: World) -> None:
+    async def story() -> None:
+        async with heart(world.state, "standby") as scripted, world.pulse() as lvsd:
+            await scripted.told("lowered")
+            beside(scripted)
+            await heard(lvsd)
+            await set_aside(lvsd)
+            (world.state / NAME).unlink()
+            (world.state / NAME).mkdir()  # which no file can take the place of
+            said = (await lvsd.pair.take_part())["message"]
+            assert said.startswith("takes part again. This router takes part now, ")
+            assert "not written down for pulse's next start: cannot " in said
+            await until(lambda: unfit(scripted) == [])
+            assert any("not written down" in one for one in (await lvsd.status())["problems"])
+            said = (await set_aside(lvsd))["message"]
+            assert "This router is set aside now, which is not written down" in said
+            await lvsd.pair.take_over_by_force()
+            assert (await lvsd.status())["aside"] is None
+            assert [one["order"] for one in scripted.said("order")] == ["force"]
+            (world.state / NAME).rmdir()
+            await lvsd.pair.take_part()
+            assert not any("written down" in one for one in (await lvsd.status())["problems"])
+
+    play(story())
+
+
+def test_that_its_time_is_over_is_said_once_and_holds_when_a_clock_is_behind_later(world: World) -> None:
+    async def story() -> None:
+        begun = world.wall
+        async with heart(world.state, "standby") as scripted, world.pulse() as lvsd:
+            await scripted.told("lowered")
+            beside(scripted)
+            await heard(lvsd)
+            await set_aside(lvsd, until=begun + 60)
+            world.wall = begun + 60
+            lvsd.pair.line.hurry()
+            await until(lambda: json.loads((world.state / NAME).read_text())["aside"] is None)
+        world.wall = begun
+        async with heart(world.state, "standby") as scripted, world.pulse() as lvsd:
+            await scripted.told("condition")
+            assert unfit(scripted) == []
+            assert not any("the time is over" in one for one in texts(lvsd))
+
+    play(story())
+
+
+def test_signs_that_nobody_sees_make_no_difference() -> None:
+    entry = entry_of("anna\u202e", "neue\u00a0Platte \ud83d\n\x1b[2J", 1000.0, None)
+    assert (entry.by, entry.reason) == ("anna", "neue\u00a0Platte    [2J")
 
 
 @pytest.mark.parametrize(("role", "alive"), [("active", False), ("standby", True)])
@@ -163,6 +240,7 @@ def test_who_is_made_active_by_force_is_no_longer_set_aside(world: World) -> Non
         '{"version": 1}',
         '{"version": 1, "aside": {"by": 1, "reason": "", "at": 1, "until": null}}',
         '{"version": 1, "aside": {"by": "anna", "reason": "", "at": NaN, "until": null}}',
+        f'{{"version": 1, "aside": {{"by": "anna", "reason": "", "at": 1{"0" * 400}, "until": null}}}}',
     ],
 )
 def test_a_file_that_cannot_be_understood_sets_nothing_aside_and_is_said(world: World, text: str) -> None:
@@ -182,7 +260,7 @@ def test_a_file_that_cannot_be_understood_sets_nothing_aside_and_is_said(world: 
 
 @pytest.mark.parametrize(
     ("by", "reason", "until"),
-    [("anna", "x" * (LONGEST_WORDS + 1), None), ("anna", "two\nlines", None), ("anna", "", 1000.0)],
+    [("anna", "x" * (LONGEST_WORDS + 1), None), ("anna", "", 1000.0)],
 )
 def test_what_makes_no_sense_is_refused(by: str, reason: str, until: float | None) -> None:
     with pytest.raises(RouterError):

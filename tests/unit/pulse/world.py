@@ -104,6 +104,7 @@ class World:
             keeper.weighing.run(),
             keeper.weighing.loads.run(),
             keeper.weighing.hands.run(),
+            lvsd.pair.aside.run(),
             keeper.announcer.run(),
             line.run(),
             line.follow(),
