@@ -220,10 +220,10 @@ def described(
         elif standing is not None and report.pulse["serial"] != standing.number:
             level = "warning"
             sentence = f"{sentence}, runs revision {report.pulse['serial']} and not {standing.number}"
-        elif report.pulse.get("aside"):
-            level, sentence = "warning", f"{sentence}, {aside_in_words(report.pulse['aside'])}"
-        elif report.pulse["problems"]:
+        elif report.pulse["problems"] and not report.pulse.get("aside"):
             level, sentence = "warning", f"{sentence}, {report.pulse['problems'][0]}"
+        if report.pulse.get("aside"):  # whatever else there is: nobody takes over
+            level, sentence = "warning", f"{sentence}, {aside_in_words(report.pulse['aside'])}"
     return RouterState(router=router, report=report, level=level, sentence=sentence, is_outside=is_outside)
 
 

@@ -28,6 +28,7 @@ STARTED = Metric("piranha_pulse_start_time_seconds", GAUGE, "When pulse began, s
 ACTIVE = Metric("piranha_router_active", GAUGE, "1: the active router; 0: the standby.", R)
 SINCE = Metric("piranha_router_role_since_seconds", GAUGE, "Since when it has that role, since the epoch.", R)
 FIT = Metric("piranha_router_fit", GAUGE, "1: it could serve; 0: it says why not.", R)
+SET_ASIDE = Metric("piranha_router_set_aside", GAUGE, "1: it was set aside for work on it.", R)
 SERIAL = Metric("piranha_router_serial", GAUGE, "serial_no of the lvs.cf in force.", R)
 PROBLEMS = Metric("piranha_router_problems", GAUGE, "Sentences about what is wrong on it.", R)
 ALARMS = Metric("piranha_router_alarms", GAUGE, "Alarms of its heart: of the pair and the links.", R)
@@ -80,9 +81,9 @@ LEFT_OUT = Metric(
 
 OF_SERVICE = (CONNECTIONS, PACKETS_IN, PACKETS_OUT, BYTES_IN, BYTES_OUT)
 OF_A_ROUTER = (
-    INFO, STARTED, ACTIVE, SINCE, FIT, SERIAL, PROBLEMS, ALARMS, UNCONFIRMED, MISSING, FOREIGN, PEER, HEART,
-    STRANGERS, LINK, SENT, RECEIVED, LOST, REFUSED, ROLES, CHECKS, SERVICES, SERVERS, UP, MEMBERS,
-    *OF_SERVICE, REAL_UP, REAL_WEIGHT, REAL_ACTIVE, REAL_CONNECTIONS, REAL_IN, REAL_OUT, LEFT_OUT,
+    INFO, STARTED, ACTIVE, SINCE, FIT, SET_ASIDE, SERIAL, PROBLEMS, ALARMS, UNCONFIRMED, MISSING, FOREIGN,
+    PEER, HEART, STRANGERS, LINK, SENT, RECEIVED, LOST, REFUSED, ROLES, CHECKS, SERVICES, SERVERS, UP,
+    MEMBERS, *OF_SERVICE, REAL_UP, REAL_WEIGHT, REAL_ACTIVE, REAL_CONNECTIONS, REAL_IN, REAL_OUT, LEFT_OUT,
 )  # fmt: skip
 
 
@@ -108,6 +109,7 @@ def add_router(page: Page, name: str, status: Status) -> None:
     part = status.get("redundancy")
     if part:
         _add_pair(page, name, part)
+        page.add(SET_ASIDE, bool(status.get("aside")), name)
     counted = status.get("counted")
     if counted:
         _add_counted(page, name, counted)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -31,6 +33,7 @@ log = logging.getLogger("piranha.alerts")
 
 CLOCK_SECONDS = 5.0  # that a router's clock may differ, the time of its report included
 LONGEST_KEY, LONGEST_SENTENCE = 400, 600
+FORGOTTEN = 86_400.0  # seconds after which who has set a router aside may have forgotten it
 MOST_NAMES = 5  # of real servers in one sentence
 MOST_EVENTS = 50  # of one kind at one look: a flood is told of as such
 ENDS = {
@@ -142,12 +145,23 @@ def _look_at_router(found: Look, cluster: models.Cluster, router: RouterState, n
     part = pulse.get("redundancy")
     if not part:
         return
-    if part["unfit"]:
+    if part["unfit"] and not is_left_aside(pulse):
         add("router_unfit", f"{name} is not fit to serve: {'; '.join(part['unfit'])}.")
     for link in part["links"]:
         if not link["alive"]:
             way = f"{link['own']} to {link['peer']}"
             add("link_lost", f"{name} hears nothing by the {link['name']} link ({way}).", link["name"])
+
+
+def is_left_aside(pulse: Mapping[str, Any]) -> bool:
+    """Whether a router is not fit for no other reason than that somebody has set it aside, and knows it.
+
+    After FORGOTTEN without an end it may not be known any more.
+    """
+    aside = pulse.get("aside")
+    if not aside or len(pulse["redundancy"]["unfit"]) > 1:
+        return False
+    return aside["until"] is not None or pulse["now"] - aside["at"] < FORGOTTEN
 
 
 def _look_at_roles(found: Look, cluster: models.Cluster, state: ClusterState) -> None:

@@ -257,6 +257,10 @@ def pulse(status: Mapping[str, Any], ours: str) -> Iterator[Finding]:
         yield well("pulse", role)
     if status["serial"] is None:
         yield note("pulse", "nothing was applied yet", "set a cluster up in the panels, then Apply")
+    if aside := status.get("aside"):
+        why = aside["reason"] or "no reason given"
+        said = f"{status['name']} is set aside by {aside['by']} and does not take over ({why})"
+        yield note("pulse", said, "when the work is done: piranha aside --end")
     redundancy = status.get("redundancy")
     of_peer = redundancy["alarms"] if redundancy else ()  # which are among the problems, and said by peer()
     for problem in status["problems"]:

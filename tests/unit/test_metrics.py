@@ -54,6 +54,16 @@ def test_a_routers_page_says_its_role_its_links_and_what_it_refused() -> None:
     )
 
 
+def test_a_router_that_is_set_aside_is_told_apart_from_one_that_is_not_fit() -> None:
+    part = {"fit": False, "unfit": ["it is set aside by bob"]}
+    aside = {"by": "bob", "reason": "", "at": 1.0, "until": None}
+    found = series(metrics.page_of(redundant("standby", of=part, aside=aside), Limits()).text())
+    assert value(found, "piranha_router_set_aside", router="r2") == 1
+    assert value(found, "piranha_router_fit", router="r2") == 0
+    found = series(metrics.page_of(redundant("standby"), Limits()).text())
+    assert value(found, "piranha_router_set_aside", router="r2") == 0
+
+
 def test_virtual_servers_have_their_counters_and_real_servers_by_state() -> None:
     status = shop_with(
         real_server("web1", "10.11.12.1"), real_server("web2", "10.11.12.2", "failed", "connect: refused")

@@ -176,6 +176,27 @@ def test_links_hearts_strangers_fitness_and_clocks_are_looked_at(running: models
     assert "The clock of r1 is 10 min behind the manager's" in kinds["clock"]
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "more", "told"),
+    [
+        (3600, None, [], False),
+        (90_000, None, [], True),
+        (90_000, 3600, [], False),
+        (3600, None, ["its link is down"], True),
+    ],
+)
+def test_a_router_that_was_set_aside_wakes_nobody_before_it_may_be_forgotten(
+    running: models.Revision, since: float, until: float | None, more: list[str], told: bool
+) -> None:
+    now = time.time()
+    aside = {"by": "bob", "reason": "", "at": now - since, "until": until and now + until}
+    unfit = ["it is set aside by bob", *more]
+    same: dict[str, Any] = {"serial": running.number, "sha256": running.sha256}
+    report("r2", redundant("standby", of={"fit": False, "unfit": unfit}, name="r2", aside=aside, **same))
+
+    assert ("router_unfit" in seen_kinds()) is told
+
+
 def test_an_lvs_cf_that_was_changed_outside_is_told(running: models.Revision) -> None:
     report("r1", redundant("active", name="r1", serial=running.number, sha256="1" * 64))
 

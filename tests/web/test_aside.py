@@ -166,6 +166,15 @@ def test_who_set_it_aside_why_and_until_when_stands_at_its_name_everywhere(
     assert "until somebody lets it take part again" in text_of(administrator.get(f"/routers/{r2}"))
 
 
+def test_that_it_runs_another_revision_hides_not_that_it_is_set_aside(
+    administrator: Client, r2: int, revision: models.Revision
+) -> None:
+    both_report(revision, serial=revision.number + 1, sha256="1" * 64, aside=ASIDE)
+    page = text_of(administrator.get("/routers"))
+    assert "its lvs.cf was changed outside" in page
+    assert ", set aside by bob: new &lt;disk&gt;" in page
+
+
 def test_it_takes_part_again_by_one_button(administrator: Client, r2: int, revision: models.Revision) -> None:
     aside(revision)
     with answering("r2", take_part={"role": "standby", "message": "takes part again"}) as asked:

@@ -167,6 +167,14 @@ def test_a_router_is_judged_by_what_its_pulse_says(change: dict[str, Any], fault
     assert sum(one.level is Level.FAULT for one in found) == faults
 
 
+def test_a_router_that_is_set_aside_is_a_note_with_what_ends_it() -> None:
+    aside = {"by": "bob", "reason": "new disk", "at": 1.0, "until": None}
+    found = list(judgement.pulse({**STATUS, "aside": aside}, "1.0"))
+    (said,) = [one for one in found if one.level is Level.NOTE]
+    assert "is set aside by bob and does not take over (new disk)" in said.what
+    assert "piranha aside --end" in said.remedy
+
+
 RIGHT = "cap_net_bind_service"
 
 
