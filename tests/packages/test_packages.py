@@ -126,6 +126,27 @@ def test_a_machine_is_set_up_and_what_is_applied_in_the_panels_reaches_its_pulse
     assert "Nothing to do" in again.stdout + again.stderr
 
 
+def test_a_port_below_1024_is_served_by_a_right_that_goes_again_with_another_port(machine: Machine):
+    installed(machine)
+    again = ["piranha", "setup", "--kind", "single", "--yes", "--bind", "127.0.0.1", "--port"]
+    machine.done(*again, "443")
+    assert machine.done("curl", "--silent", "--max-time", "5", "http://127.0.0.1:443/healthz") == "ok\n"
+    right = ["systemctl", "show", "piranha-web", "--property=AmbientCapabilities", "--value"]
+    assert machine.said(*right) == "cap_net_bind_service"
+    assert "may not listen" not in machine.said("piranha", "doctor")
+
+    drop_in = "/etc/systemd/system/piranha-web.service.d/50-low-port.conf"
+    machine.done("rm", drop_in)
+    machine.done("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", "piranha-web")
+    assert "piranha-web may not listen at port 443" in machine.said("piranha", "doctor")
+
+    machine.done(*again, "3636")  # also while the service tries the other port over and over
+    wait_until(lambda: answers(machine), "the pages")
+    assert machine.said(*right) == ""
+    assert machine.run("test", "-e", drop_in).returncode != 0
+
+
 def test_an_upgrade_takes_all_to_the_new_build_and_keeps_what_is_the_administrators(machine: Machine):
     installed(machine)
     wait_until(lambda: answers(machine), "the pages")
