@@ -114,6 +114,12 @@ packages-test: .venv/.dev  ## install, set up, upgrade and purge them on a clean
 	@deploy/setup packages
 	.venv/bin/pytest tests/packages
 
+# On a kernel with IPVS; what is installed there at the beginning is installed on this machine's kernel, which is quicker.
+packages-pair: .venv/.dev  ## a manager and a pair of routers of them: traffic, upgrade, fail-over, restore, purge (root)
+	@deploy/setup packages
+	$(PY) -m tests.packages.images
+	$(FIRST) deploy/lab/guest uml --memory 5120 --timeout 1800 -- .venv/bin/pytest tests/packages/test_pair.py -rP -p no:cacheprovider
+
 audit: .venv/.dev  ## ask whether anything it is installed with has a known vulnerability (takes the internet)
 	@$(PY) deploy/audit.py
 
@@ -128,4 +134,4 @@ lock: .venv/.dev  ## pin the dependencies anew
 clean:  ## remove the environment and everything that make run keeps
 	rm -rf .venv var build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup run check style types layers careless unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser screenshots bench databases postgresql guide deb packages-test audit format lock clean
+.PHONY: help setup run check style types layers careless unit unit-domain unit-site thorough test edges kernel kernel-uml kernel-vm browser screenshots bench databases postgresql guide deb packages-test packages-pair audit format lock clean
