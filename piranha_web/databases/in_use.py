@@ -123,7 +123,8 @@ def sentence(found: Sequence[Holder]) -> str:
 
 
 def _line(one: Holder) -> str:
-    line = " ".join(one.words)
+    # A script in a command line has many, and it goes to root's terminal.
+    line = "".join(sign if sign.isprintable() else " " for sign in " ".join(one.words))
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 

@@ -95,8 +95,12 @@ def test_a_state_of_the_database_is_one_line_of_the_log_and_a_fault_of_ours_its_
 
 def test_a_full_disk_is_seen_before_somebody_saves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = SimpleNamespace(vendor="sqlite", settings_dict={"NAME": str(tmp_path / "piranha.sqlite3")})
-    free = 4096
-    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=free, f_frsize=1024))
+    free, blocks, flags = 4096, 8192, 0
+
+    def statvfs(_path: Path) -> SimpleNamespace:
+        return SimpleNamespace(f_bavail=free, f_frsize=1024, f_blocks=blocks, f_flag=flags)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
     room.must_take_changes(file)
     for elsewhere in ({"NAME": ":memory:"}, {"NAME": "file:memory?mode=memory"}):
         room.must_take_changes(SimpleNamespace(vendor="sqlite", settings_dict=elsewhere))
@@ -104,6 +108,19 @@ def test_a_full_disk_is_seen_before_somebody_saves(monkeypatch: pytest.MonkeyPat
     with pytest.raises(OperationalError, match="disk is full: 100 KiB are left for") as error:
         room.must_take_changes(file)
     assert "make room there" in advice(error.value)
+    free, blocks = 0, 0  # of one in memory that may grow
+    room.must_take_changes(file)
+    free, blocks, flags = 4096, 8192, os.ST_RDONLY  # as of one with a fault
+    with pytest.raises(OperationalError, match="mounted to be read only") as error:
+        room.must_take_changes(file)
+    assert "its disk is mounted so" in advice(error.value)
+
+
+def test_a_disk_that_is_gone_is_a_database_that_fails_for_whoever_tells_of_that(tmp_path: Path) -> None:
+    gone = {"NAME": str(tmp_path / "gone" / "piranha.sqlite3")}
+    with pytest.raises(OperationalError, match="No such file") as error:
+        room.must_take_changes(SimpleNamespace(vendor="sqlite", settings_dict=gone))
+    assert "its disk mounted" in advice(error.value)
 
 
 @pytest.mark.django_db

@@ -70,6 +70,7 @@ def test_whoever_holds_the_folder_keeps_away_who_needs_it_for_itself_and_is_name
 def test_a_command_is_waited_for_a_moment_and_a_process_of_no_service_is_to_be_ended(tmp_path: Path) -> None:
     with process(HOLDS, str(tmp_path), "shell") as (one, _):
         refused = in_use.refusal(in_use.holders(tmp_path), "a move")
+        assert refused.isprintable()  # though its command line is a script
         assert f"process {one.pid} ({sys.executable} -c" in refused
         assert f"and end process {one.pid}, then run this again" in refused
         assert one.stdin is not None
