@@ -20,7 +20,7 @@ Kind = Callable[[object], bool]
 
 LONGEST = 64 * 1024  # signs of a text
 MOST = 2.0**53  # of a number: what a float and every database can still hold
-LATEST = 253_402_300_799  # seconds since the epoch: the last that a calendar here can show, in the year 9999
+LATEST = 253_402_214_400  # seconds since the epoch: the last day of the year 9999, in every time zone
 
 
 class Misshapen(LvsError):

@@ -46,7 +46,8 @@ class Entry:
     @property
     def sentence(self) -> str:
         """Why the router is not fit."""
-        return f"it is set aside by {self.by}{f': {self.reason}' if self.reason else ''}"
+        why = f" ({self.reason})" if self.reason else ""
+        return f"it is set aside by {self.by}{why}; piranha aside --end has it take part again"
 
 
 class Aside:

@@ -188,7 +188,7 @@ def says_aside(pair: Pair, router: str) -> bool:
     said = (pair.status(router) or {}).get("redundancy")
     peer = said["peer"] if said else None
     return bool(said and peer and peer["role"] == "active") and said["unfit"] == [
-        "it is set aside by anna: new disk"
+        "it is set aside by anna (new disk); piranha aside --end has it take part again"
     ]
 
 

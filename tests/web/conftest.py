@@ -75,6 +75,7 @@ def site(settings: Any, db: None, password_file: Path, monkeypatch: pytest.Monke
     alerted = settings.PIRANHA_ALERTS_FILE = password_file.with_name("alerts.targets")
     alerted.unlink(missing_ok=True)
     settings.PIRANHA_HOSTS = ["localhost", "testserver"]
+    settings.PIRANHA_GUIDE = []  # whether somebody has built it here makes no difference to a test
     # Pages ask the tests' own Redis, and no test waits for a router that is not there.
     monkeypatch.setattr(app.conf, "broker_url", os.environ["PIRANHA_BROKER_URL"])
     monkeypatch.setattr(dispatch, "DRY_RUN_SECONDS", 0.3)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from lvs import audit, dispatch, models, refusals, store
 from lvs.refusals import Kind
+from lvs.shape import LATEST
 from lvs.versions import new_version
 from piranha_web.access import allow_file, passwords
 from tests.web.conftest import CONFIG, USER
@@ -155,6 +156,7 @@ def evil_reports() -> None:
         problems=["a problem"],
         last_change={"at": 1.0, "cause": "an install", "changes": ["add"], "refused": []},
         sha256="1" * 64,
+        aside={"by": "bob", "reason": "new disk", "at": 1.0, "until": float(LATEST)},
     )
     report("r1", evil_document(active))
     report(evil("r2"), evil_document(redundant("standby")), evil("a problem", SIGNS))
@@ -181,6 +183,8 @@ def evil_answers() -> dict[str, dict[str, Any]]:
         "running": {"lvs_cf": 'primary = 1.2.3\nvirtual "a" {\n', "sha256": "1" * 64, "serial": 1},
         "server": {"changed": ["drain web1"]},
         "hand_over": {"role": "standby", "message": "done"},
+        "set_aside": {"role": "standby", "message": "takes no part"},
+        "take_part": {"role": "standby", "message": "takes part again"},
     }
     return {task: evil_document(document) for task, document in documents.items()}
 

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from lvs import models, orders
+from lvs.shape import LATEST
 from tests.conftest import RedisServer
 from tests.web.answering import answering
 from tests.web.pages import text_of
@@ -173,6 +174,14 @@ def test_that_it_runs_another_revision_hides_not_that_it_is_set_aside(
     page = text_of(administrator.get("/routers"))
     assert "its lvs.cf was changed outside" in page
     assert ", set aside by bob: new &lt;disk&gt;" in page
+
+
+def test_a_time_at_the_end_of_the_calendar_can_be_shown_in_every_time_zone(
+    administrator: Client, r2: int, revision: models.Revision, settings: Any
+) -> None:
+    settings.TIME_ZONE = "Pacific/Kiritimati"
+    aside(revision, at=0.0, until=float(LATEST))
+    assert "9999-12-31 14:00:00" in text_of(administrator.get(f"/routers/{r2}"))
 
 
 def test_it_takes_part_again_by_one_button(administrator: Client, r2: int, revision: models.Revision) -> None:

@@ -16,7 +16,7 @@ from lvs.pulse.lvsd import Lvsd
 from tests.unit.pulse.scripted_heart import ScriptedHeart, heart
 from tests.unit.pulse.world import KEY, TWO, World, installed, lvs_cf, play, texts, until
 
-ASIDE = "it is set aside by anna: new disk"
+ASIDE = "it is set aside by anna (new disk); piranha aside --end has it take part again"
 
 
 @pytest.fixture
