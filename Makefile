@@ -85,7 +85,7 @@ browser: .venv/.dev
 
 # What a database may do in its own way: the rows, the audit log, lists and searches, counting, two who save at once.
 databases: .venv/.dev  ## backup, restore, upgrades, and what is about the database against a real PostgreSQL
-	$(PY) -m tests.postgresql .venv/bin/pytest -m "not thorough" tests/databases tests/unit/store/test_store.py tests/unit/store/test_audit.py \
+	$(PY) -m tests.postgresql .venv/bin/pytest -m "not thorough" -k "not (walked or without_end or as_many_queries)" tests/databases tests/unit/store/test_store.py tests/unit/store/test_audit.py \
 	  tests/web/test_audit.py tests/web/test_bulk.py tests/web/test_conflicts.py tests/web/test_lists.py tests/web/test_lockout.py tests/web/test_searching.py
 
 postgresql: .venv/.dev  ## all tests of the site against a real PostgreSQL
