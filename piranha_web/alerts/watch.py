@@ -127,6 +127,8 @@ def _look_at_router(found: Look, cluster: models.Cluster, router: RouterState, n
     pulse = router.pulse
     if pulse is None or not router.is_current:
         found.unknown.add(f"router {name}")
+        if pulse is not None and is_known_aside(pulse, router.age or 0.0):
+            return  # its machine is off, for the work that it was set aside for
         sentence = f"{name}: {router.sentence}. It may serve well nevertheless: look at pulse and its worker."
         condition = Condition(
             "router_silent", f"router_silent {name}", _of(cluster.name, sentence), cluster.name
@@ -145,7 +147,7 @@ def _look_at_router(found: Look, cluster: models.Cluster, router: RouterState, n
     part = pulse.get("redundancy")
     if not part:
         return
-    if part["unfit"] and not is_left_aside(pulse):
+    if len(part["unfit"]) > is_known_aside(pulse):  # of which it is one reason
         add("router_unfit", f"{name} is not fit to serve: {'; '.join(part['unfit'])}.")
     for link in part["links"]:
         if not link["alive"]:
@@ -153,15 +155,16 @@ def _look_at_router(found: Look, cluster: models.Cluster, router: RouterState, n
             add("link_lost", f"{name} hears nothing by the {link['name']} link ({way}).", link["name"])
 
 
-def is_left_aside(pulse: Mapping[str, Any]) -> bool:
-    """Whether a router is not fit for no other reason than that somebody has set it aside, and knows it.
+def is_known_aside(pulse: Mapping[str, Any], age: float = 0.0) -> bool:
+    """Whether somebody has set a router aside, and knows it: no longer than FORGOTTEN, or than was said then.
 
-    After FORGOTTEN without an end it may not be known any more.
+    age: seconds since it has reported.
     """
-    aside = pulse.get("aside")
-    if not aside or len(pulse["redundancy"]["unfit"]) > 1:
+    aside, now = pulse.get("aside"), pulse["now"] + age
+    if not aside:
         return False
-    return aside["until"] is not None or pulse["now"] - aside["at"] < FORGOTTEN
+    until = aside["at"] + FORGOTTEN if aside["until"] is None else aside["until"]
+    return bool(now < until)
 
 
 def _look_at_roles(found: Look, cluster: models.Cluster, state: ClusterState) -> None:

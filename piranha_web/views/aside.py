@@ -61,8 +61,13 @@ def context_of(pair: Pair, member: Member | None) -> dict[str, Any]:
     if member is None or not member.state.is_current:
         return {"stands": "It is not heard now, so it cannot be told: look at its worker and its pulse."}
     other = pair.beside(member)
-    if member.part is None or other is None:
+    if member.part is None:
         return {"stands": "alone"}
+    if other is None:
+        return {
+            "stands": "The other router has not reported for long, so what would become of the service "
+            "cannot be shown: see to its worker first. At this one's console: piranha aside."
+        }
     if member.role != "active":
         peer = member.part["peer"]
         serves = bool(peer and peer["alive"] and peer["role"] == "active")

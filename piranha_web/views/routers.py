@@ -96,7 +96,8 @@ def frame(request: HttpRequest, cluster: models.Cluster, row: models.Router) -> 
     return {
         "router": row,
         "state": state,
-        "aside": state.pulse.get("aside") if state and state.pulse and state.is_current else None,
+        "aside": state.pulse.get("aside") if state and state.pulse else None,
+        "is_heard": bool(state and state.pulse and state.is_current),
         "is_paired": bool(state and state.pulse and state.pulse.get("redundancy")),
         "routers": [one.router for one in states],
         "pending": bool(store.pending(cluster)),

@@ -15,7 +15,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from lvs import dispatch, models, store
+from lvs import dispatch, models, reports, store
 from lvs.config.model import Redundancy
 from piranha_web.alerts import apprised, duty, sending, targets
 from piranha_web.alerts.rules import Condition, Seen
@@ -195,6 +195,26 @@ def test_a_router_that_was_set_aside_wakes_nobody_before_it_may_be_forgotten(
     report("r2", redundant("standby", of={"fit": False, "unfit": unfit}, name="r2", aside=aside, **same))
 
     assert ("router_unfit" in seen_kinds()) is told
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "told"), [(3600, None, False), (90_000, None, True), (60, -1, True)]
+)
+def test_nor_does_one_that_is_switched_off_then(
+    running: models.Revision,
+    monkeypatch: pytest.MonkeyPatch,
+    since: float,
+    until: float | None,
+    told: bool,
+) -> None:
+    monkeypatch.setattr(reports, "SILENT_AFTER", -1.0)
+    now = time.time()
+    aside = {"by": "bob", "reason": "", "at": now - since, "until": until and now + until}
+    report("r2", redundant("standby", name="r2", aside=aside))
+
+    silent = [one.key for one in look(now).conditions if one.kind == "router_silent"]
+    assert ("router_silent r2" in silent) is told
+    assert "router_silent r1" in silent
 
 
 def test_an_lvs_cf_that_was_changed_outside_is_told(running: models.Revision) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lvs import models, orders
+from lvs import models, orders, reports
 from lvs.shape import LATEST
 from tests.conftest import RedisServer
 from tests.web.answering import answering
 from tests.web.pages import text_of
-from tests.web.redundant import part, peer
+from tests.web.redundant import part, peer, redundant
 from tests.web.reports import report, status
 from tests.web.test_redundancy import both_report, revision
 
@@ -140,6 +140,15 @@ def test_a_router_that_works_alone_leads_to_what_ends_service(
     assert 'href="/virtual-servers"' in page
 
 
+def test_a_router_whose_partner_does_not_report_is_not_said_to_work_alone(
+    administrator: Client, cluster: models.Cluster
+) -> None:
+    report("r1", redundant("active"))
+    page = text_of(administrator.get(f"/routers/{cluster.routers.get(name='r1').pk}/aside"))
+    assert "The other router has not reported for long" in page
+    assert "nobody would serve instead" not in page
+
+
 def test_a_router_that_is_not_heard_cannot_be_told(administrator: Client, cluster: models.Cluster) -> None:
     pk = cluster.routers.get(name="r1").pk
     assert "It is not heard now" in text_of(administrator.get(f"/routers/{pk}/aside"))
@@ -182,6 +191,21 @@ def test_a_time_at_the_end_of_the_calendar_can_be_shown_in_every_time_zone(
     settings.TIME_ZONE = "Pacific/Kiritimati"
     aside(revision, at=0.0, until=float(LATEST))
     assert "9999-12-31 14:00:00" in text_of(administrator.get(f"/routers/{r2}"))
+
+
+def test_a_router_that_is_switched_off_while_it_is_aside_is_not_said_to_take_part(
+    administrator: Client, r2: int, revision: models.Revision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "SILENT_AFTER", -1.0)
+    away = redundant("standby", serial=revision.number, sha256=revision.sha256)
+    report("r2", {**away, "aside": ASIDE})
+    page = text_of(administrator.get(f"/routers/{r2}"))
+    assert "Set aside</strong> by" in page
+    assert "So it said last: it is not heard now." in page
+    report("r2", away)
+    page = text_of(administrator.get(f"/routers/{r2}"))
+    assert "whether it takes part is not known" in page
+    assert "It takes part" not in page
 
 
 def test_it_takes_part_again_by_one_button(administrator: Client, r2: int, revision: models.Revision) -> None:

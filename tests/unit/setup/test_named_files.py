@@ -30,7 +30,7 @@ def test_a_file_is_there_and_readable_and_where_services_see_it(
     assert trouble(file, for_services=False) == ""
     monkeypatch.setattr(named_files, "HIDDEN", ())
     monkeypatch.setattr(named_files, "may_read", lambda _path: False)
-    assert "chgrp it to piranha" in trouble(file, for_services=True)
+    assert f"chgrp piranha {file}; chmod g+r {file}. " in trouble(file, for_services=True)
 
 
 def test_a_databases_url_names_files_by_three_words() -> None:
