@@ -1,14 +1,43 @@
-"""The blocks of the guide are what they say: commands alone in those that are to be typed."""
+"""The blocks of the guide are what they say, and a scene carries each command out, or it is said why not."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+from tests.kernel import guide_scenes as in_the_lab
+from tests.packages import guide_scenes as installed
+from tests.packages import readme_scenes as cloned
+from tests.packages.follow import carried_out
 from tests.packages.manual import PROJECT, blocks, fill, pages, without_remark
 
 KNOWN = {"console", "text", "lvs", "ini", "json", "yaml", "{help}", "{drawing}", "{generated}", "{toctree}"}
+
+# The tables of scenes, and the test that carries each of them out.
+TABLES = {
+    "tests/packages/test_guide_followed.py": installed.SCENES,
+    "tests/packages/test_readme_followed.py": cloned.SCENES,
+    "tests/kernel/test_guide_followed.py": in_the_lab.SCENES,
+    "tests/kernel/test_ftp.py": {"FTP": in_the_lab.FTP},
+}
+# Page, heading and command; why no scene carries it out.
+NOT_CARRIED_OUT = {
+    ("README.md", "Two commands", "make test"): "it is all tests, this one among them",
+    ("docs/lab.md", "Tests in a guest",
+     "deploy/lab/guest uml -- .venv/bin/pytest tests/kernel -p no:cacheprovider"): "a lane of make test",
+    ("docs/lab.md", "Tests in a guest",
+     "deploy/lab/guest vm -- .venv/bin/pytest tests/kernel -p no:cacheprovider -m nft"): "likewise",
+}  # fmt: skip
+DONE = {one for scenes in TABLES.values() for one in carried_out(scenes.values())}
+WRITTEN = {
+    (page, block.heading, command)
+    for page in pages()
+    for block in blocks(page)
+    if block.language == "console"
+    for command in block.commands
+}
 
 
 @pytest.mark.parametrize("page", pages())
@@ -44,3 +73,30 @@ def test_the_readers_own_words_are_put_into_a_command_whole() -> None:
     assert fill("echo $PASSWORD 192.0.2.10", {"192.0.2.1": "no"}) == "echo $PASSWORD 192.0.2.10"
     with pytest.raises(AssertionError, match="what is FILE"):
         fill("piranha check FILE")
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_command_of_a_page_is_carried_out_or_it_is_said_why_not(page: str) -> None:
+    missing = {one for one in WRITTEN if one[0] == page} - DONE - NOT_CARRIED_OUT.keys()
+    assert not missing, "put these into a scene:\n" + "\n".join(map(str, sorted(missing)))
+
+
+def test_what_no_scene_carries_out_is_on_the_page_and_in_no_scene() -> None:
+    assert set(NOT_CARRIED_OUT) <= WRITTEN
+    assert not NOT_CARRIED_OUT.keys() & DONE
+
+
+@pytest.mark.parametrize("test", TABLES)
+def test_every_scene_is_carried_out_by_the_test_of_its_table(test: str) -> None:
+    text = Path(PROJECT, test).read_text(encoding="utf-8")
+    for name in TABLES[test]:
+        assert re.search(rf"\b{name}\b(?!\s*=)", text.partition("def test_")[2]), (
+            f"{test} never follows {name}"
+        )
+
+
+def test_every_make_target_that_a_block_names_is_there() -> None:
+    makefile = Path(PROJECT, "Makefile").read_text(encoding="utf-8")
+    for _page, _heading, command in WRITTEN:
+        for target in re.findall(r"\bmake ([a-z][a-z-]*)", command):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), command

@@ -19,7 +19,9 @@ from lvs.config.check import load
 from lvs.config.model import PortRange, Scheduler, VirtualServer
 from tests.kernel import traffic
 from tests.kernel.ftp_servers import FAMILY6, MODES, FtpServers, Moved, ftp_servers
+from tests.kernel.guide_scenes import FTP, LabMachine
 from tests.kernel.traffic import Router, lvs_cf, routed, virtual
+from tests.packages.follow import Follower
 
 pytestmark = pytest.mark.kernel
 
@@ -70,7 +72,7 @@ def has_helper(router: Router) -> bool:
 @pytest.mark.nft
 @pytest.mark.parametrize("way", METHODS)
 def test_a_firewall_mark_with_passive_ports_moves_files_in_every_mode(
-    router: Router, servers: FtpServers, way: traffic.Way
+    router: Router, servers: FtpServers, way: traffic.Way, tmp_path: Path
 ) -> None:
     service = ftp(way, **MARK)
     servers.start(load(lvs_cf(service)))
@@ -84,6 +86,8 @@ def test_a_firewall_mark_with_passive_ports_moves_files_in_every_mode(
         if "PASV get" in moved:
             assert moved["PASV get"].told.startswith(way[0].replace(".", ","))
     assert len(seen) > 1, "clients are spread"
+    if way == traffic.NAT:
+        Follower({network.CLIENT: LabMachine(network.CLIENT, tmp_path)}).follow(FTP)
 
 
 @pytest.mark.parametrize("way", DIRECT_METHODS)
