@@ -148,7 +148,13 @@ class ControlServer:
             return _failed(RouterError(f"the request is not JSON: {error}. Send one JSON object a line."))
         call = self._calls.get(str(request.get("call"))) if isinstance(request, dict) else None
         if call is None:
-            return _failed(RouterError(f"no such call. Known: {', '.join(sorted(self._calls))}."))
+            known = ", ".join(sorted(self._calls))
+            return _failed(
+                RouterError(
+                    "this pulse has no such call. If it is older than what is installed: systemctl restart "
+                    f"pulse (the kernel balances on). Known: {known}."
+                )
+            )
         try:
             return {"ok": True, "result": await call(request)}
         except LvsError as error:
