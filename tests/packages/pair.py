@@ -34,7 +34,8 @@ MANAGER_ADDRESS = "192.168.127.2"
 SITE = f"https://{MANAGER_ADDRESS}:3636"
 # This kernel has no nftables of the family inet, which NAT takes: `tests/kernel` has that.
 SERVICES = (virtual("shop", DIRECT, timeout=5),)
-PAIR = replace(REDUNDANT, keepalive=0.5, deadtime=2.0)
+# A pulse that was killed has the dead time to come back before the other router serves: seconds, here.
+PAIR = replace(REDUNDANT, keepalive=1.0, deadtime=10.0)
 EVERY = 0.05  # seconds from one request to the next
 PATIENCE = 10.0  # seconds after which a client gives up
 WAIT = 240.0
