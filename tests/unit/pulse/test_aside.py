@@ -44,7 +44,6 @@ def unfit(scripted: ScriptedHeart) -> list[str]:
 
 async def handing_over(scripted: ScriptedHeart, role: str) -> None:
     """Carries the next order out, after which this router has that role."""
-    scripted.answers = None
     order = await scripted.told("order")
     scripted.say("role", role=role, reason="handed over", soft=False)
     await scripted.told("lowered" if role == "standby" else "raised", 1 if role == "standby" else 2)
@@ -79,6 +78,7 @@ def test_the_active_router_hands_over_before_it_is_set_aside(world: World) -> No
     async def story() -> None:
         async with heart(world.state, "active") as scripted, world.pulse() as lvsd:
             await scripted.told("raised")
+            scripted.answers = None
             asked = asyncio.create_task(handing_over(scripted, "standby"))
             outcome = await set_aside(lvsd, anyway=True)
             await asked
@@ -106,6 +106,7 @@ def test_a_router_that_is_active_after_all_takes_part_and_says_so(world: World) 
     async def story() -> None:
         async with heart(world.state, "active") as scripted, world.pulse() as lvsd:
             await scripted.told("raised")
+            scripted.answers = None
             asked = asyncio.create_task(handing_over(scripted, "active"))
             with pytest.raises(RouterError, match="is active by now, so it takes part"):
                 await set_aside(lvsd)
