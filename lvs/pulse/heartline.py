@@ -97,6 +97,11 @@ class HeartLine:
         return self._writer is not None
 
     @property
+    def said(self) -> Role | None:
+        """The role that the heart gave last, taken up or not yet; None: none so far."""
+        return self._said
+
+    @property
     def in_doubt(self) -> bool:
         """Whether this router may not be, or stay, the active one: another role was said, or may have been.
 

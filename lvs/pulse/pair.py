@@ -274,7 +274,7 @@ class Pair(Partner):
         else:
             self._refuse_without_active()
         unwritten = await self.aside.replace(entry)
-        if self._keeper.role is Role.ACTIVE:  # the other one was set aside, or failed, in the same moment
+        if self.line.said is Role.ACTIVE:  # the other one was set aside, or failed, in the same moment
             await self.aside.replace(None)
             raise RouterError(
                 "This router is active by now, so it takes part: look at the other one, then say it again."
