@@ -112,7 +112,9 @@ class Cluster:
 
     def apply(self, serial: int) -> None:
         """By the pages; returns once both routers have it."""
-        self.panel().apply(lvs_cf(serial, PAIR, SERVICES), f"revision {serial}")
+        # The number is the manager's to give: something has to differ for there to be a change.
+        services = [replace(one, reentry=one.reentry + serial) for one in SERVICES]
+        self.panel().apply(lvs_cf(serial, PAIR, services), f"revision {serial}")
         self.serial(serial)
 
     def answers(self) -> bool:
