@@ -106,6 +106,16 @@ def test_the_dashboard_is_one_that_grafana_takes() -> None:
             assert len(refs) == len(set(refs))
 
 
+def test_no_rule_wakes_anybody_for_a_router_that_was_set_aside_before_it_may_be_forgotten() -> None:
+    (group,) = yaml.safe_load(RULES)["groups"]
+    rules = {rule["alert"]: rule for rule in group["rules"]}
+    for name in ("PiranhaRouterUnfit", "PiranhaRouterSilent"):
+        assert " unless on(router) " in rules[name]["expr"]
+        assert "piranha_router_set_aside" in rules[name]["expr"]
+    forgotten = rules["PiranhaRouterSetAside"]
+    assert (forgotten["expr"], forgotten["for"]) == ("piranha_router_set_aside == 1", "24h")
+
+
 def test_each_rule_has_a_severity_a_time_and_a_sentence() -> None:
     (group,) = yaml.safe_load(RULES)["groups"]
     rules = group["rules"]
