@@ -262,7 +262,8 @@ class Pair(Partner):
     ) -> dict[str, Any]:
         """Take no part from now on; the active router hands over first. RouterError: it takes part.
 
-        until: seconds since the epoch, None: until it is told. anyway: also where the routers differ.
+        until: seconds since the epoch, None: until it is told. anyway: also where the routers differ, or
+        while the other one serves and is not fit.
         """
         entry = entry_of(by, reason, self._keeper.clock(), until)
         if self._keeper.assigned is None:
@@ -272,7 +273,7 @@ class Pair(Partner):
             await self._order(Order.HAND_OVER_ANYWAY if anyway else Order.HAND_OVER)
             handed = "it has handed over, and "
         else:
-            self._refuse_without_active()
+            self._refuse_without_active(anyway=anyway)
         unwritten = await self.aside.replace(entry)
         if self.line.said is Role.ACTIVE:  # the other one was set aside, or failed, in the same moment
             await self.aside.replace(None)
@@ -286,13 +287,18 @@ class Pair(Partner):
         )
         return {"role": self._keeper.role.value, "message": _but(message, unwritten)}
 
-    def _refuse_without_active(self) -> None:
+    def _refuse_without_active(self, *, anyway: bool) -> None:
         """RouterError on a standby that may be needed at any moment."""
         peer = (self.line.status or {}).get("peer") or {}
         if not peer.get("alive") or peer.get("role") != Role.ACTIVE.value:
             raise RouterError(
                 "The other router is not heard to be active, so this one may be needed at any moment: see to "
                 "the other first. Nothing was changed."
+            )
+        if not peer.get("fit", True) and not anyway:
+            raise RouterError(
+                "The other router is active, but not fit, as its own status says: this one may be needed at "
+                "any moment. Nothing was changed. To set it aside nevertheless: piranha aside --anyway."
             )
 
     async def take_part(self) -> dict[str, Any]:

@@ -31,6 +31,7 @@ def add_aside(add: Add, socket: Path) -> None:
     how.add_argument(
         "--anyway",
         action="store_true",
-        help="hand over also to one with another lvs.cf or fewer healthy real servers",
+        help="hand over also to one with another lvs.cf or fewer healthy real servers; on the standby: "
+        "also while the active one is not fit",
     )
     how.add_argument("--end", action="store_true", help="let it take part again")

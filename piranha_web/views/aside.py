@@ -79,7 +79,11 @@ def context_of(pair: Pair, member: Member | None) -> dict[str, Any]:
                 f"{other.name} first."
             )
         )
-        return {"member": member, "other": other, "stands": stands}
+        unfit = (
+            f"{other.name} serves, but says that it is not fit: {member.name} may be needed at any moment."
+        )
+        refused = [unfit] if peer and not peer["fit"] else []
+        return {"member": member, "other": other, "stands": stands, "refused": refused, "anyway": True}
     return {"member": member, "other": other, "stands": "", "moves": True, **switch_context(member, other)}
 
 

@@ -110,6 +110,15 @@ def test_a_standby_that_may_be_needed_at_any_moment_cannot_be_set_aside(
     assert '<form method="post" class="form-page"' not in page
 
 
+def test_a_standby_whose_active_partner_is_not_fit_is_set_aside_only_by_who_has_read_that(
+    administrator: Client, r2: int, revision: models.Revision
+) -> None:
+    both_report(revision, redundancy=part("standby", peer=peer("active", fit=False)))
+    page = text_of(administrator.get(f"/routers/{r2}/aside"))
+    assert "r1 serves, but says that it is not fit: r2 may be needed at any moment." in page
+    assert "Set r2 aside anyway" in page
+
+
 def test_what_differs_can_be_overruled_and_what_is_not_fit_cannot(
     administrator: Client, r1: int, revision: models.Revision
 ) -> None:

@@ -27,9 +27,9 @@ def world(tmp_path: Path) -> World:
     return made
 
 
-def beside(scripted: ScriptedHeart, role: str = "active", *, alive: bool = True) -> None:
+def beside(scripted: ScriptedHeart, role: str = "active", *, alive: bool = True, fit: bool = True) -> None:
     """What the heart says of the other router."""
-    scripted.say("status", redundancy={"peer": {"alive": alive, "role": role}, "alarms": []})
+    scripted.say("status", redundancy={"peer": {"alive": alive, "role": role, "fit": fit}, "alarms": []})
 
 
 async def heard(lvsd: Lvsd) -> None:
@@ -181,6 +181,21 @@ def test_a_standby_that_may_be_needed_at_any_moment_is_not_set_aside(
             await heard(lvsd)
             with pytest.raises(RouterError, match="may be needed at any moment"):
                 await set_aside(lvsd)
+
+    play(story())
+
+
+def test_the_only_fit_router_is_not_set_aside_but_by_who_insists(world: World) -> None:
+    async def story() -> None:
+        async with heart(world.state, "standby") as scripted, world.pulse() as lvsd:
+            await scripted.told("lowered")
+            beside(scripted, fit=False)
+            await heard(lvsd)
+            with pytest.raises(RouterError, match="not fit, as its own status says"):
+                await set_aside(lvsd)
+            assert (await lvsd.status())["aside"] is None
+            await set_aside(lvsd, anyway=True)
+            assert (await lvsd.status())["aside"] is not None
 
     play(story())
 
