@@ -18,16 +18,19 @@ import redis
 from django.db.models import OuterRef, QuerySet
 from kombu.exceptions import KombuError
 
-from lvs import answers, models, refusals, report_parts, reports, sending, store, tasks, witness
-from lvs.answers import Answer
-from lvs.broker import url_in
+from lvs import models, store, tasks
 from lvs.config import document
 from lvs.config.model import LvsConfig, Severity
-from lvs.glance import once
-from lvs.redis_words import in_words
-from lvs.signing import UnusableKey
-from lvs.standing import Standing
-from lvs.summary import Part
+from lvs.machines import refusals
+from lvs.machines.broker import url_in
+from lvs.machines.redis_words import in_words
+from lvs.machines.signing import UnusableKey
+from lvs.reported import answers, report_parts, reports, witness
+from lvs.reported.answers import Answer
+from lvs.reported.standing import Standing
+from lvs.reported.summary import Part
+from lvs.rows.glance import once
+from lvs.sent import sending
 
 log = logging.getLogger("piranha.site")
 

@@ -1,5 +1,6 @@
-"""The rows of the database: each cluster's candidate (`lvs.candidate`), its revisions, their deployments,
-what routers are given besides (`Errand`), who may do what (`lvs.accounts`), and who did (`lvs.audit`)."""
+"""The rows of the database: each cluster's candidate (`lvs.rows.candidate`), its revisions, their
+deployments, what routers are given besides (`Errand`), who may do what (`lvs.rows.accounts`), and who did
+(`lvs.rows.audit`)."""
 
 from __future__ import annotations
 
@@ -12,10 +13,13 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from lvs.accounts import Account, ClusterRole, FactorRule, Login, UserRole
-from lvs.alert_rows import Alert, AlertChoice, AlertMark, AlertMessage
-from lvs.audit import AuditEntry
-from lvs.candidate import (
+from lvs.machines.cluster_key import ClusterKey
+from lvs.machines.enrolment import Enrolment
+from lvs.router.state import Node
+from lvs.rows.accounts import Account, ClusterRole, FactorRule, Login, UserRole
+from lvs.rows.alert_rows import Alert, AlertChoice, AlertMark, AlertMessage
+from lvs.rows.audit import AuditEntry
+from lvs.rows.candidate import (
     Cluster,
     GlobalSettings,
     MonitoringScript,
@@ -23,9 +27,6 @@ from lvs.candidate import (
     Redundancy,
     VirtualServer,
 )
-from lvs.cluster_key import ClusterKey
-from lvs.enrolment import Enrolment
-from lvs.router.state import Node
 
 __all__ = [
     "Account",
@@ -65,8 +66,9 @@ class Router(models.Model):
     node = models.CharField(max_length=8, choices=[(node.value, node.value) for node in Node])
     # The hash of an lvs.cf of no revision that the administrator has taken in: an Apply may replace it.
     taken_in = models.CharField(max_length=64, default="")
-    # The hash of its password in Redis, which may forget its users (lvs.readmitting); "": it has none. And of
-    # the one that it had when it was revoked: a Redis that comes back with that one is put right.
+    # The hash of its password in Redis, which may forget its users (lvs.machines.readmitting); "": it has
+    # none. And of the one that it had when it was revoked: a Redis that comes back with that one is put
+    # right.
     redis_hash = models.CharField(max_length=64, default="", editable=False)
     revoked_hash = models.CharField(max_length=64, default="", editable=False)
 
@@ -216,7 +218,8 @@ class Sending(models.Model):
 
 
 class Deployment(Sending):
-    """A revision on its way to one router, and what came of it (the states' story is in `lvs.deploy`)."""
+    """A revision on its way to one router, and what came of it (the states' story is in
+    `lvs.sent.deploy`)."""
 
     class State(models.TextChoices):
         QUEUED = "queued"
@@ -273,7 +276,8 @@ class Deployment(Sending):
 
 
 class Errand(Sending):
-    """The running revision on its way to one router once more, and what came of it (see `lvs.errands`)."""
+    """The running revision on its way to one router once more, and what came of it (see
+    `lvs.sent.errands`)."""
 
     class Kind(models.TextChoices):
         CATCH_UP = "catch_up"  # the router was away, or was installed anew

@@ -18,15 +18,15 @@ from django.db import transaction
 from django.db.models import Q
 
 from lvs import models
-from lvs.columns import packed, to_columns
 from lvs.config import document, rules, writer
 from lvs.config.diff import Difference, differences
 from lvs.config.model import LvsConfig, Problem, RealServer, Redundancy, Severity, VirtualServer
 from lvs.errors import InvalidConfig
-from lvs.glance import once
 from lvs.router.state import Node
-from lvs.shelf import SHELF
-from lvs.versions import Versions, new_version
+from lvs.rows.columns import packed, to_columns
+from lvs.rows.glance import once
+from lvs.rows.shelf import SHELF
+from lvs.rows.versions import Versions, new_version
 
 BATCH = 500  # rows an INSERT; SQLite counts its variables
 

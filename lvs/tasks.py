@@ -1,9 +1,9 @@
 """The Celery doorways on a router: render lvs.cf, hand it to pulse, say what came of it. No Django here.
 
-The worker lets in only what the manager has signed for this router (`lvs.doorway`). Each task takes JSON and
-leaves its answer, JSON too, in Redis (`lvs.answers`). What went wrong is part of the answer, not an
-exception, so that the caller gets every problem with its line: {"ok": true, "result": ...} or {"ok": false,
-"error": {"kind", "message", "problems"}}, the shape of pulse's own answers (ARCHITECTURE.md).
+The worker lets in only what the manager has signed for this router (`lvs.machines.doorway`). Each task takes
+JSON and leaves its answer, JSON too, in Redis (`lvs.reported.answers`). What went wrong is part of the
+answer, not an exception, so that the caller gets every problem with its line: {"ok": true, "result": ...} or
+{"ok": false, "error": {"kind", "message", "problems"}}, the shape of pulse's own answers (ARCHITECTURE.md).
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Any
 import redis
 from celery import Task, shared_task
 
-from lvs import answers, reports
-from lvs.answers import Answer
 from lvs.config import document as documents
 from lvs.config import reader, writer
 from lvs.config.model import Problem, Severity
 from lvs.config.rules import problems
-from lvs.doorway import UNKNOWN
 from lvs.errors import ConfigError, InvalidConfig, LvsError, RouterError
+from lvs.machines.doorway import UNKNOWN
 from lvs.pulse.client import PulseClient
+from lvs.reported import answers, reports
+from lvs.reported.answers import Answer
 
 log = logging.getLogger("piranha.worker")
 

@@ -20,9 +20,10 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest
 
-from lvs import audit, models, store
+from lvs import models, store
 from lvs.config.diff import Difference, differences
 from lvs.errors import LvsError
+from lvs.rows import audit
 from piranha_web.access.addresses import client_address
 
 __all__ = ["Action", "Outcome", "asked", "call_change", "from_console", "record", "refused", "watched"]

@@ -1,7 +1,7 @@
 """The Celery application: JSON only, one queue a router, nothing that could wait for ever.
 
 A router's worker imports this and `lvs.tasks`, never Django; the site imports it to send. A worker takes what
-its doorway admits (`lvs.doorway`), and one without a doorway takes nothing at all.
+its doorway admits (`lvs.machines.doorway`), and one without a doorway takes nothing at all.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from celery import Celery
 from kombu.transport.redis import Channel, Transport
 from kombu.transport.virtual import Message
 
-from lvs import broker
-from lvs.doorway import Doorway, Refused
-from lvs.refusals import Kind
+from lvs.machines import broker
+from lvs.machines.doorway import Doorway, Refused
+from lvs.machines.refusals import Kind
 
 log = logging.getLogger("piranha.worker")
 
@@ -28,12 +28,13 @@ app.conf.update(
     broker_use_ssl=broker.CELERY if broker.is_tls(BROKER_URL) else None,
     task_serializer="json",
     accept_content=["json"],
-    task_ignore_result=True,  # answers go through lvs.answers
+    task_ignore_result=True,  # answers go through lvs.reported.answers
     task_default_queue="manager",
     # Queues without an exchange of their own: kombu keeps no bindings of them in Redis, where no router may
     # write any (redis_users).
     task_default_exchange="",
-    # What a killed worker leaves is sent again by the manager (lvs.deploy), with a serial number of its own.
+    # What a killed worker leaves is sent again by the manager (lvs.sent.deploy), with a serial number of its
+    # own.
     task_acks_late=False,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
@@ -48,7 +49,7 @@ app.conf.update(
         "interval_start": 0,
         "interval_step": 0.2,
         # No copy of a task stays in Redis while it is carried out: nothing would ever ask for it, for a task
-        # that Redis hands out a second time is refused (lvs.serials).
+        # that Redis hands out a second time is refused (lvs.machines.serials).
         "ack_emulation": False,
         "priority_steps": [0],  # one key for a queue; with more, others could be put before it
     },

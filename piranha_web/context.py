@@ -7,8 +7,9 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
-from lvs import dispatch, models, orders, store
-from lvs.glance import remember
+from lvs import dispatch, models, store
+from lvs.rows.glance import remember
+from lvs.sent import orders
 from piranha_web.status_line import StatusLine, status_line
 from piranha_web.tls.serving import notice
 

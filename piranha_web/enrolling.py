@@ -19,11 +19,12 @@ from urllib.parse import urlsplit, urlunsplit
 import redis
 from django.conf import settings
 
-from lvs import broker, dispatch, invitation, models, redis_users, serials, signing
+from lvs import dispatch, models
 from lvs.errors import LvsError, NotPossible
-from lvs.invitation import Invitation
-from lvs.redis_words import in_words
-from lvs.worker_file import NAME, queue_of
+from lvs.machines import broker, invitation, redis_users, serials, signing
+from lvs.machines.invitation import Invitation
+from lvs.machines.redis_words import in_words
+from lvs.machines.worker_file import NAME, queue_of
 from piranha_web.tls import authority
 from piranha_web.tls.certificates import TlsRefused, chain, described
 from piranha_web.tls.serving import Serving

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from lvs import models
-from lvs.asking import Told
-from lvs.orders import Explained
+from lvs.sent.asking import Told
+from lvs.sent.orders import Explained
 from piranha_web.pair import moment
 from piranha_web.servers import Hand, hand_of, hand_words
 

@@ -12,10 +12,10 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any
 
 from lvs import models
-from lvs.asking import Told
 from lvs.config.address import host
 from lvs.config.model import Forwarding, LvsConfig, Protocol, VirtualServer
 from lvs.router.state import Node
+from lvs.sent.asking import Told
 
 LOOPBACK = "lo"
 TITLES = {

@@ -1,4 +1,4 @@
-"""A request that only reads has one look at the database (`lvs.glance`)."""
+"""A request that only reads has one look at the database (`lvs.rows.glance`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from lvs.glance import glance
+from lvs.rows.glance import glance
 
 
 class GlanceMiddleware:

@@ -17,8 +17,8 @@ from django.db.models import Q
 
 from lvs import models, store
 from lvs.config.address import host
-from lvs.shelf import SHELF
-from lvs.versions import Versions
+from lvs.rows.shelf import SHELF
+from lvs.rows.versions import Versions
 from piranha_web.searching import Natural, Ranges, address_order, natural
 
 PAGE = 50  # rows

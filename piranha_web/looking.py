@@ -9,8 +9,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from lvs import dispatch, models, orders, store
-from lvs.asking import Told
+from lvs import dispatch, models, store
+from lvs.sent import orders
+from lvs.sent.asking import Told
 from piranha_web.pair import moment
 from piranha_web.remarks import NONE, Remarks, gathered
 

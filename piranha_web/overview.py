@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from lvs import dispatch, models, orders, store
+from lvs import dispatch, models, store
 from lvs.dispatch import ClusterState, RouterState
+from lvs.sent import orders
 from piranha_web.listing import Machine, Service, listing
 from piranha_web.searching import find
 from piranha_web.servers import COUNTED, counts

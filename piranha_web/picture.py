@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from lvs import models
 from lvs.dispatch import ClusterState, RouterState, duration
-from lvs.standing import WORST_FIRST, server_state, standing_of
+from lvs.reported.standing import WORST_FIRST, server_state, standing_of
 from piranha_web.drawing import UNKNOWN, Picture, Scene, Thing, drawn
 from piranha_web.servers import Server, server_of
 from piranha_web.states import RANKS, state_of

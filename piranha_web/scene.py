@@ -9,8 +9,8 @@ from functools import partial
 from django.http import HttpRequest
 
 from lvs import models, store
-from lvs.rates import Busy
-from lvs.standing import Standing
+from lvs.reported.rates import Busy
+from lvs.reported.standing import Standing
 from piranha_web.context import current_state
 from piranha_web.listing import Listing, Service, listing
 from piranha_web.states import CHANGED, Sign, serving, shown_state, signs, standings

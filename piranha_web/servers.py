@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from lvs.dispatch import ClusterState, RouterState, speaking
 from lvs.nanny.hand import Order
-from lvs.standing import BY_HAND, UNSERVED, WORST_FIRST, server_state, service_state
+from lvs.reported.standing import BY_HAND, UNSERVED, WORST_FIRST, server_state, service_state
 from piranha_web.pair import ago, moment
 
 Target = tuple[str, str]  # the names of virtual and real server

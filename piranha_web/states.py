@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from lvs import dispatch, models
 from lvs.dispatch import ClusterState, RouterState, speaking
-from lvs.standing import ASIDE, UNSERVED, Standing
+from lvs.reported.standing import ASIDE, UNSERVED, Standing
 from piranha_web.context import current_state
 from piranha_web.listing import Service
 from piranha_web.servers import Attention, Server, Target, departing, servers

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from lvs import orders
 from lvs.dispatch import ClusterState, RouterState, speaking
-from lvs.witness import Alarm
+from lvs.reported.witness import Alarm
+from lvs.sent import orders
 from piranha_web.servers import COUNTED, counts
 
 WORST_FIRST = {"danger": 0, "warning": 1, "success": 2}

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 import redis
 
-from lvs import dispatch, models, rates, traffic
-from lvs.reports import seconds
-from lvs.traffic import SERVERS, SERVICES, Figures, Ring, Series
+from lvs import dispatch, models
+from lvs.reported import rates, traffic
+from lvs.reported.reports import seconds
+from lvs.reported.traffic import SERVERS, SERVICES, Figures, Ring, Series
 
 log = logging.getLogger("piranha.site")
 

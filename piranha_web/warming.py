@@ -1,7 +1,7 @@
 """What a new process of the web server reads at once, so that nobody's first page waits for it.
 
 Of a cluster with 50,000 real servers that takes seconds. It is done beside the pages, in a thread; a page
-that wants the same meanwhile waits for it in place of doing it again (`lvs.shelf`).
+that wants the same meanwhile waits for it in place of doing it again (`lvs.rows.shelf`).
 """
 
 from __future__ import annotations

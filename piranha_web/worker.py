@@ -23,16 +23,17 @@ from typing import IO, Any
 import redis
 from celery import signals
 
-from lvs import broker, reports, serials, signing, worker_file
-from lvs.doorway import Doorway
 from lvs.errors import LvsError, NotPossible, RouterError
 from lvs.log_form import is_ours
 from lvs.logs import formatter
-from lvs.redis_words import in_words
-from lvs.refusals import Refusals
-from lvs.reporting import Reporter
+from lvs.machines import broker, serials, signing, worker_file
+from lvs.machines.doorway import Doorway
+from lvs.machines.redis_words import in_words
+from lvs.machines.refusals import Refusals
+from lvs.machines.worker_file import WorkerFile, queue_of, serials_of
+from lvs.reported import reports
+from lvs.reported.reporting import Reporter
 from lvs.tasks import pulse
-from lvs.worker_file import WorkerFile, queue_of, serials_of
 from piranha_web.celery import BROKER_URL, app, known_tasks, serve_router
 from piranha_web.databases import in_use
 from piranha_web.supervised import Supervised
@@ -147,10 +148,13 @@ def run_manager_worker(log_level: str) -> int:
     django.setup()
     from django.conf import settings
 
-    from lvs import deploy, errands  # they need Django's models
-    from lvs.guarding import Warden
-    from lvs.readmitting import readmit
+    from lvs.machines.readmitting import readmit
     from lvs.router.state import Guard
+    from lvs.sent import (
+        deploy,
+        errands,  # they need Django's models
+    )
+    from lvs.sent.guarding import Warden
     from piranha_web.access import allowed
     from piranha_web.alerts import duty
     from piranha_web.databases.manager import OneManager, mended

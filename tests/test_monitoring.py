@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from lvs import metrics
-from lvs.exposition import HISTOGRAM, Metric
+from lvs.reported import metrics
+from lvs.reported.exposition import HISTOGRAM, Metric
 from piranha_web.alerts.rules import KINDS
 from piranha_web.metrics import site, web
 

@@ -13,8 +13,9 @@ from deploy.lab import network
 from deploy.start import redis
 from deploy.start.place import PROJECT, Place, is_taken
 from deploy.start.processes import Child, Children, say, wait_for
-from lvs import redis_users, reports, serials, signing, worker_file
-from lvs.worker_file import WorkerFile
+from lvs.machines import redis_users, serials, signing, worker_file
+from lvs.machines.worker_file import WorkerFile
+from lvs.reported import reports
 
 PIRANHA = str(Path(sys.executable).with_name("piranha"))
 NODES = {"r1": "primary", "r2": "backup"}

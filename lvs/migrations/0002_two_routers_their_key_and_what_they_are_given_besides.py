@@ -4,7 +4,7 @@ import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
 
-import lvs.cluster_key
+import lvs.machines.cluster_key
 
 
 def give_each_cluster_a_key(apps, schema_editor):
@@ -95,7 +95,14 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("hex", models.CharField(default=lvs.cluster_key.new_hex, editable=False, max_length=64)),
+                (
+                    "hex",
+                    models.CharField(
+                        default=lvs.machines.cluster_key.new_hex,
+                        editable=False,
+                        max_length=64,
+                    ),
+                ),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
                     "cluster",

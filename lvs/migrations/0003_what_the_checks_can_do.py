@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import lvs.candidate
+import lvs.rows.candidate
 
 
 class Migration(migrations.Migration):
@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="monitoringscript",
             name="http_status",
-            field=models.JSONField(default=lvs.candidate.any_success),
+            field=models.JSONField(default=lvs.rows.candidate.any_success),
         ),
         migrations.AddField(
             model_name="monitoringscript",

@@ -1,7 +1,7 @@
 import django.utils.timezone
 from django.db import migrations, models
 
-from lvs import append_only
+from lvs.rows import append_only
 
 
 def make(apps, schema_editor):

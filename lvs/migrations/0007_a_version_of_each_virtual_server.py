@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import migrations, models
 
-import lvs.versions
+import lvs.rows.versions
 
 
 class Migration(migrations.Migration):
@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="virtualserver",
             name="version",
-            field=models.BigIntegerField(default=lvs.versions.new_version),
+            field=models.BigIntegerField(default=lvs.rows.versions.new_version),
         ),
     ]

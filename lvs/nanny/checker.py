@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from lvs.counted import BAD, GOOD, UNMADE, CheckCounts
 from lvs.nanny.checks import Check
 from lvs.nanny.health import Patience, Result, Verdict
 from lvs.nanny.history import History, Run
 from lvs.nanny.probes.finding import Finding, Record
 from lvs.nanny.rounds import LIMIT, Rounds
 from lvs.nanny.under_way import Probe
+from lvs.reported.counted import BAD, GOOD, UNMADE, CheckCounts
 from lvs.router.state import DestinationKey, Health, ServiceKey
 
 Target = tuple[ServiceKey, DestinationKey]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from lvs.config.model import Address, LvsConfig
-from lvs.counted import RoleCounts
 from lvs.errors import KernelError, RouterError
 from lvs.pulse import keys
 from lvs.pulse.aside import Aside, entry_of
@@ -33,6 +32,7 @@ from lvs.pulse.redundancy import (
 )
 from lvs.pulse.running import Running
 from lvs.pulse.words import NO_CONFIGURATION
+from lvs.reported.counted import RoleCounts
 from lvs.router import links
 from lvs.router.state import InterfaceAddress, Role
 

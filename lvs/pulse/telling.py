@@ -14,10 +14,10 @@ from lvs.pulse.keeping import Keeper
 from lvs.pulse.kernel_work import Seen
 from lvs.pulse.marks import marks
 from lvs.pulse.status import Held
+from lvs.reported.summary import MOST_ADDRESSES, MOST_FOREIGN
 from lvs.router.guards import document_of
 from lvs.router.plan import service_key
 from lvs.router.state import Counters
-from lvs.summary import MOST_ADDRESSES, MOST_FOREIGN
 
 
 async def status(installer: Installer, only: Collection[str] | None) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lvs.metrics import Limits, page_of
 from lvs.pulse.client import PulseClient
 from lvs.pulse.terminal import attempted
+from lvs.reported.metrics import Limits, page_of
 
 SECONDS = 30  # the whole status of the largest table takes some
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from lvs.audit import harmless
+from lvs.rows.audit import harmless
 from piranha_web.access import allow_file
 from piranha_web.access.allow_file import AllowRefused, Entry, Line
 from piranha_web.access.networks import (

@@ -21,8 +21,9 @@ from django.db import transaction
 from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest
 
-from lvs import audit, models
+from lvs import models
 from lvs.errors import LvsError
+from lvs.rows import audit
 from piranha_web.access import passwords
 from piranha_web.access.accounts import AccountRefused
 from piranha_web.access.oidc_file import Issuer, OidcFileFault, issuer

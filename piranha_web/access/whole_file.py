@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lvs.rights import open_lock
+from lvs.machines.rights import open_lock
 
 
 def replace(path: Path, content: bytes) -> None:

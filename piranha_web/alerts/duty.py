@@ -20,7 +20,7 @@ from django.db.models import Min, Q
 from django.utils import timezone
 
 from lvs import models
-from lvs.audit import harmless
+from lvs.rows.audit import harmless
 from piranha_web.alerts import sending, targets, words
 from piranha_web.alerts.rules import Message, Open, Policy, Seen, Word, step
 from piranha_web.alerts.sending import Answer

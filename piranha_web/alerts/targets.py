@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote, unquote_plus, urlsplit
 
-from lvs.audit import harmless
 from lvs.errors import LvsError
+from lvs.rows.audit import harmless
 from piranha_web.access.whole_file import locked, replace
 from piranha_web.alerts import hosts
 

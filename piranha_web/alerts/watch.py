@@ -20,10 +20,10 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from lvs import dispatch, models
-from lvs.audit import harmless
 from lvs.dispatch import ClusterState, RouterState, duration
-from lvs.standing import UNSERVED, Standing
-from lvs.witness import BOTH_ACTIVE, HEART, NONE_ACTIVE_KIND, STRANGER
+from lvs.reported.standing import UNSERVED, Standing
+from lvs.reported.witness import BOTH_ACTIVE, HEART, NONE_ACTIVE_KIND, STRANGER
+from lvs.rows.audit import harmless
 from piranha_web.alerts.rules import Condition, Seen
 from piranha_web.databases.room import must_take_changes
 from piranha_web.tls.certificates import TlsRefused, ending, usable

@@ -17,7 +17,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from lvs import models
-from lvs.audit import harmless
+from lvs.rows.audit import harmless
 from piranha_web import audit
 from piranha_web.alerts import sending, targets
 from piranha_web.alerts.targets import Target, TargetRefused

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
-from lvs.audit import harmless
+from lvs.rows.audit import harmless
 from piranha_web import audit
 from piranha_web.access import allow_file, allowed
 from piranha_web.access.allow_file import AllowRefused, Entry

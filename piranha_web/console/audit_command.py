@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from lvs import audit, models
+from lvs import models
+from lvs.rows import audit
 from piranha_web.audit import CONSOLE
 from piranha_web.console.database import ELSEWHERE, database_trouble
 from piranha_web.forms.audit import MomentField

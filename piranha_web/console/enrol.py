@@ -69,8 +69,8 @@ def enrol(arguments: argparse.Namespace) -> int:
 
 
 def join(arguments: argparse.Namespace) -> int:
-    from lvs.joining import join_command
-    from lvs.worker_file import path_in
+    from lvs.machines.joining import join_command
+    from lvs.machines.worker_file import path_in
 
     path = arguments.file or path_in(os.environ)
     owner = arguments.owner or installed.owner()

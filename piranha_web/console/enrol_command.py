@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from lvs import models
 from lvs.errors import LvsError, NotPossible
-from lvs.redis_words import in_words, is_full
+from lvs.machines.redis_words import in_words, is_full
 from piranha_web import audit, enrolling
 from piranha_web.console.audit_command import UNITS, console_user
 from piranha_web.console.database import ELSEWHERE, database_trouble

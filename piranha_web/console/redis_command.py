@@ -6,7 +6,8 @@ import sys
 
 import redis
 
-from lvs import dispatch, models, readmitting, redis_users
+from lvs import dispatch, models
+from lvs.machines import readmitting, redis_users
 from piranha_web.console.database import ELSEWHERE, database_trouble
 
 

@@ -29,8 +29,8 @@ def add_signing(add: Callable[[str, Command, str], argparse.ArgumentParser]) -> 
 
 
 def signing(arguments: argparse.Namespace) -> int:
-    from lvs import signing as keys
     from lvs.errors import LvsError
+    from lvs.machines import signing as keys
 
     folder = Path(os.environ.get("PIRANHA_VAR", "var")).absolute()
     try:

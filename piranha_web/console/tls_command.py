@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lvs import rights
 from lvs.errors import LvsError
+from lvs.machines import rights
 from lvs.pulse.terminal import harmless
 from piranha_web.tls import authority, names, own
 from piranha_web.tls.certificates import Certificate, TlsRefused, chain, described, remarks, usable

@@ -25,8 +25,8 @@ def worker(arguments: argparse.Namespace) -> int:
     else:
         # Celery sets Django up wherever this name stands; a router has neither settings nor database.
         os.environ.pop("DJANGO_SETTINGS_MODULE", None)
-    from lvs import worker_file
     from lvs.errors import RouterError
+    from lvs.machines import worker_file
     from piranha_web import worker as workers
 
     if arguments.manager:

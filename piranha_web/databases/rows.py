@@ -25,8 +25,8 @@ from django.db import DatabaseError, connections, models, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models.sql import InsertQuery
 
-from lvs import append_only
 from lvs.errors import LvsError
+from lvs.rows import append_only
 
 FORM = 1
 LEFT_OUT = frozenset(

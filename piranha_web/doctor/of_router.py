@@ -8,12 +8,13 @@ from pathlib import Path
 
 import redis
 
-from lvs import broker, reports, worker_file
 from lvs.config.check import check
 from lvs.config.model import Severity
 from lvs.errors import LvsError, RouterError
+from lvs.machines import broker, worker_file
 from lvs.pulse.client import PulseClient
 from lvs.pulse.version import version
+from lvs.reported import reports
 from piranha_web.doctor import judgement
 from piranha_web.doctor.findings import Finding, fault, note, well
 

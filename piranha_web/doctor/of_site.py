@@ -16,9 +16,11 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from lvs import broker, models, reports
+from lvs import models
+from lvs.machines import broker
 from lvs.pulse.version import version
-from lvs.reports import Report
+from lvs.reported import reports
+from lvs.reported.reports import Report
 from piranha_web.access import allowed, passwords
 from piranha_web.access.networks import address_of, is_everything
 from piranha_web.access.roles import ALWAYS_ADMINISTRATOR

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django import forms
 
 from lvs import models
-from lvs.audit import LONGEST_NAME, AuditQuerySet
+from lvs.rows.audit import LONGEST_NAME, AuditQuerySet
 
 _MOMENTS = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]
 

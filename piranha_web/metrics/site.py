@@ -15,10 +15,12 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Count
 
-from lvs import dispatch, metrics, models, refusals, report_parts, reports, store
-from lvs.exposition import GAUGE, Metric, Page
-from lvs.metrics import Limits
-from lvs.worker_file import queue_of
+from lvs import dispatch, models, store
+from lvs.machines import refusals
+from lvs.machines.worker_file import queue_of
+from lvs.reported import metrics, report_parts, reports
+from lvs.reported.exposition import GAUGE, Metric, Page
+from lvs.reported.metrics import Limits
 from piranha_web.tls.serving import shown
 
 log = logging.getLogger("piranha.site")

@@ -21,7 +21,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from lvs.exposition import COUNTER, HISTOGRAM, Metric
+from lvs.reported.exposition import COUNTER, HISTOGRAM, Metric
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 BOUNDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # seconds

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from lvs.worker_file import NAME
+from lvs.machines.worker_file import NAME
 from piranha_web.tls.binds import is_local, is_socket
 
 PORT = 3636

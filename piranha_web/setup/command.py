@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lvs import rights, worker_file
 from lvs.errors import LvsError, RouterError
-from lvs.invitation import Invitation, NoInvitation, read
-from lvs.joining import STDIN, join_command
+from lvs.machines import rights, worker_file
+from lvs.machines.invitation import Invitation, NoInvitation, read
+from lvs.machines.joining import STDIN, join_command
 from piranha_web import installed
 from piranha_web.setup.answers import SQLITE, Answers, Kind, bracketed
 from piranha_web.setup.asking import Asked, NobodyAnswers, Terminal, is_terminal, say

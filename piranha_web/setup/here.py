@@ -9,9 +9,10 @@ from pathlib import Path
 
 from django.conf import settings
 
-from lvs import broker, dispatch, invitation, models, redis_users, serials, signing, worker_file
+from lvs import dispatch, models
 from lvs.errors import NotPossible, RouterError
-from lvs.worker_file import WorkerFile
+from lvs.machines import broker, invitation, redis_users, serials, signing, worker_file
+from lvs.machines.worker_file import WorkerFile
 from piranha_web.enrolling import authority_for
 
 HERE = "this machine"

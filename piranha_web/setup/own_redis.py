@@ -19,8 +19,9 @@ from urllib.parse import urlsplit
 
 import redis
 
-from lvs import broker, reports, rights
+from lvs.machines import broker, rights
 from lvs.pulse.terminal import harmless
+from lvs.reported import reports
 from piranha_web import installed
 from piranha_web.setup.answers import Answers, Kind
 from piranha_web.setup.place import NotSetUp, Place

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import piranha_web
-from lvs import rights, worker_file
 from lvs.errors import LvsError
+from lvs.machines import rights, worker_file
 from lvs.pulse.terminal import harmless
 from piranha_web import installed
 from piranha_web.tls import making

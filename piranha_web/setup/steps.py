@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lvs import rights
+from lvs.machines import rights
 from piranha_web import installed
 from piranha_web.setup import answers as judged
 from piranha_web.setup import low_port, own_redis

@@ -9,7 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from lvs import models
-from lvs.traffic import Value, figures, lines, thinned
+from lvs.reported.traffic import Value, figures, lines, thinned
 from piranha_web.traffic import Line, Whole, amount, number, said, whole
 
 register = template.Library()

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from lvs import rights
+from lvs.machines import rights
 from piranha_web.tls import making
 from piranha_web.tls.certificates import (
     Certificate,

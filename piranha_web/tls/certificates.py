@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from lvs.errors import LvsError
-from lvs.rights import open_plain
+from lvs.machines.rights import open_plain
 
 Address = IPv4Address | IPv6Address
 LARGEST = 1024 * 1024  # bytes; a chain has a few thousand

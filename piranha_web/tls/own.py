@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from lvs import rights
+from lvs.machines import rights
 from piranha_web.tls import making
 from piranha_web.tls.certificates import Certificate, TlsRefused, chain, described, usable
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lvs.rights import read_text
+from lvs.machines.rights import read_text
 from piranha_web.tls import making, names, own
 from piranha_web.tls.binds import binds, is_local, is_network, is_socket, words
 from piranha_web.tls.certificates import Certificate, TlsRefused, ending, usable

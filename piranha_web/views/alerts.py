@@ -15,7 +15,8 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from lvs import dispatch, models, reports
+from lvs import dispatch, models
+from lvs.reported import reports
 from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs, rights_of
 from piranha_web.alerts import sending, targets

@@ -13,7 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from lvs import models, setting_aside
+from lvs import models
+from lvs.sent import setting_aside
 from piranha_web import audit
 from piranha_web.access.roles import OPERATOR, needs
 from piranha_web.context import current_state

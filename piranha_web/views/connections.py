@@ -16,9 +16,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from lvs import connections as routers
 from lvs import dispatch, models
 from lvs.config.address import host
+from lvs.sent import connections as routers
 from piranha_web.access.roles import OPERATOR, VIEWER, needs, rights_of
 from piranha_web.context import current_state
 from piranha_web.views.panel import panel

@@ -126,8 +126,8 @@ def problem() -> str:
 @login_not_required
 @require_POST
 def enrol(request: HttpRequest) -> HttpResponse:
-    """A router with its token (lvs.joining). No cookie counts here and no form leads here, so there is no
-    login and no token against forged forms. The allowlist stands before it, as before everything."""
+    """A router with its token (lvs.machines.joining). No cookie counts here and no form leads here, so there
+    is no login and no token against forged forms. The allowlist stands before it, as before everything."""
     address = client_address(request)
     if not TRIED.may(address, time.monotonic()):
         audit.refused(request, Action.ENROL, "tried too many tokens")

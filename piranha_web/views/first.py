@@ -10,9 +10,10 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lvs import dispatch, models, orders, store
+from lvs import dispatch, models, store
 from lvs.config import rules
 from lvs.config.model import LvsConfig, Severity
+from lvs.sent import orders
 from piranha_web import audit, first
 from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state

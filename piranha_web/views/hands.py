@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lvs import dispatch, models, orders
+from lvs import dispatch, models
+from lvs.sent import orders
 from piranha_web import audit
 from piranha_web.access.roles import OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state

@@ -19,8 +19,9 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from lvs import dispatch, models, reports
-from lvs.audit import harmless
+from lvs import dispatch, models
+from lvs.reported import reports
+from lvs.rows.audit import harmless
 from piranha_web.access.roles import VIEWER, needs
 from piranha_web.databases.room import must_take_changes
 

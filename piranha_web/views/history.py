@@ -15,10 +15,11 @@ from django.utils.http import urlencode
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_POST, require_safe
 
-from lvs import models, orders, store
+from lvs import models, store
 from lvs.config import document
 from lvs.config.diff import differences, text_difference
 from lvs.errors import LvsError
+from lvs.sent import orders
 from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs
 from piranha_web.context import cluster_of, current_cluster, current_state, current_waiting

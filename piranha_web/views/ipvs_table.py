@@ -13,9 +13,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from lvs import dispatch, ipvsadm, models
-from lvs.ipvsadm import Line, Rates, Show
-from lvs.traffic import COUNTED, SERVERS, SERVICES
+from lvs import dispatch, models
+from lvs.reported import ipvsadm
+from lvs.reported.ipvsadm import Line, Rates, Show
+from lvs.reported.traffic import COUNTED, SERVERS, SERVICES
 from piranha_web.access.roles import VIEWER, needs
 from piranha_web.context import current_state
 from piranha_web.listing import Listing, listing, page_of

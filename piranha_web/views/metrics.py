@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from lvs.exposition import CONTENT_TYPE
+from lvs.reported.exposition import CONTENT_TYPE
 from piranha_web.access.roles import VIEWER, needs
 from piranha_web.metrics import site, token, web
 

@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from lvs import models, orders
+from lvs import models
 from lvs.config.model import Severity
 from lvs.errors import LvsError
+from lvs.sent import orders
 from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import current_state

@@ -10,8 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lvs import models, orders, store
+from lvs import models, store
 from lvs.errors import LvsError
+from lvs.sent import orders
 from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state

@@ -14,8 +14,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from lvs import models, orders, store
+from lvs import models, store
 from lvs.dispatch import RouterState
+from lvs.sent import orders
 from piranha_web.access.roles import VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.looking import MOST_ROWS, Preflight, looks, preflight_of, rules_of

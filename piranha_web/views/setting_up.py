@@ -9,8 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from lvs import dispatch, models, orders, store
+from lvs import dispatch, models, store
 from lvs.realservers import Setup, setups
+from lvs.sent import orders
 from piranha_web import audit
 from piranha_web.access.roles import OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state

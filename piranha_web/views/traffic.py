@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from lvs import dispatch, models, traffic
-from lvs.traffic import SERVERS, SERVICES, Series, figures
+from lvs import dispatch, models
+from lvs.reported import traffic
+from lvs.reported.traffic import SERVERS, SERVICES, Series, figures
 from piranha_web.access.roles import VIEWER, needs
 from piranha_web.context import current_state
 from piranha_web.traffic import STALE, Line, Rings, number, read

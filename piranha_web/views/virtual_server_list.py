@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from lvs import models
-from lvs.rates import UNKNOWN, Busy
+from lvs.reported.rates import UNKNOWN, Busy
 from piranha_web.access.roles import VIEWER, needs
 from piranha_web.asked import Asked, Choice, Filter, asked, is_part, sorted_by
 from piranha_web.context import current_state

@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from lvs import dispatch, models, orders, store
+from lvs import dispatch, models, store
 from lvs.config.model import LvsConfig, VirtualServer
+from lvs.sent import orders
 from piranha_web import audit
 from piranha_web.access.roles import ADMINISTRATOR, VIEWER, needs
 from piranha_web.context import current_cluster

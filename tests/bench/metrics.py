@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lvs import report_parts, reports
-from lvs.metrics import numbers_of
+from lvs.reported import report_parts, reports
+from lvs.reported.metrics import numbers_of
 from tests.bench.pages import web_server
 from tests.bench.report import children_of, machine, work_of
 from tests.bench.seeding import REALS, SERVICES, Seed, redis_server, seed

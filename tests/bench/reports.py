@@ -22,11 +22,11 @@ from tempfile import TemporaryDirectory
 
 import redis
 
-from lvs import report_parts, reports
 from lvs.config.writer import write
 from lvs.errors import LvsError
 from lvs.pulse.client import PulseClient
-from lvs.reporting import Reporter
+from lvs.reported import report_parts, reports
+from lvs.reported.reporting import Reporter
 from tests.bench.report import machine, megabytes_of, wait_for, work_of
 from tests.bench.seeding import REALS, SERVICES, configuration, redis_server
 

@@ -27,19 +27,19 @@ from typing import Any
 
 import redis
 
-from lvs import rates, traffic
 from lvs.config.model import LvsConfig
 from lvs.nanny.health import Verdict
 from lvs.pulse import status
 from lvs.pulse.running import watched
 from lvs.pulse.status import Held
-from lvs.report_parts import report_key
+from lvs.reported import rates, traffic
+from lvs.reported.report_parts import report_key
+from lvs.reported.traffic import SERVERS as SERVERS_RING
+from lvs.reported.traffic import SERVICES as SERVICES_RING
+from lvs.reported.traffic import Ring
 from lvs.router import plan
 from lvs.router.ipvs import Table
 from lvs.router.state import Counters, Health, Role
-from lvs.traffic import SERVERS as SERVERS_RING
-from lvs.traffic import SERVICES as SERVICES_RING
-from lvs.traffic import Ring
 from tests.bench.clusters import cluster as cluster_of
 from tests.bench.report import wait_for
 
@@ -190,7 +190,8 @@ def seed(folder: Path, broker: str, services: int = SERVICES, reals: int = REALS
 
 def report(config: LvsConfig, sha256: str) -> None:
     """Both routers report, as their workers do, and the manager's worker."""
-    from lvs import dispatch, reports
+    from lvs import dispatch
+    from lvs.reported import reports
 
     client = dispatch.broker()
     for name, role in (("r1", Role.ACTIVE), ("r2", Role.STANDBY)):

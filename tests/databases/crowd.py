@@ -8,7 +8,8 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connections, transaction
 from django.test import Client
-from lvs import audit, models, store
+from lvs import models, store
+from lvs.rows import audit
 from lvs.config.model import *
 from piranha_web.access.backend import bound
 from piranha_web.access.passwords import set_password

@@ -11,7 +11,9 @@ from django.core.management import call_command
 from django.contrib.sessions.backends.db import SessionStore
 from axes.models import AccessAttempt
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from lvs import audit, models, signing, serials, store
+from lvs import models, store
+from lvs.machines import signing, serials
+from lvs.rows import audit
 from lvs.config.model import *
 from piranha_web.access.passwords import set_password
 

@@ -14,7 +14,8 @@ from tests.postgresql import PostgresServer
 
 FILES = ("allow", "piranha.passwd", "secret.key", "signing.key", "signing.serial")
 LOOK = """
-from lvs import audit, models, store
+from lvs import models, store
+from lvs.rows import audit
 from piranha_web.access import passwords
 from django.conf import settings
 from django.contrib.sessions.models import Session

@@ -16,7 +16,8 @@ from django.core.management.base import CommandError
 from django.db import connection, connections, migrations
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
-from lvs import audit, models, store
+from lvs import models, store
+from lvs.rows import audit
 from lvs.config.model import *
 
 def at():  # the newest migration that the database has

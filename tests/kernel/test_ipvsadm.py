@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from deploy.lab.namespaces import batch
-from lvs import ipvsadm
 from lvs.config.model import LvsConfig
-from lvs.ipvsadm import Show
 from lvs.pulse import status as documents
 from lvs.pulse.kernel_work import Seen
 from lvs.pulse.status import Held
+from lvs.reported import ipvsadm
+from lvs.reported.ipvsadm import Show
 from lvs.router.connections import Place, Wanted, read
 from lvs.router.ipvs import Ipvs
 from tests.kernel.namespace import fresh_network

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from lvs import broker, redis_users, reports, worker_file
-from lvs.invitation import read
+from lvs.machines import broker, redis_users, worker_file
+from lvs.machines.invitation import read
+from lvs.reported import reports
 from piranha_web.tls import making
 from tests.conftest import eventually
 from tests.router.conftest import Namespace

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lvs import answers, doorway, reports, signing
-from lvs.worker_file import queue_of
+from lvs.machines import doorway, signing
+from lvs.machines.worker_file import queue_of
+from lvs.reported import answers, reports
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.test import Client
 
 from lvs import models
-from lvs.invitation import Invitation, read
+from lvs.machines.invitation import Invitation, read
 from piranha_web import enrolling
 from piranha_web.enrolling import BROKER_VARIABLE
 from piranha_web.tls import authority

@@ -11,10 +11,12 @@ from typing import Any
 from axes.models import AccessAttempt
 from django.utils import timezone
 
-from lvs import audit, dispatch, models, refusals, store
-from lvs.refusals import Kind
-from lvs.shape import LATEST
-from lvs.versions import new_version
+from lvs import dispatch, models, store
+from lvs.machines import refusals
+from lvs.machines.refusals import Kind
+from lvs.reported.shape import LATEST
+from lvs.rows import audit
+from lvs.rows.versions import new_version
 from piranha_web.access import allow_file, passwords
 from tests.web.conftest import CONFIG, USER
 from tests.web.explaining import explanation, trial

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from lvs import dispatch, reports
+from lvs import dispatch
+from lvs.reported import reports
 
 COUNTERS = {
     "connections": 12,

@@ -14,7 +14,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from lvs import models, reports
+from lvs import models
+from lvs.reported import reports
 from piranha_web.alerts import duty, targets
 from piranha_web.alerts.rules import KINDS
 from piranha_web.console import alert_command

@@ -15,8 +15,9 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from lvs import dispatch, models, reports, store
+from lvs import dispatch, models, store
 from lvs.config.model import Redundancy
+from lvs.reported import reports
 from piranha_web.alerts import apprised, duty, sending, targets
 from piranha_web.alerts.rules import Condition, Seen
 from piranha_web.alerts.targets import Target, TargetRefused

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lvs import models, orders, reports
-from lvs.shape import LATEST
+from lvs import models
+from lvs.reported import reports
+from lvs.reported.shape import LATEST
+from lvs.sent import orders
 from tests.conftest import RedisServer
 from tests.web.answering import answering
 from tests.web.pages import text_of

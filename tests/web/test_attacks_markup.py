@@ -10,7 +10,8 @@ from urllib.parse import quote, urlencode
 import pytest
 from django.test import Client
 
-from lvs import dispatch, models, orders
+from lvs import dispatch, models
+from lvs.sent import orders
 from tests.conftest import RedisServer
 from tests.web import hostile
 from tests.web.answering import answering

@@ -11,7 +11,8 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 
-from lvs import models, orders, store
+from lvs import models, store
+from lvs.sent import orders
 from piranha_web.access import passwords
 from tests.conftest import RedisServer
 from tests.web.conftest import PASSWORD, USER

@@ -15,8 +15,9 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from lvs import audit as entries
-from lvs import models, orders, store
+from lvs import models, store
+from lvs.rows import audit as entries
+from lvs.sent import orders
 from piranha_web import audit
 from piranha_web.access import lockout, passwords
 from piranha_web.access.failures import Kind

@@ -10,7 +10,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from lvs import audit, models
+from lvs import models
+from lvs.rows import audit
 from piranha_web.cli import parser
 from piranha_web.console.audit_command import audit_command, console_user, moment
 

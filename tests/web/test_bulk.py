@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lvs import models, orders, store
+from lvs import models, store
 from lvs.config.model import FloatingAddress, PortRange
+from lvs.sent import orders
 from piranha_web.forms.real_servers import seen_of
 from piranha_web.views import hands
 from tests.conftest import RedisServer

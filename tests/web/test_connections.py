@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lvs import connections, models
+from lvs import models
+from lvs.sent import connections
 from tests.conftest import RedisServer
 from tests.web.answering import answering
 from tests.web.pages import text_of

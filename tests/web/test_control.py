@@ -9,7 +9,8 @@ import pytest
 import redis
 from django.test import Client
 
-from lvs import dispatch, models, reports, store
+from lvs import dispatch, models, store
+from lvs.reported import reports
 from piranha_web.servers import MOST_ROWS
 from tests.conftest import RedisServer
 from tests.web.pages import text_of

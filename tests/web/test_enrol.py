@@ -13,9 +13,10 @@ import redis
 from django.conf import settings
 from django.test import Client
 
-from lvs import dispatch, models, redis_users, signing
+from lvs import dispatch, models
 from lvs.errors import NotPossible
-from lvs.invitation import Invitation, digest, read
+from lvs.machines import redis_users, signing
+from lvs.machines.invitation import Invitation, digest, read
 from piranha_web import audit, enrolling
 from piranha_web.enrolling import BROKER_VARIABLE
 from piranha_web.views import enrol

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lvs import dispatch, models, redis_users
-from lvs.invitation import read
+from lvs import dispatch, models
+from lvs.machines import redis_users
+from lvs.machines.invitation import read
 from piranha_web.cli import main
 from tests.conftest import RedisServer
 from tests.web.enrolment import able

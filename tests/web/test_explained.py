@@ -7,7 +7,8 @@ import time
 import pytest
 from django.test import Client
 
-from lvs import models, orders
+from lvs import models
+from lvs.sent import orders
 from piranha_web.explained import in_lines
 from tests.conftest import RedisServer
 from tests.web.answering import answering

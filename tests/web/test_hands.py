@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 import pytest
 from django.test import Client
 
-from lvs import models, orders, reports, store
+from lvs import models, store
+from lvs.reported import reports
+from lvs.sent import orders
 from piranha_web.forms.hands import end_of
 from tests.conftest import RedisServer
 from tests.web.answering import answering

@@ -8,7 +8,8 @@ import pytest
 from django.db import OperationalError, connection
 from django.test import Client
 
-from lvs import dispatch, reports
+from lvs import dispatch
+from lvs.reported import reports
 from piranha_web.views import health
 from tests.conftest import RedisServer
 

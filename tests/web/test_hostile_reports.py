@@ -13,11 +13,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from lvs import answers, asking, dispatch, models, orders, report_shape, reports, store
-from lvs.report_parts import report_key, servers_key, states_key
+from lvs import dispatch, models, store
+from lvs.reported import answers, report_shape, reports
+from lvs.reported.report_parts import report_key, servers_key, states_key
+from lvs.sent import asking, orders
 from tests.conftest import RedisServer
 from tests.mutations import GONE, MARK, VALUES, Place, at, places, with_other
-from tests.unit.test_shape import whole
+from tests.unit.reported.test_shape import whole
 from tests.web.answering import answering
 from tests.web.explaining import explanation, trial
 from tests.web.looking import preflight, remark, rules

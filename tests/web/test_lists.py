@@ -11,8 +11,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from lvs import dispatch, models, rates, store
+from lvs import dispatch, models, store
 from lvs.config.model import FloatingAddress, Forwarding, LvsConfig, PortRange, Protocol, VirtualServer
+from lvs.reported import rates
 from piranha_web import states
 from tests.conftest import RedisServer
 from tests.web.conftest import CONFIG, SHOP

@@ -13,11 +13,13 @@ from django.db import OperationalError, connection
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from lvs import dispatch, metrics, models, refusals, report_parts, reports, store
+from lvs import dispatch, models, store
+from lvs.machines import refusals
+from lvs.reported import metrics, report_parts, reports
 from piranha_web.metrics import site as site_metrics
 from piranha_web.metrics import token, web
 from tests.conftest import RedisServer
-from tests.unit.test_metrics import Series, series, value
+from tests.unit.reported.test_metrics import Series, series, value
 from tests.web.redundant import redundant
 from tests.web.reports import report, status
 

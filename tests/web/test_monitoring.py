@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lvs import models, orders, store
+from lvs import models, store
 from lvs.config.document import from_document
 from lvs.config.model import CheckKind, DnsType, HealthCheck, HttpMethod, StatusRange
+from lvs.sent import orders
 from tests.conftest import RedisServer
 from tests.web.answering import answering
 from tests.web.conftest import SHOP

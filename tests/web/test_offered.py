@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from lvs import models, orders
+from lvs import models
+from lvs.sent import orders
 from piranha_web.guide.pages import BY_NAME
 from tests.conftest import RedisServer
 from tests.web.pages import text_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from lvs import models, orders, store
+from lvs import models, store
+from lvs.sent import orders
 from tests.conftest import RedisServer
 from tests.web.answering import answering
 from tests.web.pages import text_of

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lvs import dispatch, models, reports
+from lvs import dispatch, models
+from lvs.reported import reports
 from piranha_web.pair import Pair, pair_of
 from piranha_web.templatetags.piranha import span
 from tests.web.redundant import link, redundant

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lvs import models, reports, store
+from lvs import models, store
+from lvs.reported import reports
 from tests.conftest import RedisServer
 from tests.web.pages import text_of
 from tests.web.reports import COUNTERS, hand, real_server, report, shop_with, status

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lvs import models, orders, store
+from lvs import models, store
 from lvs.config.model import Redundancy
+from lvs.sent import orders
 from tests.conftest import RedisServer
 from tests.web.answering import answering
 from tests.web.conftest import CONFIG

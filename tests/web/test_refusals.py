@@ -8,8 +8,9 @@ import pytest
 import redis
 from django.test import Client
 
-from lvs import dispatch, models, refusals
-from lvs.refusals import Kind, Refusals
+from lvs import dispatch, models
+from lvs.machines import refusals
+from lvs.machines.refusals import Kind, Refusals
 from tests.conftest import RedisServer
 
 

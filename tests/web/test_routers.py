@@ -7,8 +7,9 @@ from html import unescape
 import pytest
 from django.test import Client
 
-from lvs import models, orders, store
+from lvs import models, store
 from lvs.config import document
+from lvs.sent import orders
 from piranha_web.looking import MOST_LINES, MOST_ROWS, has
 from tests.conftest import RedisServer
 from tests.web.answering import answering

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lvs import models, orders, store
+from lvs import models, store
 from lvs.config.model import Forwarding
 from lvs.realservers import setups
+from lvs.sent import orders
 from piranha_web.setting_up import methods, parts
 from piranha_web.templatetags.remarks import code
 from tests.conftest import RedisServer

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from lvs import models, store
-from lvs.shelf import Shelf
+from lvs.rows.shelf import Shelf
 from tests.web.conftest import CONFIG, SHOP
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from lvs import dispatch, models, orders
-from lvs.witness import Alarm
+from lvs import dispatch, models
+from lvs.reported.witness import Alarm
+from lvs.sent import orders
 from piranha_web.status_line import StatusLine, shortened, status_line
 
 BOTH = Alarm("danger", "r1 and r2 are both active: both answer for the virtual addresses. Mend that.")

@@ -9,8 +9,9 @@ import pytest
 from django.template import Context, Template
 from django.test import Client
 
-from lvs import dispatch, models, traffic
-from lvs.traffic import SERVERS, SERVICES, Ring, Value
+from lvs import dispatch, models
+from lvs.reported import traffic
+from lvs.reported.traffic import SERVERS, SERVICES, Ring, Value
 from piranha_web import traffic as shown
 from piranha_web.traffic import Line, amount, number, said
 from tests.conftest import RedisServer

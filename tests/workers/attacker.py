@@ -12,10 +12,11 @@ import redis
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 
-from lvs import answers, refusals, reports, serials, signing
-from lvs.refusals import Kind
-from lvs.signing import SignedTask
-from lvs.worker_file import queue_of
+from lvs.machines import refusals, serials, signing
+from lvs.machines.refusals import Kind
+from lvs.machines.signing import SignedTask
+from lvs.machines.worker_file import queue_of
+from lvs.reported import answers, reports
 from tests.conftest import eventually
 from tests.unit.pulse.world import lvs_cf
 from tests.workers.conftest import RouterProcesses

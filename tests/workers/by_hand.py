@@ -11,10 +11,13 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from lvs import answers, deploy, dispatch, doorway, errands, models, reports, signing, store
+from lvs import dispatch, models, store
 from lvs.config.model import FloatingAddress, GlobalSettings, LvsConfig, RealServer, Redundancy, VirtualServer
-from lvs.signing import SignedTask
-from lvs.worker_file import queue_of
+from lvs.machines import doorway, signing
+from lvs.machines.signing import SignedTask
+from lvs.machines.worker_file import queue_of
+from lvs.reported import answers, reports
+from lvs.sent import deploy, errands
 
 State = models.Deployment.State
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from lvs import redis_users, reports, serials, signing, worker_file
 from lvs.errors import PulseUnreachable
+from lvs.machines import redis_users, serials, signing, worker_file
+from lvs.machines.worker_file import WorkerFile
 from lvs.pulse.client import PulseClient
-from lvs.worker_file import WorkerFile
+from lvs.reported import reports
 from piranha_web.celery import app
 from tests.conftest import RedisServer, eventually
 

@@ -10,8 +10,10 @@ import pytest
 import redis
 from django.utils import timezone
 
-from lvs import answers, deploy, dispatch, models, reports, sending, store, tasks
+from lvs import dispatch, models, store, tasks
 from lvs.config.model import FloatingAddress, GlobalSettings, LvsConfig, RealServer, VirtualServer
+from lvs.reported import answers, reports
+from lvs.sent import deploy, sending
 from tests.conftest import RedisServer, eventually
 from tests.workers.conftest import RouterProcesses
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lvs import dispatch, models, orders, store
+from lvs import dispatch, models, store
 from lvs.errors import NotPossible
+from lvs.sent import orders
 from tests.conftest import RedisServer
 from tests.workers.by_hand import (
     State,

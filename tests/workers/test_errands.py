@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from lvs import dispatch, models, orders, reports, store
-from lvs.answers import Answer
+from lvs import dispatch, models, store
 from lvs.config.writer import write
 from lvs.errors import NotPossible
+from lvs.reported import reports
+from lvs.reported.answers import Answer
+from lvs.sent import orders
 from tests.conftest import RedisServer
 from tests.workers.by_hand import (
     State,

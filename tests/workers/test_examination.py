@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lvs import models, orders
+from lvs import models
+from lvs.sent import orders
 from tests.workers.conftest import RouterProcesses
 from tests.workers.test_apply import carry, cluster, freeze, start
 

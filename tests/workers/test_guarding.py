@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from lvs import answers, dispatch, guarding, reports
-from lvs.guarding import Warden
+from lvs import dispatch
+from lvs.reported import answers, reports
 from lvs.router.state import Guard
+from lvs.sent import guarding
+from lvs.sent.guarding import Warden
 from tests.conftest import RedisServer, eventually
 from tests.workers.by_hand import queued, report
 from tests.workers.conftest import PIRANHA, RouterProcesses

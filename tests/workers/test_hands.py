@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from lvs import models, orders
-from lvs.orders import Order
+from lvs import models
+from lvs.sent import orders
+from lvs.sent.orders import Order
 from tests.conftest import eventually
 from tests.workers.conftest import RouterProcesses
 from tests.workers.test_apply import carry, cluster, freeze, start

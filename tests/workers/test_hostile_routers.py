@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import redis
 
-from lvs import answers, deploy, dispatch, errands, models, reports, store
-from lvs.report_parts import report_key
+from lvs import dispatch, models, store
+from lvs.reported import answers, reports
+from lvs.reported.report_parts import report_key
+from lvs.sent import deploy, errands
 from tests.conftest import RedisServer
 from tests.workers.by_hand import CONFIG, State, answer, of, pair, report, steps
 

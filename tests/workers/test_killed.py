@@ -14,7 +14,9 @@ import pytest
 import redis
 from django.utils import timezone
 
-from lvs import answers, deploy, dispatch, models, sending, store
+from lvs import dispatch, models, store
+from lvs.reported import answers
+from lvs.sent import deploy, sending
 from tests.conftest import RedisServer, eventually
 from tests.workers.by_hand import State, edit, pair, states
 from tests.workers.conftest import RouterProcesses

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from lvs import answers, sending, tasks
+from lvs import tasks
 from lvs.dispatch import broker
+from lvs.reported import answers
+from lvs.sent import sending
 from tests.conftest import eventually
 from tests.workers.conftest import RouterProcesses
 

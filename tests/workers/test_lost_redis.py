@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-from lvs.doorway import message_of
-from lvs.signing import SignedTask
+from lvs.machines.doorway import message_of
+from lvs.machines.signing import SignedTask
 from piranha_web.celery import PatientChannel, app
 from tests.conftest import RedisServer
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-from lvs import answers
-from lvs.doorway import Refused
-from lvs.refusals import Kind
-from lvs.worker_file import queue_of
+from lvs.machines.doorway import Refused
+from lvs.machines.refusals import Kind
+from lvs.machines.worker_file import queue_of
+from lvs.reported import answers
 from piranha_web.celery import app
 from tests.conftest import RedisServer
 from tests.unit.pulse.world import lvs_cf

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lvs import asking, models, tasks
+from lvs import models, tasks
+from lvs.sent import asking
 from tests.workers.conftest import RouterProcesses
 from tests.workers.test_apply import carry, cluster, freeze, start
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import redis
 
-from lvs import models, readmitting, redis_users, reports
-from lvs.worker_file import queue_of
+from lvs import models
+from lvs.machines import readmitting, redis_users
+from lvs.machines.worker_file import queue_of
+from lvs.reported import reports
 from piranha_web.console.redis_command import redis_command
 from tests.conftest import RedisServer, eventually
 from tests.databases.conftest import Site

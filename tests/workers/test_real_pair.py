@@ -8,8 +8,9 @@ import time
 import pytest
 import redis
 
-from lvs import deploy, dispatch, errands, models, orders, store
+from lvs import dispatch, models, store
 from lvs.pulse import keys
+from lvs.sent import deploy, errands, orders
 from tests.conftest import RedisServer, eventually
 from tests.workers.by_hand import State, edit, pair, states
 from tests.workers.conftest import RouterProcesses

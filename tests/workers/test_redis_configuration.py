@@ -13,7 +13,8 @@ import redis
 
 from deploy.start.place import free_port
 from deploy.start.redis import speaks_tls
-from lvs import broker, redis_users, reports
+from lvs.machines import broker, redis_users
+from lvs.reported import reports
 from piranha_web.tls import authority
 from tests.conftest import eventually
 

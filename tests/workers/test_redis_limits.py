@@ -7,18 +7,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from lvs import (
-    answers,
-    asking,
-    dispatch,
-    models,
-    reading,
-    redis_words,
-    refusals,
-    report_parts,
-    reports,
-    tasks,
-)
+from lvs import dispatch, models, tasks
+from lvs.machines import redis_words, refusals
+from lvs.reported import answers, reading, report_parts, reports
+from lvs.sent import asking
 from piranha_web.worker import Repeater
 from tests.conftest import RedisServer
 from tests.workers.by_hand import pair, report

@@ -11,9 +11,10 @@ import pytest
 import redis
 from django.conf import settings
 
-from lvs import answers, redis_users, refusals, reports, signing, worker_file
 from lvs.errors import NotPossible
-from lvs.worker_file import queue_of
+from lvs.machines import redis_users, refusals, signing, worker_file
+from lvs.machines.worker_file import queue_of
+from lvs.reported import answers, reports
 from tests.conftest import RedisServer, eventually
 from tests.unit.pulse.world import lvs_cf
 from tests.workers.attacker import Attack
@@ -263,7 +264,7 @@ def test_the_address_of_redis_is_the_managers_with_the_routers_user(url: str, wa
 def test_a_worker_at_work_never_tries_what_its_user_may_not(
     redis_server: RedisServer, manager: redis.Redis, tmp_path: Path
 ) -> None:
-    """Who needs a further key or command adds it to lvs.redis_users."""
+    """Who needs a further key or command adds it to lvs.machines.redis_users."""
     manager.execute_command("ACL", "LOG", "RESET")
     router = RouterProcesses("r1", "primary", tmp_path / "r1", redis_server.url)
     try:

@@ -11,7 +11,9 @@ import pytest
 import redis
 from django.db import OperationalError
 
-from lvs import deploy, dispatch, models, orders, signing
+from lvs import dispatch, models
+from lvs.machines import signing
+from lvs.sent import deploy, orders
 from piranha_web.worker import Repeater, alone, telling
 from tests.conftest import RedisServer
 from tests.workers.by_hand import pair, report

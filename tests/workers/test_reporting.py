@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import redis
 
-from lvs import rates, report_parts, reports
 from lvs.errors import RouterError
-from lvs.redis_users import grant, revoke, user_of
-from lvs.reporting import BATCH, SMALL, Reporter
-from lvs.sampling import EXPIRES, Sampler
-from lvs.traffic import SERVERS, SERVICES, key
+from lvs.machines.redis_users import grant, revoke, user_of
+from lvs.reported import rates, report_parts, reports
+from lvs.reported.reporting import BATCH, SMALL, Reporter
+from lvs.reported.sampling import EXPIRES, Sampler
+from lvs.reported.traffic import SERVERS, SERVICES, key
 from tests.conftest import RedisServer
 from tests.web.reports import real_server, status
 

@@ -8,11 +8,11 @@ from random import Random
 import pytest
 import redis
 
-from lvs import report_parts
-from lvs.reporting import TURN
-from lvs.reports import INTERVAL
-from lvs.standing import standing_of
-from lvs.summary import kept
+from lvs.reported import report_parts
+from lvs.reported.reporting import TURN
+from lvs.reported.reports import INTERVAL
+from lvs.reported.standing import standing_of
+from lvs.reported.summary import kept
 from tests.workers.test_reporting import Table, client
 
 __all__ = ["client"]

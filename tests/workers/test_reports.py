@@ -9,7 +9,8 @@ from typing import Any
 
 import redis
 
-from lvs import dispatch, reports
+from lvs import dispatch
+from lvs.reported import reports
 from tests.conftest import RedisServer
 from tests.web.redundant import KEY, redundant
 from tests.web.reports import status

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from deploy.start.place import free_port
-from lvs import worker_file
+from lvs.machines import worker_file
 from piranha_web import installed
 from tests.conftest import eventually
 from tests.terminal import Terminal

@@ -14,9 +14,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 
-from lvs import dispatch, serials, signing, store, worker_file
-from lvs.refusals import Kind
-from lvs.serials import WINDOW
+from lvs import dispatch, store
+from lvs.machines import serials, signing, worker_file
+from lvs.machines.refusals import Kind
+from lvs.machines.serials import WINDOW
 from tests.conftest import RedisServer, eventually
 from tests.unit.pulse.world import lvs_cf
 from tests.workers.attacker import Attack

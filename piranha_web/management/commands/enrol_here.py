@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from lvs import models
 from lvs.errors import LvsError
-from lvs.worker_file import path_in
+from lvs.machines.worker_file import path_in
 from piranha_web import audit
 from piranha_web.console.audit_command import console_user
 from piranha_web.setup.here import enrol

@@ -15,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from lvs import models
-from lvs.enrolment import Enrolment
+from lvs.machines.enrolment import Enrolment
 from piranha_web.access import allow_file, passwords
 from piranha_web.access.roles import ALWAYS_ADMINISTRATOR
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lvs import rights
 from lvs.errors import LvsError
+from lvs.machines import rights
 from piranha_web.access import whole_file
 
 SITE = 65534

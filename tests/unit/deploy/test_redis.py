@@ -10,7 +10,8 @@ import redis as redis_py
 from deploy.start import redis
 from deploy.start.place import Place
 from deploy.start.processes import Children, wait_for
-from lvs import broker, redis_users, reports
+from lvs.machines import broker, redis_users
+from lvs.reported import reports
 
 
 @pytest.fixture

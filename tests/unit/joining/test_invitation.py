@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvs.invitation import Invitation, NoInvitation, digest, is_address, read
+from lvs.machines.invitation import Invitation, NoInvitation, digest, is_address, read
 
 ONE = Invitation(
     addresses=("https://lb.example.org:3636", "https://[2001:db8::1]"),

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.start.place import free_port
-from lvs import signing, worker_file
-from lvs.invitation import Invitation
-from lvs.joining import NotJoined, OtherCertificate, join, join_command, remarks_on
+from lvs.machines import signing, worker_file
+from lvs.machines.invitation import Invitation
+from lvs.machines.joining import NotJoined, OtherCertificate, join, join_command, remarks_on
 from piranha_web.tls import making
 
 SECRET = bytes(range(32))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lvs.joining import NotJoined, give, refuse_other, user_of
+from lvs.machines.joining import NotJoined, give, refuse_other, user_of
 
 NOBODY = pwd.getpwnam("nobody")
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")

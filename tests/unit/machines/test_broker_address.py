@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from lvs import broker
+from lvs.machines import broker
 
 
 def test_the_address_is_in_a_file_so_that_no_environment_shows_the_password(tmp_path: Path) -> None:

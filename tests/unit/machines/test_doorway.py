@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvs import doorway, serials, signing
-from lvs.doorway import Doorway, Refused
-from lvs.refusals import Kind, Refusals
-from lvs.signing import SignedTask
+from lvs.machines import doorway, serials, signing
+from lvs.machines.doorway import Doorway, Refused
+from lvs.machines.refusals import Kind, Refusals
+from lvs.machines.signing import SignedTask
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 TASK = SignedTask(router="r1", task="piranha.guard", task_id="guard-1", arguments=[80, ["::/0"]], serial=5)

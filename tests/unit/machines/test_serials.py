@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvs import serials, signing
-from lvs.serials import MOST_SEEN, WINDOW, Late, Replayed, SeenSerials, Unrecorded
-from lvs.signing import UnusableKey
+from lvs.machines import serials, signing
+from lvs.machines.serials import MOST_SEEN, WINDOW, Late, Replayed, SeenSerials, Unrecorded
+from lvs.machines.signing import UnusableKey
 
 NOW = 1_795_000_000 * 10**9
 

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvs import signing
-from lvs.signing import Forged, SignedTask, Unsigned, UnusableKey
+from lvs.machines import signing
+from lvs.machines.signing import Forged, SignedTask, Unsigned, UnusableKey
 from piranha_web.cli import main
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lvs import serials, signing, worker_file
 from lvs.errors import RouterError
-from lvs.worker_file import WorkerFile
+from lvs.machines import serials, signing, worker_file
+from lvs.machines.worker_file import WorkerFile
 from piranha_web.cli import main
 
 KEY = signing.public_text(Ed25519PrivateKey.from_private_bytes(bytes(32)))

@@ -12,8 +12,8 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lvs import append_only, audit
-from lvs.audit import AuditEntry, harmless, without_secrets
+from lvs.rows import append_only, audit
+from lvs.rows.audit import AuditEntry, harmless, without_secrets
 
 Action = AuditEntry.Action
 pytestmark = pytest.mark.django_db

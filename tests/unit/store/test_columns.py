@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 
-from lvs.candidate import VirtualServer as Row
-from lvs.columns import from_columns, to_columns
 from lvs.config.model import LvsConfig, RealServer, VirtualServer
+from lvs.rows.candidate import VirtualServer as Row
+from lvs.rows.columns import from_columns, to_columns
 from tests.unit.config.strategies import configs
 
 

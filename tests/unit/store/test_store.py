@@ -22,7 +22,7 @@ from lvs.config.model import (
 )
 from lvs.config.reader import read
 from lvs.errors import InvalidConfig
-from lvs.shelf import SHELF
+from lvs.rows.shelf import SHELF
 from tests.unit.config.strategies import configs
 
 pytestmark = pytest.mark.django_db

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lvs import witness
 from lvs.config.model import Redundancy
 from lvs.pulse.election import alarms
-from lvs.witness import Sight
+from lvs.reported import witness
+from lvs.reported.witness import Sight
 
 PAIR = Redundancy(backup_active=True, deadtime=2)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from lvs import broker
+from lvs.machines import broker
 from piranha_web.cli import main
 from piranha_web.tls import authority, making
 from piranha_web.tls.certificates import TlsRefused, chain, described, public_of_key, spki

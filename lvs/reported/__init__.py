@@ -1,0 +1,1 @@
+"""What routers report of themselves, and what follows from it."""

@@ -1,0 +1,1 @@
+"""What the manager has routers do: applying, orders, errands, questions."""
