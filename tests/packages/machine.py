@@ -215,14 +215,23 @@ class Machine:
     def crash(self) -> None:
         """As if its power were gone: nothing in it does anything more. Its disk is kept for another start."""
         if self._process is not None:
-            for cable in self._cables:  # first: its kernel is ours, and goes on for a moment
+            # Nothing in it may see its cables go: it would hand over before it dies.
+            self._freeze("1")
+            for cable in self._cables:  # before it dies: its kernel is ours, and goes on for a moment
                 words = ["ip", "-n", cable.switch, "link", "delete", f"{self.name}-{cable.device}"]
                 subprocess.run(words, capture_output=True, check=False)  # that fails after shut_down
             self._process.kill()
             self._process.wait()
             events = self._group / "cgroup.events"
             wait_until(lambda: "populated 0" in events.read_text(), "the end of all in it", 20)
+            self._freeze("0")
             self._process = None
+
+    def _freeze(self, wanted: str) -> None:
+        """Has its processes stand still, or go on (cgroups of version 2, cgroup.freeze)."""
+        (self._group / "cgroup.freeze").write_text(wanted)
+        events = self._group / "cgroup.events"
+        wait_until(lambda: f"frozen {wanted}" in events.read_text(), "the processes to stand still", 20)
 
     def shut_down(self) -> None:
         """As an administrator does it. Its disk is kept for another start."""
