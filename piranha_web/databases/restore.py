@@ -13,11 +13,13 @@ of the pages by a name of this machine (`OURS`).
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,9 +36,13 @@ from piranha_web.databases.backup import AUTHORITY, FILES, FORM, MANIFEST, ROWS,
 from piranha_web.databases.seal import MAGIC, unseal
 from piranha_web.databases.target import Target
 
+log = logging.getLogger("piranha.database")
+
 OURS = frozenset({AUTHORITY, "broker.url", "redis.key", "redis.pem", "site.key", "site.pem"})
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,100}")
 LARGEST_MANIFEST = 8 << 20
+UNPACKED = ".restore-"  # a folder's name begins so
+DEAD_AFTER = 24 * 3600.0  # seconds: no restore takes as long
 
 
 class RestoreRefused(LvsError):
@@ -74,11 +80,20 @@ class Restored:
     remarks: tuple[str, ...]
 
 
+def sweep(var: Path) -> None:
+    """Removes what a restore that was killed has left unpacked: there are keys in it."""
+    for folder in var.glob(f"{UNPACKED}*"):
+        if time.time() - folder.lstat().st_mtime > DEAD_AFTER and not folder.is_symlink():
+            log.warning("removed %s, which a restore that was killed had left", folder)
+            shutil.rmtree(folder)
+
+
 @contextmanager
 def unpacked(source: IO[bytes], var: Path, passphrase: str) -> Iterator[Unpacked]:
     """The backup in a folder that is gone afterwards. RestoreRefused: it is not whole, or none of ours."""
     var.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".restore-", dir=var))
+    sweep(var)
+    folder = Path(tempfile.mkdtemp(prefix=UNPACKED, dir=var))
     try:
         with tempfile.TemporaryFile(dir=folder) as spool:
             shutil.copyfileobj(source, spool)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,6 +54,17 @@ def looked_at(content: bytes, var: Path) -> dict[str, bytes]:
     with unpacked(io.BytesIO(content), var, "") as found:
         assert found.rows == 3
         return {name: path.read_bytes() for name, path in found.files.items()}
+
+
+def test_what_a_restore_that_was_killed_has_left_is_gone_with_the_next_one(tmp_path: Path) -> None:
+    old, young, other = (tmp_path / name for name in (".restore-old", ".restore-young", "before-restore-1"))
+    for folder in (old, young, other):
+        folder.mkdir()
+        (folder / "signing.key").write_bytes(b"key")
+    for folder in (old, other):
+        os.utime(folder, (0, 0))
+    looked_at(whole(), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".restore-young", "before-restore-1"]
 
 
 def test_a_whole_one_is_unpacked_for_a_moment_and_leaves_nothing(tmp_path: Path) -> None:
