@@ -100,6 +100,10 @@ class Lab:
             return
         for name in names:
             self.stop_server(name)
+        before = {self.servers.pop(name) for name in names if name in self.servers}
+        for process in before - set(self.servers.values()):  # it serves no other name
+            process.kill()
+            process.wait()
         process = subprocess.Popen(
             [sys.executable, str(PROJECT / "deploy/lab/webserver.py"), *names],
             stdin=subprocess.DEVNULL,
