@@ -14,7 +14,6 @@ keeps nobody from having this router take part again.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -25,8 +24,8 @@ from typing import Any
 from lvs.errors import RouterError
 from lvs.nanny.hand import fitting
 from lvs.pulse.events import Events
+from lvs.pulse.kept import Kept
 from lvs.pulse.kernel_work import KernelWork
-from lvs.router import files
 
 NAME = "aside.json"
 VERSION = 1  # of the file's form
@@ -56,13 +55,16 @@ class Aside:
     def __init__(
         self, folder: Path, work: KernelWork, events: Events, clock: Callable[[], float] = time.time
     ) -> None:
-        self._path = folder / NAME
-        self._work = work
+        self._file = Kept(folder / NAME, VERSION, work, events)
         self._events = events
         self._clock = clock
         self._entry: Entry | None = None
         self._unsaved = asyncio.Event()
-        self.problem: str | None = None  # of the file, in a sentence
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the file, in a sentence."""
+        return self._file.problem
 
     @property
     def entry(self) -> Entry | None:
@@ -77,14 +79,13 @@ class Aside:
     async def load(self) -> None:
         """Take up the file."""
         try:
-            text = await self._work.run(lambda: files.read_text(self._path))
-            self._entry = None if text is None else _read(text)
+            text = await self._file.text()
+            self._entry = None if text is None else _read(self._file.document(text))
         except (RouterError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            self.problem = (
-                f"Whether this router is set aside cannot be read from {self._path} ({error}), so it takes "
-                "part. Say it anew: piranha aside, or piranha aside --end."
+            self._file.complain(
+                f"Whether this router is set aside cannot be read from {self._file.path} ({error}), so it "
+                "takes part. Say it anew: piranha aside, or piranha aside --end."
             )
-            self._events.error(self.problem)
 
     async def replace(self, entry: Entry | None) -> str:
         """Have this one from now on. What the disk said against keeping it over a restart; "": nothing."""
@@ -103,19 +104,15 @@ class Aside:
     async def _save(self) -> None:
         """Write the file. What the disk refuses is a problem in the status, and tried again."""
         self._unsaved.clear()
-        document = {"version": VERSION, "aside": None if self._entry is None else asdict(self._entry)}
-        text = json.dumps(document, indent=1) + "\n"
+        entry = self._entry
         try:
-            await self._work.run(lambda: files.write_private(self._path, text))
+            await self._file.write(aside=None if entry is None else asdict(entry))
         except RouterError as error:
             what = "takes part" if self._entry is None else "is set aside"
-            problem = f"This router {what} now, which is not written down for pulse's next start: {error}."
-            if problem != self.problem:
-                self._events.error(problem)
-            self.problem = problem
+            self._file.complain(
+                f"This router {what} now, which is not written down for pulse's next start: {error}."
+            )
             self._unsaved.set()
-        else:
-            self.problem = None
 
     def unfit(self) -> Iterator[str]:
         """Why this router could not serve."""
@@ -137,10 +134,7 @@ def entry_of(by: str, reason: str, at: float, until: float | None) -> Entry:
     return Entry(fitting(by), fitting(reason), at, until)
 
 
-def _read(text: str) -> Entry | None:
-    document = json.loads(text)
-    if document["version"] != VERSION:
-        raise ValueError(f"its version is {document['version']}, this pulse writes {VERSION}")
+def _read(document: Any) -> Entry | None:
     found = document["aside"]
     if found is None:
         return None

@@ -10,7 +10,6 @@ it was. There a service goes by how it is written, since its name may be another
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
@@ -23,8 +22,8 @@ from lvs.config.memo import Memo
 from lvs.config.model import Forwarding, LvsConfig, VirtualServer
 from lvs.errors import RouterError
 from lvs.pulse.events import Events
+from lvs.pulse.kept import Kept
 from lvs.pulse.kernel_work import KernelWork
-from lvs.router import files
 from lvs.router.ipvs import Table
 from lvs.router.plan import Place, active_members, service_key, sorry_key
 from lvs.router.sentences import Names
@@ -59,13 +58,16 @@ class Departing:
     def __init__(
         self, folder: Path, work: KernelWork, events: Events, clock: Callable[[], float] = time.time
     ) -> None:
-        self._path = folder / NAME
-        self._work = work
+        self._file = Kept(folder / NAME, VERSION, work, events)
         self._events = events
         self._clock = clock
         self._leaving: dict[Place, Leaver] = {}
         self._read: list[Mapping[str, Any]] = []  # what the file had, until the first configuration is known
-        self.problem: str | None = None  # of the file, in a sentence
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the file, in a sentence."""
+        return self._file.problem
 
     def __bool__(self) -> bool:
         return bool(self._leaving)
@@ -87,30 +89,22 @@ class Departing:
     async def load(self) -> None:
         """Take up the file. What cannot be understood costs connections, and is said."""
         try:
-            text = await self._work.run(lambda: files.read_text(self._path))
-            document: dict[str, Any] = json.loads(text) if text else {"version": VERSION, "leaving": []}
-            if document["version"] != VERSION:
-                raise ValueError(f"its version is {document['version']}, this pulse writes {VERSION}")
-            self._read = list(document["leaving"])
+            text = await self._file.text()
+            self._read = list(self._file.document(text)["leaving"]) if text else []
         except (RouterError, ValueError, KeyError, TypeError, RecursionError) as error:
             self._events.error(
-                f"{self._path} cannot be understood ({error}): real servers that were deleted lately lose "
-                "the connections that they kept. Nothing is to be done."
+                f"{self._file.path} cannot be understood ({error}): real servers that were deleted lately "
+                "lose the connections that they kept. Nothing is to be done."
             )
 
     async def save(self) -> None:
         """Write the file; what the disk refuses is a problem in the status."""
-        document = {"version": VERSION, "leaving": [_document(one) for one in self._leaving.values()]}
-        text = json.dumps(document, indent=1) + "\n"
         try:
-            await self._work.run(lambda: files.write_private(self._path, text))
+            await self._file.write(leaving=[_document(one) for one in self._leaving.values()])
         except RouterError as error:
-            problem = f"{error}. Deleted real servers would lose their connections at a restart of pulse"
-            if problem != self.problem:
-                self._events.error(problem)
-            self.problem = problem
-        else:
-            self.problem = None
+            self._file.complain(
+                f"{error}. Deleted real servers would lose their connections at a restart of pulse"
+            )
 
     async def forget(self) -> None:
         """Nobody is leaving any more: there is no configuration."""

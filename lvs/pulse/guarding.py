@@ -9,15 +9,14 @@ A file that cannot be understood opens nothing: the guard that the kernel has st
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from lvs.config.model import LvsConfig, Problem, Severity
 from lvs.errors import KernelError, RouterError
 from lvs.pulse.events import Events
+from lvs.pulse.kept import Kept
 from lvs.pulse.kernel_work import KernelWork
-from lvs.router import files
 from lvs.router.apply import Report
 from lvs.router.guards import conflict, document_of, read_document
 from lvs.router.state import Guard
@@ -30,28 +29,31 @@ class Guarding:
     """The guard that is wanted here. refusal: why the kernel would not have it when it was held last."""
 
     def __init__(self, folder: Path, work: KernelWork, events: Events) -> None:
-        self._path = folder / NAME
+        self._file = Kept(folder / NAME, VERSION, work, events)
         self._work = work
         self._events = events
         self.guard: Guard | None = None
         self.refusal: str | None = None
-        self.problem: str | None = None  # of the file, in a sentence
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the file, in a sentence."""
+        return self._file.problem
 
     async def load(self) -> None:
         """Take up the file; where it cannot be understood, what the kernel has."""
         try:
-            text = await self._work.run(lambda: files.read_text(self._path))
-            self.guard = None if text is None else _read(text)
+            text = await self._file.text()
+            self.guard = None if text is None else read_document(self._file.document(text)["guard"])
         except (RouterError, ValueError, KeyError, TypeError, RecursionError) as error:
             self.guard = await self._work.guard()
             kept = "there is none in the kernel to keep"
             if self.guard is not None:
                 kept = f"the one that is in the kernel stays, for port {self.guard.port}"
-            self.problem = (
-                f"The guard of the panel's port, {self._path}, cannot be read ({error}): {kept}. Give it "
-                "anew: piranha guard --port PORT --allow NETWORK, or piranha guard --off."
+            self._file.complain(
+                f"The guard of the panel's port, {self._file.path}, cannot be read ({error}): {kept}. Give "
+                "it anew: piranha guard --port PORT --allow NETWORK, or piranha guard --off."
             )
-            self._events.error(self.problem)
 
     async def hold(self) -> Report:
         """Have the kernel guard the port so, whatever else it holds. Call with `Keeper.changing` held."""
@@ -95,13 +97,5 @@ class Guarding:
             yield Problem(message=message, severity=Severity.WARNING)
 
     async def _save(self, guard: Guard | None) -> None:
-        text = json.dumps({"version": VERSION, "guard": document_of(guard)}, indent=1) + "\n"
-        await self._work.run(lambda: files.write_private(self._path, text))
-        self.guard, self.problem = guard, None
-
-
-def _read(text: str) -> Guard | None:
-    document = json.loads(text)
-    if document["version"] != VERSION:
-        raise ValueError(f"its version is {document['version']}, this pulse writes {VERSION}")
-    return read_document(document["guard"])
+        await self._file.write(guard=document_of(guard))
+        self.guard = guard

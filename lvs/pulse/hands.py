@@ -24,8 +24,8 @@ from lvs.errors import RouterError
 from lvs.nanny import hand
 from lvs.nanny.hand import MOST_ENTRIES, Entries, Hand, Names, Order
 from lvs.pulse.events import Events
+from lvs.pulse.kept import Kept
 from lvs.pulse.kernel_work import KernelWork
-from lvs.router import files
 from lvs.router.plan import Place, active_members
 
 NAME = "hand.json"
@@ -47,7 +47,7 @@ class Hands:
         changed: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._path = folder / NAME
+        self._file = Kept(folder / NAME, VERSION, work, events)
         self._work = work
         self._events = events
         self._changed = changed
@@ -57,9 +57,13 @@ class Hands:
         self._ended_until = 0.0  # those that ended before were said
         self._tidied_at = 0.0
         self._refused_at = -math.inf  # when it was said last that an entry is not taken in
-        self.problem: str | None = None  # of the file, in a sentence
         self.version = 0  # grows with each change
         self._written: tuple[int, list[dict[str, Any]]] = 0, []  # of which version, and what `wire` was then
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the file, in a sentence."""
+        return self._file.problem
 
     @property
     def entries(self) -> Entries:
@@ -83,22 +87,22 @@ class Hands:
         """Take up the file. One that cannot be understood is set aside, and said."""
         self._ended_until = self._clock()
         try:
-            text = await self._work.run(lambda: files.read_text(self._path))
+            text = await self._file.text()
         except RouterError as error:
-            self._complain(f"{error}. No order by hand is in force on this router until then")
+            self._file.complain(f"{error}. No order by hand is in force on this router until then")
             return
         if text is None:
             return
         known, faults = _read(text, self._clock())
         self._take_up(hand.merged(self._known, known))  # the other router may have been heard already
         if faults:
-            aside = self._path.with_name(f"{NAME}.unreadable")
+            aside = self._file.path.with_name(f"{NAME}.unreadable")
             with suppress(OSError):  # then the next save replaces it
-                await self._work.run(lambda: self._path.rename(aside))
-            self._complain(
-                f"{self._path} has what cannot be understood ({faults[0]}), and {len(known)} orders that "
-                f"can, which are in force: look at the real servers, and give what is missing again. The "
-                f"file is kept as {aside.name}"
+                await self._work.run(lambda: self._file.path.rename(aside))
+            self._file.complain(
+                f"{self._file.path} has what cannot be understood ({faults[0]}), and {len(known)} orders "
+                "that can, which are in force: look at the real servers, and give what is missing again. "
+                f"The file is kept as {aside.name}"
             )
             self._unsaved.set()
 
@@ -111,13 +115,12 @@ class Hands:
 
     async def save(self) -> None:
         """Write the file; what the disk refuses is a problem in the status, and tried at the next change."""
-        text = json.dumps({"version": VERSION, "entries": self.wire}, indent=1) + "\n"
         try:
-            await self._work.run(lambda: files.write_private(self._path, text))
+            await self._file.write(entries=self.wire)
         except RouterError as error:
-            self._complain(f"{error}. What was ordered by hand is in force, and would not be after a restart")
-        else:
-            self.problem = None
+            self._file.complain(
+                f"{error}. What was ordered by hand is in force, and would not be after a restart"
+            )
 
     # ---- what is ordered here
 
@@ -233,11 +236,6 @@ class Hands:
             self._events.info(f"by hand: {sentence}")
         if len(said) > SAID_BY_ONE:
             self._events.info(f"by hand: and {len(said) - SAID_BY_ONE} more real servers")
-
-    def _complain(self, problem: str) -> None:
-        if problem != self.problem:
-            self._events.error(problem)
-        self.problem = problem
 
     def _refuse(self, reason: str) -> None:
         now = self._clock()
