@@ -6,6 +6,7 @@ router can be told again from here.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -20,6 +21,7 @@ from piranha_web.access.roles import OPERATOR, needs
 from piranha_web.context import current_state
 from piranha_web.forms.aside import AsideForm
 from piranha_web.pair import Member, Pair, pair_of
+from piranha_web.views.carry_out import carry_out
 from piranha_web.views.history import cluster_or_404
 from piranha_web.views.redundancy import switch_context
 
@@ -48,13 +50,9 @@ def ordered(request: HttpRequest, cluster: models.Cluster, row: models.Router, f
     reason, anyway = form.cleaned_data["reason"], request.POST.get("anyway") == "1"
     done = f"set {row.name} aside {form.length}{', whatever differs' if anyway else ''}"
     done += f": {reason}" if reason else ""
-    with audit.asked(
-        request, audit.Action.SWITCH, done, cluster=cluster, target=row.name, anyway=anyway
-    ) as answered:
-        by = request.user.get_username()
-        outcome = setting_aside.set_aside(row, by, reason, form.end, anyway=anyway)
-        answered.take(outcome.ok, outcome.sentence)
-    (messages.success if outcome.ok else messages.error)(request, outcome.sentence)
+    by = request.user.get_username()
+    order = partial(setting_aside.set_aside, row, by, reason, form.end, anyway=anyway)
+    carry_out(request, audit.Action.SWITCH, done, order, cluster=cluster, target=row.name, anyway=anyway)
 
 
 def context_of(pair: Pair, member: Member | None) -> dict[str, Any]:
@@ -95,8 +93,6 @@ def router_take_part(request: HttpRequest, pk: int) -> HttpResponse:
     cluster = cluster_or_404(request)
     row = get_object_or_404(cluster.routers, pk=pk)
     done = f"let {row.name} take part again"
-    with audit.asked(request, audit.Action.SWITCH, done, cluster=cluster, target=row.name) as answered:
-        outcome = setting_aside.take_part(row)
-        answered.take(outcome.ok, outcome.sentence)
-    (messages.success if outcome.ok else messages.error)(request, outcome.sentence)
+    order = partial(setting_aside.take_part, row)
+    carry_out(request, audit.Action.SWITCH, done, order, cluster=cluster, target=row.name)
     return redirect("router", pk=pk)

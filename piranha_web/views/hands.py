@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -26,6 +27,7 @@ from piranha_web.servers import Server, Target, everywhere, target_of, target_te
 from piranha_web.states import leaving, left_alone
 from piranha_web.states import places as places_of
 from piranha_web.views.bulk import services_of
+from piranha_web.views.carry_out import carry_out
 from piranha_web.views.panel import back
 
 MOST_TARGETS = 5000  # of one order
@@ -59,8 +61,7 @@ def order(request: HttpRequest) -> HttpResponse:
         return back(request, given.get("next", ""))
     form = OrderForm(request.POST if request.method == "POST" else None, verb=verb)
     if request.method == "POST" and form.is_valid():
-        outcome = ordered(request, cluster, verb, targets, form)
-        (messages.success if outcome.ok else messages.error)(request, outcome.sentence)
+        give(request, cluster, verb, targets, form)
         return back(request, given.get("next", ""))
     context = {
         "form": form,
@@ -72,28 +73,27 @@ def order(request: HttpRequest) -> HttpResponse:
     return render(request, "real_servers/order.html", context)
 
 
-def ordered(
+def give(
     request: HttpRequest, cluster: models.Cluster, verb: Verb, targets: Sequence[Target], form: OrderForm
-) -> orders.Outcome:
+) -> None:
     """Gives the order, and writes down that it was given and what came of it."""
     reason, until = form.cleaned_data["reason"], form.cleaned_data.get("until")
     whom = " and ".join(f"{name} of {owner}" for owner, name in targets[: audit.TOLD])
     whom += f" and {len(targets) - audit.TOLD} more" if len(targets) > audit.TOLD else ""
     words = [f"ordered {verb.order} for {whom}", f"until {until:%Y-%m-%d %H:%M}" if until else ""]
-    with audit.asked(
+    by = request.user.get_username()
+    carry_out(
         request,
         audit.Action.ORDER,
         ", ".join([*filter(None, words), *([f"because “{reason}”"] if reason else [])]),
+        partial(orders.server, cluster, targets, verb.order, by, reason, form.end),
         cluster=cluster,
         target=whom if len(targets) == 1 else f"{len(targets)} real servers",
         order=verb.order.value,
         reason=reason,
         until=until.isoformat() if until else None,
         real_servers=[f"{name} of {owner}" for owner, name in targets],
-    ) as answered:
-        outcome = orders.server(cluster, targets, verb.order, request.user.get_username(), reason, form.end)
-        answered.take(outcome.ok, outcome.sentence)
-    return outcome
+    )
 
 
 def chosen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -18,6 +19,7 @@ from piranha_web.access.roles import ADMINISTRATOR, OPERATOR, VIEWER, needs
 from piranha_web.context import current_cluster, current_state
 from piranha_web.forms.redundancy import RedundancyForm, fresh
 from piranha_web.pair import Member, pair_of
+from piranha_web.views.carry_out import carry_out
 from piranha_web.views.panel import is_sound, panel, say_saved
 
 LIVE_SECONDS = 5  # between two looks at the pair above the form
@@ -97,12 +99,10 @@ def switch(request: HttpRequest) -> HttpResponse:
             return redirect("redundancy")
         anyway = request.POST.get("anyway") == "1"
         done = f"switched from {giver.name} to {taker.name}{', whatever differs' if anyway else ''}"
-        with audit.asked(
-            request, audit.Action.SWITCH, done, cluster=cluster, target=giver.name, anyway=anyway
-        ) as answered:
-            outcome = orders.hand_over(giver.state.router, anyway=anyway)
-            answered.take(outcome.ok, outcome.sentence)
-        (messages.success if outcome.ok else messages.error)(request, outcome.sentence)
+        order = partial(orders.hand_over, giver.state.router, anyway=anyway)
+        carry_out(
+            request, audit.Action.SWITCH, done, order, cluster=cluster, target=giver.name, anyway=anyway
+        )
         return redirect("redundancy")
     context = {"giver": giver, "taker": taker, **switch_context(giver, taker)}
     return render(request, "redundancy/switch.html", context)
