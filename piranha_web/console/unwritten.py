@@ -8,9 +8,9 @@ import errno
 def unwritten(error: OSError) -> str:
     """What went wrong, and what to do about it."""
     if isinstance(error, PermissionError):
-        todo = "Run this as the user of the web server, or as root."
+        remedy = "Run this as the user of the web server, or as root."
     elif error.errno in (errno.ENOSPC, errno.EDQUOT):
-        todo = "Make room on that disk (df -h), then run this again."
+        remedy = "Make room on that disk (df -h), then run this again."
     else:
-        todo = "Mend that, then run this again."
-    return f"Nothing was changed: {error}. {todo}"
+        remedy = "Mend that, then run this again."
+    return f"Nothing was changed: {error}. {remedy}"

@@ -103,12 +103,12 @@ def _take(var: Path, descriptor: int, what: str, patience: float) -> None:
 def refusal(found: Sequence[Holder], what: str) -> str:
     """Why it is not done, and what to do about it."""
     who = sentence(found) or "a process of another user, which root sees (lslocks)"
-    todo = ["stop the services (systemctl stop piranha-web piranha-manager; Ctrl-C where it is make run)"]
+    remedies = ["stop the services (systemctl stop piranha-web piranha-manager; Ctrl-C where it is make run)"]
     if others := [str(one.pid) for one in found if not one.service]:
-        todo.append(f"end process {', '.join(others)}")
+        remedies.append(f"end process {', '.join(others)}")
     return (
         f"the site is in use by {who}, and {what} is for a site at rest. Nothing was changed: "
-        f"{' and '.join(todo)}, then run this again"
+        f"{' and '.join(remedies)}, then run this again"
     )
 
 

@@ -26,9 +26,9 @@ def trouble(path: Path, *, for_services: bool) -> str:
     if for_services and hidden is not None:
         return f"The services see nothing of {hidden}: put {path.name} into /etc/piranha, and name that."
     if not may_read(path):
-        todo = f"chgrp {installed.USER} {path}; chmod g+r {path}"
+        remedy = f"chgrp {installed.USER} {path}; chmod g+r {path}"
         return (
-            f"The user {installed.USER} may not read {path}: {todo}. Its folders have to let that user "
+            f"The user {installed.USER} may not read {path}: {remedy}. Its folders have to let that user "
             "through, too (chmod o+x)."
         )
     return ""

@@ -26,7 +26,7 @@ from piranha_web.views import health
 
 
 @pytest.mark.parametrize(
-    ("said", "todo"),
+    ("said", "remedy"),
     [
         ("database is locked", "try again in a moment"),
         ("canceling statement due to lock timeout", "try again in a moment"),
@@ -44,8 +44,8 @@ from piranha_web.views import health
         ("terminating connection due to administrator command", "work again by themselves"),
     ],
 )
-def test_each_state_of_the_database_has_its_advice(said: str, todo: str) -> None:
-    assert todo in advice(OperationalError(said))
+def test_each_state_of_the_database_has_its_advice(said: str, remedy: str) -> None:
+    assert remedy in advice(OperationalError(said))
 
 
 def test_who_reads_is_told_that_nothing_can_be_shown_and_who_saves_that_nothing_was() -> None:
@@ -137,10 +137,14 @@ def test_a_site_that_can_save_nothing_is_not_ready_and_is_told_of(monkeypatch: p
 
 
 def test_a_file_that_was_not_written_says_why_and_what_to_do() -> None:
-    for number, todo in ((errno.EACCES, "or as root"), (errno.ENOSPC, "Make room"), (errno.EIO, "Mend that")):
+    for number, remedy in (
+        (errno.EACCES, "or as root"),
+        (errno.ENOSPC, "Make room"),
+        (errno.EIO, "Mend that"),
+    ):
         said = unwritten(OSError(number, os.strerror(number), "/var/lib/piranha/allow"))
         assert said.startswith("Nothing was changed: ")
-        assert todo in said
+        assert remedy in said
 
 
 @pytest.mark.django_db

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +52,23 @@ async def handing_over(scripted: ScriptedHeart, role: str) -> None:
     scripted.say("answer", id=order["id"], ok=True, message="done")
 
 
+@asynccontextmanager
+async def standby(world: World) -> AsyncIterator[tuple[ScriptedHeart, Lvsd]]:
+    """A standby that hears the other router to be active, and fit."""
+    async with heart(world.state, "standby") as scripted, world.pulse() as lvsd:
+        await scripted.told("lowered")
+        beside(scripted)
+        await heard(lvsd)
+        yield scripted, lvsd
+
+
 async def set_aside(lvsd: Lvsd, **more: Any) -> dict[str, Any]:
     return await lvsd.pair.set_aside(**{"by": "anna", "reason": "new disk", "until": None, **more})
 
 
 def test_a_standby_is_set_aside_at_once_and_takes_part_again_when_it_is_told(world: World) -> None:
     async def story() -> None:
-        async with heart(world.state, "standby") as scripted, world.pulse() as lvsd:
-            await scripted.told("lowered")
-            beside(scripted)
-            await heard(lvsd)
+        async with standby(world) as (scripted, lvsd):
             assert (await set_aside(lvsd))["message"] == "takes no part until it is told to"
             await until(lambda: unfit(scripted) == [ASIDE])
             assert scripted.said("order") == []
@@ -119,10 +128,7 @@ def test_a_router_that_is_active_after_all_takes_part_and_says_so(world: World) 
 
 def test_a_disk_that_takes_nothing_keeps_nobody_from_having_it_serve(world: World) -> None:
     async def story() -> None:
-        async with heart(world.state, "standby") as scripted, world.pulse() as lvsd:
-            await scripted.told("lowered")
-            beside(scripted)
-            await heard(lvsd)
+        async with standby(world) as (scripted, lvsd):
             await set_aside(lvsd)
             (world.state / NAME).unlink()
             (world.state / NAME).mkdir()  # which no file can take the place of
@@ -146,10 +152,7 @@ def test_a_disk_that_takes_nothing_keeps_nobody_from_having_it_serve(world: Worl
 def test_that_its_time_is_over_is_said_once_and_holds_when_a_clock_is_behind_later(world: World) -> None:
     async def story() -> None:
         begun = world.wall
-        async with heart(world.state, "standby") as scripted, world.pulse() as lvsd:
-            await scripted.told("lowered")
-            beside(scripted)
-            await heard(lvsd)
+        async with standby(world) as (scripted, lvsd):
             await set_aside(lvsd, until=begun + 60)
             world.wall = begun + 60
             lvsd.pair.line.hurry()
@@ -213,10 +216,7 @@ def test_a_router_that_works_alone_is_not_set_aside(tmp_path: Path) -> None:
 
 def test_it_is_kept_over_a_restart_until_its_time_is_over(world: World) -> None:
     async def story() -> None:
-        async with heart(world.state, "standby") as scripted, world.pulse() as lvsd:
-            await scripted.told("lowered")
-            beside(scripted)
-            await heard(lvsd)
+        async with standby(world) as (scripted, lvsd):
             said = await set_aside(lvsd, until=world.wall + 60)
             assert said["message"] == "takes no part until it is told to, or the time is over"
         async with heart(world.state, "standby") as scripted, world.pulse() as lvsd:
@@ -235,10 +235,7 @@ def test_it_is_kept_over_a_restart_until_its_time_is_over(world: World) -> None:
 
 def test_who_is_made_active_by_force_is_no_longer_set_aside(world: World) -> None:
     async def story() -> None:
-        async with heart(world.state, "standby") as scripted, world.pulse() as lvsd:
-            await scripted.told("lowered")
-            beside(scripted)
-            await heard(lvsd)
+        async with standby(world) as (scripted, lvsd):
             await set_aside(lvsd)
             await lvsd.pair.take_over_by_force()
             assert (await lvsd.status())["aside"] is None
